@@ -1,0 +1,1 @@
+"""PulseCheck: the only place that knows its routes, tables, texts and release."""

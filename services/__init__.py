@@ -1,0 +1,1 @@
+"""Everything the product knows; usable from a notebook; knows no screen and no app."""

@@ -1,0 +1,1 @@
+"""Beta analytics: metrics with a definition and a state each."""

@@ -1,0 +1,1 @@
+"""Checks: code that looks at an effect and returns a verdict."""

@@ -1,0 +1,1 @@
+"""Thin, typed clients of the outside world: one error family, deadlines, no hidden retries."""

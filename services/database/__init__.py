@@ -1,0 +1,1 @@
+"""Changing a Postgres database: split, rehearse, deploy, verify, roll back, restore."""

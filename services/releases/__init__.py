@@ -1,0 +1,1 @@
+"""Releases: the folder, the run through its checklist, the gates between its phases."""

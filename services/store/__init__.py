@@ -1,0 +1,1 @@
+"""Our own store: tables, migrations, the audit chain."""
