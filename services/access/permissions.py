@@ -1,0 +1,76 @@
+"""Roles and what each may do; checked in the service functions, never only by hiding a button."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from services.errors import Refused
+
+
+class Role(StrEnum):
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    VIEW = "view"
+    RUN_CHECKS = "run checks"
+    SIGN_OFF = "sign off a step"
+    WAIVE = "waive a step"
+    REHEARSE = "rehearse"
+    DEPLOY = "deploy"
+    RESTART = "restart or redeploy the app"
+    ROLL_BACK = "roll back"
+    COMMAND_INCIDENT = "open and run an incident"
+    BREAK = "break something in a disposable target"
+    SEE_SMALL_GROUPS = "see groups of fewer than five people"
+    SEE_ADDRESSES = "see e-mail addresses"
+
+
+_OPERATOR = frozenset(Permission) - {Permission.SEE_SMALL_GROUPS, Permission.SEE_ADDRESSES}
+
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    Role.VIEWER: frozenset({Permission.VIEW}),
+    Role.OPERATOR: _OPERATOR,
+    Role.ADMIN: frozenset(Permission),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: an id that is stable, a name to show, and the role on one target."""
+
+    id: str
+    name: str
+    role: Role
+    target: str
+
+    def may(self, permission: Permission) -> bool:
+        return permission in PERMISSIONS[self.role]
+
+    def require(self, permission: Permission, target: str) -> None:
+        """Raise Refused unless this actor's role on `target` holds the permission."""
+        if self.target != target:
+            raise Refused(
+                f"{self.name} is signed in to {self.target}, not to {target}.",
+                "Nothing was done: a role counts on its own target only.",
+                f"Sign in to {target} first.",
+            )
+        if not self.may(permission):
+            able = ", ".join(role.value for role in Role if permission in PERMISSIONS[role])
+            raise Refused(
+                f"{self.name} is {self.role.value} on {target} and may not {permission.value}.",
+                "Nothing was done.",
+                f"Ask someone who is {able.replace(', ', ' or ')} on {target}.",
+            )
+
+    def to_json(self) -> dict[str, str]:
+        return {"id": self.id, "name": self.name, "role": self.role.value, "target": self.target}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Actor:
+        return cls(id=data["id"], name=data["name"], role=Role(data["role"]), target=data["target"])

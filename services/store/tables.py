@@ -1,0 +1,216 @@
+"""The tables of our own store; the same on SQLite and Postgres."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC time as fixed-width ISO text, which sorts as time does on both databases."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON document as canonical text (sorted keys), so that equal documents are equal bytes."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("action", String(80), nullable=False),
+    Column("target", String(80), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("detail", JsonText, nullable=False),
+    Column("previous", String(64), nullable=False, unique=True),
+    Column("hash", String(64), nullable=False, unique=True),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("actor", JsonText, nullable=False),
+    Column("opened", UtcTime, nullable=False),
+    Column("expires", UtcTime, nullable=False),
+    Column("closed", UtcTime),
+)
+
+release_contents = Table(
+    "release_contents",
+    metadata,
+    Column("content_hash", String(64), primary_key=True),
+    Column("release_id", String(120), nullable=False),
+    Column("files", JsonText, nullable=False),
+    Column("stored", UtcTime, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("release_id", String(120), nullable=False),
+    Column("content_hash", String(64), ForeignKey("release_contents.content_hash"), nullable=False),
+    Column("target", String(80), nullable=False),
+    Column("started_by", String(200), nullable=False),
+    Column("started", UtcTime, nullable=False),
+    Column("idempotency_key", String(200), nullable=False, unique=True),
+    Index(None, "target", "started"),
+)
+
+run_events = Table(
+    "run_events",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("run_id", String(40), ForeignKey("runs.id"), nullable=False),
+    Column("step_id", String(80)),
+    Column("kind", String(40), nullable=False),
+    # The n-th human decision on this step: two people who decide on the same view collide here, and one wins.
+    Column("decision", Integer),
+    Column("actor", String(200), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("payload", JsonText, nullable=False),
+    Column("idempotency_key", String(200), unique=True),
+    UniqueConstraint("run_id", "step_id", "decision"),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("run_id", String(40)),
+    Column("target", String(80), nullable=False),
+    Column("check_id", String(120), nullable=False),
+    Column("verdict", String(10), nullable=False),
+    Column("body", JsonText, nullable=False),
+    Column("started", UtcTime, nullable=False),
+    Index(None, "target", "check_id", "seq"),
+    Index(None, "run_id", "check_id", "seq"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("target", String(80), nullable=False),
+    Column("run_id", String(40)),
+    Column("step_id", String(80)),
+    Column("payload", JsonText, nullable=False),
+    Column("actor", JsonText, nullable=False),
+    Column("idempotency_key", String(200), nullable=False, unique=True),
+    Column("created", UtcTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False, default=0),
+    # The target's name while a job that changes it is active, else null: at most one row may hold it.
+    Column("slot", String(80), unique=True),
+    Column("worker", String(120)),
+    Column("lease_until", UtcTime),
+    Column("started", UtcTime),
+    Column("finished", UtcTime),
+    Column("cancel_requested", Boolean, nullable=False, default=False),
+    Column("result", JsonText),
+    Index(None, "state", "created"),
+    Index(None, "run_id", "step_id", "created"),
+)
+
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("job_id", String(40), ForeignKey("jobs.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("payload", JsonText, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(120), primary_key=True),
+    Column("host", String(120), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", UtcTime, nullable=False),
+    Column("heartbeat", UtcTime, nullable=False),
+)
+
+interests = Table(
+    "interests",
+    metadata,
+    Column("target", String(80), primary_key=True),
+    Column("view", String(40), primary_key=True),
+    Column("until", UtcTime, nullable=False),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("target", String(80), nullable=False),
+    Column("title", String(300), nullable=False),
+    Column("opened_by", String(200), nullable=False),
+    Column("opened", UtcTime, nullable=False),
+    Column("idempotency_key", String(200), nullable=False, unique=True),
+    Index(None, "target", "opened"),
+)
+
+incident_events = Table(
+    "incident_events",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("incident_id", String(40), ForeignKey("incidents.id"), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("payload", JsonText, nullable=False),
+    Column("idempotency_key", String(200), unique=True),
+)
