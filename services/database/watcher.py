@@ -1,0 +1,227 @@
+"""Runs one program and ends it when its owner is gone, however the owner went: the owner's life is a pipe.
+
+Owner side: `Watched`. Other side: this file run as a script, with the standard library only, so that it starts in
+about 15 ms. It starts the program, then waits for three things: the program's end, an order from the owner (the
+name of a signal, one a line), and end of file, which the kernel delivers even after kill -9 of the owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Watched:
+    """A program that does not outlive this process.
+
+    argv, env, cwd: of the program; log: file its standard output and error are appended to
+    account:     (uid, gid) to run it as, None = ours
+    last_signal: what it is sent when we are gone; after grace_s seconds more it is killed
+    keep_open:   file descriptors the program inherits (a lock it shall hold while it lives)
+    Raises OSError where the program cannot be started at all.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        account: tuple[int, int] | None = None,
+        last_signal: signal.Signals = signal.SIGTERM,
+        grace_s: float = 5.0,
+        keep_open: Sequence[int] = (),
+    ) -> None:
+        uid, gid = account or (-1, -1)
+        settings = [last_signal.name, str(grace_s), str(uid), str(gid), ",".join(map(str, keep_open))]
+        with log.open("ab") as sink:
+            self._watcher = subprocess.Popen(
+                [sys.executable, "-I", "-S", __file__, *settings, *argv],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=sink,
+                env=dict(env) if env is not None else None,
+                cwd=cwd or "/",
+                pass_fds=tuple(keep_open),
+                start_new_session=True,
+                bufsize=0,
+            )
+        self._exit_code: int | None = None
+        first = self._stdout.readline().split()
+        if len(first) != 2 or first[0] != b"pid":
+            self._close()
+            raise OSError(f"{argv[0]} could not be started.")
+        self.pid = int(first[1])
+
+    @property
+    def _stdout(self) -> IO[bytes]:
+        assert self._watcher.stdout is not None
+        return self._watcher.stdout
+
+    @property
+    def _stdin(self) -> IO[bytes]:
+        assert self._watcher.stdin is not None
+        return self._watcher.stdin
+
+    def fileno(self) -> int:
+        """Becomes readable when the program has ended; for select and event loops."""
+        return self._stdout.fileno()
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; otherwise its exit code, negative = ended by that signal."""
+        return None if self.running() else self._exit_code
+
+    def running(self) -> bool:
+        return not self.wait(0.0)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until the program has ended; False when it still runs after timeout_s seconds."""
+        if self._exit_code is not None:
+            return True
+        ready, _, _ = select.select([self._stdout], [], [], max(0.0, timeout_s))
+        if not ready:
+            return False
+        words = self._stdout.readline().split()
+        self._exit_code = int(words[1]) if len(words) == 2 else -signal.SIGKILL
+        self._close()
+        return True
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the program a signal; nothing happens when it has already ended."""
+        if self.running():
+            with contextlib.suppress(BrokenPipeError):
+                self._stdin.write(f"{number.name}\n".encode())
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = 10.0) -> int:
+        """Send the signal, kill after timeout_s seconds; returns the exit code. Stopping twice is no error."""
+        self.send(number)
+        if not self.wait(timeout_s):
+            self.send(signal.SIGKILL)
+            self.wait(timeout_s)
+        return self._exit_code if self._exit_code is not None else -signal.SIGKILL
+
+    def _close(self) -> None:
+        self._stdin.close()
+        self._watcher.wait()
+        self._stdout.close()
+
+    def __enter__(self) -> Watched:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _become(uid: int, gid: int) -> None:
+    if uid >= 0:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+
+
+def _death_notice() -> Callable[[signal.Signals], None]:
+    """Linux only: should the watcher itself be killed, the kernel sends the program its last signal.
+
+    Loaded before rights are dropped (the other account may not be able to read our library), used after: dropping
+    rights clears the notice.
+    """
+    if sys.platform != "linux":
+        return lambda _: None
+    import ctypes
+
+    control = ctypes.CDLL(None).prctl
+    return lambda last_signal: control(_PR_SET_PDEATHSIG, int(last_signal), 0, 0, 0)
+
+
+def _run_program(
+    argv: list[str], last_signal: signal.Signals, account: tuple[int, int], kept: list[int], parent: int
+) -> None:
+    """In the forked child: drop rights, restore the signals a background start leaves ignored, become the program."""
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    notify_of_death = _death_notice()
+    _become(*account)
+    notify_of_death(last_signal)
+    if os.getppid() != parent:
+        os._exit(1)
+    for descriptor in kept:
+        os.set_inheritable(descriptor, True)
+    os.execvpe(argv[0], argv, os.environ)  # noqa: S606  the point of it: no shell between us and the program
+
+
+def _watch(pid: int, last_signal: signal.Signals, grace_s: float) -> int:
+    """Wait for the program's end and pass on orders; returns the program's wait status."""
+    kill_at: float | None = None
+    orders: list[int] = [0]
+    pending = b""
+    ended, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return status
+        if kill_at is not None and time.monotonic() >= kill_at:
+            os.kill(pid, signal.SIGKILL)
+            kill_at = None
+        patience = None if kill_at is None else max(0.0, kill_at - time.monotonic())
+        ready, _, _ = select.select([ended, *orders], [], [], patience)
+        if ended in ready:
+            os.read(ended, 512)
+        if 0 in ready:
+            chunk = os.read(0, 512)
+            pending += chunk
+            if not chunk:
+                orders = []
+                os.kill(pid, last_signal)
+                kill_at = time.monotonic() + grace_s
+            *lines, pending = pending.split(b"\n")
+            for line in lines:
+                os.kill(pid, signal.Signals[line.decode()])
+
+
+def _main(arguments: list[str]) -> int:
+    name, grace, uid, gid, kept_text, *argv = arguments
+    last_signal = signal.Signals[name]
+    kept = [int(number) for number in kept_text.split(",") if number]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    watcher = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _run_program(argv, last_signal, (int(uid), int(gid)), kept, watcher)
+        except Exception as error:
+            os.write(2, f"{argv[0]} cannot be run ({type(error).__name__}: {error}).\n".encode())
+        finally:
+            os._exit(127)
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, f"pid {pid}\n".encode())
+    code = os.waitstatus_to_exitcode(_watch(pid, last_signal, float(grace)))
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, f"exit {code}\n".encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
