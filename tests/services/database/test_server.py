@@ -130,7 +130,7 @@ def test_data_of_another_major_is_refused_untouched(place: Path) -> None:
 
 
 def test_an_option_that_cannot_be_is_told_in_a_sentence(place: Path) -> None:
-    with pytest.raises(Unavailable, match="Postgres did not start: .*no_such_setting"):
+    with pytest.raises(Unavailable, match=r"did not start: .*no_such_setting"):
         Server.start(place / "data", options={"no_such_setting": "1"})
 
 
