@@ -128,13 +128,14 @@ evidence = Table(
     metadata,
     Column("seq", Integer, primary_key=True),
     Column("run_id", String(40)),
+    Column("step_id", String(80)),
     Column("target", String(80), nullable=False),
     Column("check_id", String(120), nullable=False),
     Column("verdict", String(10), nullable=False),
     Column("body", JsonText, nullable=False),
     Column("started", UtcTime, nullable=False),
     Index(None, "target", "check_id", "seq"),
-    Index(None, "run_id", "check_id", "seq"),
+    Index(None, "run_id", "step_id", "seq"),
 )
 
 jobs = Table(

@@ -27,6 +27,7 @@ def upgrade() -> None:
         "evidence",
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("run_id", sa.String(length=40), nullable=True),
+        sa.Column("step_id", sa.String(length=80), nullable=True),
         sa.Column("target", sa.String(length=80), nullable=False),
         sa.Column("check_id", sa.String(length=120), nullable=False),
         sa.Column("verdict", sa.String(length=10), nullable=False),
@@ -34,7 +35,7 @@ def upgrade() -> None:
         sa.Column("started", sa.String(32), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_evidence")),
     )
-    op.create_index(op.f("ix_evidence_run_id_check_id_seq"), "evidence", ["run_id", "check_id", "seq"], unique=False)
+    op.create_index(op.f("ix_evidence_run_id_step_id_seq"), "evidence", ["run_id", "step_id", "seq"], unique=False)
     op.create_index(op.f("ix_evidence_target_check_id_seq"), "evidence", ["target", "check_id", "seq"], unique=False)
     op.create_table(
         "incidents",

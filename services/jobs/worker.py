@@ -1,0 +1,398 @@
+"""The worker: claims due jobs under a lease, runs them, and finds the truth about those whose worker died."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from sqlalchemy import delete, insert, or_, select, update
+
+from services.errors import OpsError
+from services.jobs.kinds import job_kind
+from services.jobs.queue import Job, JobState, append_event, from_row
+from services.jobs.story import Story
+from services.settings import Settings, Target
+from services.store import audit
+from services.store.database import Store
+from services.store.tables import jobs, workers
+
+LEASE = timedelta(seconds=15)
+HEARTBEAT_S = 0.5
+IDLE_S = 0.2
+MOST_AT_ONCE = 4
+MOST_ATTEMPTS = 3
+
+log = structlog.get_logger("worker")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended: its state, one sentence, and the result document that pages and commands read."""
+
+    state: JobState
+    summary: str
+    result: Mapping[str, Any]
+
+
+class JobContext:
+    """What a handler works with: the job, its target, the store, a clock, and where to tell progress."""
+
+    def __init__(
+        self, job: Job, target: Target, settings: Settings, store: Store, clock: Callable[[], datetime], story: Story
+    ) -> None:
+        self.job = job
+        self.target = target
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        self.emit = story.tell
+        self._cancel = threading.Event()
+
+    def cancelled(self) -> bool:
+        return self._cancel.is_set()
+
+    def cancel(self) -> None:
+        self._cancel.set()
+
+
+class Handler(Protocol):
+    def __call__(self, context: JobContext, /) -> Outcome: ...
+
+
+class Settler(Protocol):
+    """Finds out, from the outside world alone, how a job ended whose worker died; None: not over yet."""
+
+    def __call__(self, context: JobContext, /) -> Outcome | None: ...
+
+
+class Refresher(Protocol):
+    """Keeps fresh what open pages look at; returns whether there was anything to do."""
+
+    def __call__(self, settings: Settings, store: Store, now: datetime, /) -> bool: ...
+
+
+class Worker:
+    """One worker process. `step` does one thing and says whether it did; `run` loops until told to stop."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Callable[[], Settings],
+        *,
+        handlers: Mapping[str, Handler],
+        settlers: Mapping[str, Settler],
+        clock: Callable[[], datetime],
+        refresh: Refresher | None = None,
+    ) -> None:
+        self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.store = store
+        self._settings = settings
+        self._handlers = handlers
+        self._settlers = settlers
+        self._clock = clock
+        self._refresh = refresh
+        self._running: dict[str, JobContext] = {}
+        self._guard = threading.Lock()
+
+    def step(self) -> bool:
+        """Settle what a dead worker left, else claim and run one job here; False where there was nothing to do."""
+        if self.settle_dead():
+            return True
+        claimed = self._claim()
+        if claimed is None:
+            return False
+        self._carry_out(claimed)
+        return True
+
+    def run_job(self, job_id: str) -> bool:
+        """Claim and run this one job here; False where somebody else has it."""
+        claimed = self._claim(job_id)
+        if claimed is None:
+            return False
+        beat = threading.Event()
+        thread = threading.Thread(target=self._keep_alive, args=(beat,), name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            self._carry_out(claimed)
+        finally:
+            beat.set()
+            thread.join()
+        return True
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; running jobs are asked to stop at their next safe point and waited for."""
+        self._register()
+        beat = threading.Event()
+        heart = threading.Thread(target=self._keep_alive, args=(beat,), name="heartbeat", daemon=True)
+        heart.start()
+        refresher = threading.Thread(target=self._keep_fresh, args=(stop,), name="refresh", daemon=True)
+        refresher.start()
+        pending: set[Future[None]] = set()
+        try:
+            with ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="job") as pool:
+                while not stop.is_set():
+                    pending = {future for future in pending if not future.done()}
+                    worked = self._try(self.settle_dead)
+                    if len(pending) < MOST_AT_ONCE:
+                        claimed = self._try(self._claim)
+                        if claimed is not None:
+                            pending.add(pool.submit(self._carry_out, claimed))
+                            worked = True
+                    if not worked:
+                        stop.wait(IDLE_S)
+                with self._guard:
+                    for context in self._running.values():
+                        context.cancel()
+            refresher.join()
+        finally:
+            beat.set()
+            heart.join()
+            self._unregister()
+
+    def settle_dead(self) -> bool:
+        """Find the truth about running jobs whose worker is gone, and write it down."""
+        now = self._clock()
+        with self.store.read() as tx:
+            if tx.execute(select(jobs.c.id).where(jobs.c.state == JobState.RUNNING).limit(1)).one_or_none() is None:
+                return False
+            rows = tx.execute(
+                select(jobs, workers.c.host, workers.c.pid)
+                .outerjoin(workers, workers.c.id == jobs.c.worker)
+                .where(jobs.c.state == JobState.RUNNING, or_(jobs.c.worker != self.id, jobs.c.worker.is_(None)))
+            ).all()
+        settled = False
+        for row in rows:
+            left = from_row(row)
+            gone = left.lease_until is None or left.lease_until < now or _process_is_gone(row.host, row.pid)
+            if gone:
+                settled = self._settle(left) or settled
+        return settled
+
+    def _settle(self, left: Job) -> bool:
+        if not self._take_over(left):
+            return False
+        spec = job_kind(left.kind)
+        story = Story(self.store, left.id, self._clock)
+        try:
+            story.tell("worker-lost", {"worker": left.worker, "attempt": left.attempt})
+            if spec.repeats and left.attempt < MOST_ATTEMPTS and not left.cancel_requested:
+                story.close()
+                self._queue_again(left)
+                return True
+            outcome = self._truth(left, story)
+        finally:
+            story.close()
+        if outcome is not None:
+            self._finish(left, outcome)
+        return outcome is not None
+
+    def _truth(self, left: Job, story: Story) -> Outcome | None:
+        settler = self._settlers.get(left.kind)
+        if settler is None:
+            return Outcome(
+                JobState.INTERRUPTED, "The worker died in the middle of it; it can be resumed.", {"interrupted": True}
+            )
+        try:
+            settings = self._settings()
+            context = JobContext(left, settings.target(left.target), settings, self.store, self._clock, story)
+            return settler(context)
+        except OpsError as error:
+            story.tell("not-settled", error.to_json())
+            return None
+
+    def _take_over(self, left: Job) -> bool:
+        """One worker looks into a job at a time; while the truth is not to be had it asks again when the lease ends."""
+        now = self._clock()
+        with self.store.write() as tx:
+            taken: int = tx.execute(
+                update(jobs)
+                .where(jobs.c.id == left.id, jobs.c.state == JobState.RUNNING, jobs.c.worker == left.worker)
+                .where(jobs.c.lease_until == left.lease_until)
+                .values(worker=f"settling:{self.id}:{secrets.token_hex(3)}", lease_until=now + LEASE / 5)
+            ).rowcount
+        return taken == 1
+
+    def _queue_again(self, left: Job) -> None:
+        now = self._clock()
+        with self.store.write() as tx:
+            tx.execute(
+                update(jobs)
+                .where(jobs.c.id == left.id, jobs.c.state == JobState.RUNNING)
+                .values(state=JobState.QUEUED, worker=None, lease_until=None)
+            )
+            append_event(tx, left.id, "queued-again", {"because": "its worker died"}, now)
+
+    def _claim(self, job_id: str | None = None) -> Job | None:
+        query = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED).order_by(jobs.c.created, jobs.c.id).limit(1)
+        if job_id is not None:
+            query = query.where(jobs.c.id == job_id)
+        with self.store.read() as tx:
+            waiting = tx.execute(query).scalar()
+        if waiting is None:
+            return None
+        now = self._clock()
+        with self.store.write() as tx:
+            claimed = tx.execute(
+                update(jobs)
+                .where(jobs.c.id == waiting, jobs.c.state == JobState.QUEUED)
+                .values(
+                    state=JobState.RUNNING,
+                    worker=self.id,
+                    lease_until=now + LEASE,
+                    attempt=jobs.c.attempt + 1,
+                    started=now,
+                )
+            ).rowcount
+            if not claimed:
+                return None
+            mine = from_row(tx.execute(select(jobs).where(jobs.c.id == waiting)).one())
+            append_event(tx, mine.id, "started", {"worker": self.id, "attempt": mine.attempt}, now)
+        return mine
+
+    def _carry_out(self, job: Job) -> None:
+        story = Story(self.store, job.id, self._clock)
+        try:
+            outcome = self._outcome(job, story)
+        finally:
+            story.close()
+            with self._guard:
+                self._running.pop(job.id, None)
+        self._finish(job, outcome)
+
+    def _outcome(self, job: Job, story: Story) -> Outcome:
+        try:
+            settings = self._settings()
+            context = JobContext(job, settings.target(job.target), settings, self.store, self._clock, story)
+            with self._guard:
+                self._running[job.id] = context
+            return self._handlers[job.kind](context)
+        except OpsError as error:
+            state = JobState.UNKNOWN if error.exit_code == 2 else JobState.FAILED
+            return Outcome(state, error.what, {"error": error.to_json()})
+        except Exception as error:
+            # The last wall: a defect of ours must end the job with a sentence, never the worker.
+            reference = secrets.token_hex(4)
+            log.exception("job failed unexpectedly", job=job.id, kind=job.kind, reference=reference)
+            problem = OpsError(
+                f"{job_kind(job.kind).title} ended in a defect of this dashboard ({type(error).__name__}).",
+                "What it did until then is in its events; its outcome is unknown.",
+                f"Look for reference {reference} in the worker's log, then run the checks again.",
+            )
+            return Outcome(JobState.UNKNOWN, problem.what, {"error": problem.to_json()})
+
+    def _finish(self, job: Job, outcome: Outcome) -> None:
+        now = self._clock()
+        with self.store.write() as tx:
+            ended = tx.execute(
+                update(jobs)
+                .where(jobs.c.id == job.id, jobs.c.state == JobState.RUNNING, jobs.c.attempt == job.attempt)
+                .values(
+                    state=outcome.state,
+                    result={"summary": outcome.summary, **outcome.result},
+                    finished=now,
+                    lease_until=None,
+                    slot=None,
+                )
+            ).rowcount
+            if not ended:
+                return
+            append_event(tx, job.id, "ended", {"state": outcome.state.value, "summary": outcome.summary}, now)
+            audit.record(
+                tx,
+                actor=job.actor.id,
+                action=f"{job.kind} {outcome.state.value}",
+                target=job.target,
+                subject=job.id,
+                now=now,
+                detail={"summary": outcome.summary},
+            )
+
+    def _keep_alive(self, stop: threading.Event) -> None:
+        """Renew the leases of what runs here and hand on requests to cancel, twice a second."""
+        while not stop.wait(HEARTBEAT_S):
+            self._try(self._beat)
+
+    def _beat(self) -> None:
+        now = self._clock()
+        with self._guard:
+            mine = dict(self._running)
+        with self.store.write() as tx:
+            tx.execute(update(workers).where(workers.c.id == self.id).values(heartbeat=now))
+            if not mine:
+                return
+            tx.execute(
+                update(jobs)
+                .where(jobs.c.id.in_(mine), jobs.c.worker == self.id, jobs.c.state == JobState.RUNNING)
+                .values(lease_until=now + LEASE)
+            )
+            kept = {
+                row.id: row.cancel_requested
+                for row in tx.execute(
+                    select(jobs.c.id, jobs.c.cancel_requested).where(
+                        jobs.c.id.in_(mine), jobs.c.worker == self.id, jobs.c.state == JobState.RUNNING
+                    )
+                )
+            }
+        for job_id, context in mine.items():
+            # A lost lease means that somebody else decides about this job now: stop as on a cancel.
+            if kept.get(job_id, True):
+                context.cancel()
+
+    def _keep_fresh(self, stop: threading.Event) -> None:
+        refresh = self._refresh
+        if refresh is None:
+            return
+        while not stop.is_set():
+            worked = self._try(lambda: refresh(self._settings(), self.store, self._clock()))
+            stop.wait(IDLE_S if worked else 1.0)
+
+    def _try(self, work: Callable[[], T]) -> T | None:
+        """Run one turn of a loop; a store that is busy or gone for a moment must not end the worker."""
+        try:
+            return work()
+        except Exception:
+            log.exception("a turn of the worker failed; it goes on", worker=self.id)
+            return None
+
+    def _register(self) -> None:
+        now = self._clock()
+        with self.store.write() as tx:
+            tx.execute(
+                insert(workers).values(
+                    id=self.id, host=socket.gethostname(), pid=os.getpid(), started=now, heartbeat=now
+                )
+            )
+
+    def _unregister(self) -> None:
+        with self.store.write() as tx:
+            tx.execute(delete(workers).where(workers.c.id == self.id))
+
+
+def _process_is_gone(host: str | None, pid: int | None) -> bool:
+    """Whether a worker's process is known to be gone; of another host, or without a row, nothing is known."""
+    if host != socket.gethostname() or pid is None:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def worker_is_alive(store: Store, now: datetime) -> bool:
+    """Whether any worker has given a sign of life within the last few seconds."""
+    with store.read() as tx:
+        last = tx.execute(select(workers.c.heartbeat).order_by(workers.c.heartbeat.desc()).limit(1)).scalar()
+    return last is not None and now - last < LEASE / 3
