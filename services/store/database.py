@@ -52,8 +52,6 @@ def open_store(url: str) -> Store:
     """Open and migrate the store at `url` (sqlite:///path or postgresql://...). Raises Unavailable with a sentence."""
     place = make_url(url)
     if place.get_backend_name() == "sqlite":
-        if place.database and place.database != ":memory:":
-            Path(place.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(place, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
         _prepare_sqlite(engine)
     else:
@@ -63,8 +61,10 @@ def open_store(url: str) -> Store:
             connect_args={"connect_timeout": 2, "application_name": "ops-store"},
         )
     try:
+        if place.get_backend_name() == "sqlite" and place.database:
+            Path(place.database).parent.mkdir(parents=True, exist_ok=True)
         _migrate(engine)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:
         engine.dispose()
         raise Unavailable(
             f"Our own store at {place.render_as_string(hide_password=True)} cannot be opened ({_reason(error)}).",
@@ -75,7 +75,7 @@ def open_store(url: str) -> Store:
     return Store(engine)
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def _reason(error: Exception) -> str:
     cause = error.orig if isinstance(error, OperationalError) else error
     return str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
 

@@ -1,0 +1,91 @@
+"""The store opens, migrates once, keeps times and documents, and says in a sentence why it cannot be opened."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import insert, inspect, select, text
+
+import services.store.database as database
+from services.errors import Unavailable
+from services.store.database import Store, open_store
+from services.store.tables import interests, metadata, workers
+from tests.services.conftest import NOON
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store: Store) -> None:
+    with store.read() as tx:
+        differences = compare_metadata(MigrationContext.configure(tx), metadata)
+    assert differences == []
+
+
+def test_the_head_in_the_code_is_the_newest_migration() -> None:
+    folder = Path(database.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == database.HEAD
+
+
+def test_many_processes_may_open_an_empty_store_at_once(store_url: str) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        opened = list(pool.map(lambda _: open_store(store_url), range(6)))
+    with opened[0].read() as tx:
+        assert inspect(tx).has_table("audit")
+    for each in opened:
+        each.close()
+
+
+def test_a_time_comes_back_aware_and_equal(store: Store) -> None:
+    with store.write() as tx:
+        tx.execute(insert(interests).values(target="t", view="v", until=NOON))
+    with store.read() as tx:
+        assert tx.execute(select(interests.c.until)).scalar_one() == NOON
+
+
+def test_a_time_without_a_zone_is_refused(store: Store) -> None:
+    naive = datetime(2026, 3, 1, 12, 0)  # noqa: DTZ001 - the mistake this test is about
+    with pytest.raises(Exception, match="without a zone"), store.write() as tx:
+        tx.execute(insert(interests).values(target="t", view="v", until=naive))
+
+
+def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
+    with pytest.raises(RuntimeError), store.write() as tx:
+        tx.execute(insert(workers).values(id="w", host="h", pid=1, started=NOON, heartbeat=NOON))
+        raise RuntimeError("in the middle")
+    with store.read() as tx:
+        assert tx.execute(select(workers)).all() == []
+
+
+def test_sqlite_commits_are_on_disk_before_they_return(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 's.sqlite3'}")
+    with store.read() as tx:
+        assert tx.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert tx.execute(text("PRAGMA synchronous")).scalar() == 2  # FULL
+        assert tx.execute(text("PRAGMA foreign_keys")).scalar() == 1
+    store.close()
+
+
+def test_writers_wait_for_each_other_instead_of_failing(store: Store) -> None:
+    def add_one(number: int) -> None:
+        with store.write() as tx:
+            seen = len(tx.execute(select(workers.c.id)).all())
+            tx.execute(insert(workers).values(id=f"{number}-{seen}", host="h", pid=1, started=NOON, heartbeat=NOON))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add_one, range(40)))
+    with store.read() as tx:
+        assert len(tx.execute(select(workers)).all()) == 40
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://nobody:topsecret@127.0.0.1:1/ops", "sqlite:////proc/no-such-folder/store.sqlite3"]
+)
+def test_a_store_that_cannot_be_opened_is_a_sentence_without_its_password(url: str) -> None:
+    with pytest.raises(Unavailable) as caught:
+        open_store(url)
+    assert caught.value.place == "OPS_STORE_URL"
+    assert "topsecret" not in str(caught.value)
