@@ -1,4 +1,4 @@
-"""What an app hands the sandbox so that a twin of it can run there: builds, data, settings. The sandbox knows no app."""
+"""What an app hands the sandbox to run a twin of it there: builds, data, settings. The sandbox knows no app."""
 
 from __future__ import annotations
 

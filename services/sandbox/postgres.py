@@ -1,0 +1,120 @@
+"""Makes a Postgres cluster look like a Supabase project, and gives out copies of a database in it in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from services.database.server import Server
+
+OWNER = "postgres"
+READ_ONLY = "supabase_read_only_user"
+AUTHENTICATOR = "authenticator"
+LOGIN_ROLES = (OWNER, READ_ONLY, AUTHENTICATOR)
+
+APP_DATABASE = "postgres"
+SKELETON = "supabase_skeleton"
+SEEDED = "supabase_seeded"
+_MAINTENANCE = "template1"
+
+SANDBOX_OPTIONS: Mapping[str, str] = {"statement_timeout": "120000"}
+"""Supabase's limit for every role that has none of its own: two minutes."""
+
+_HERE = Path(__file__).parent
+_ROLES = (_HERE / "supabase_roles.sql").read_text(encoding="utf-8")
+_SCHEMAS = (_HERE / "supabase_schemas.sql").read_text(encoding="utf-8")
+
+Seed = Callable[[psycopg.Connection, datetime, int], None]
+
+
+class Cluster:
+    """A server with Supabase's roles. passwords: of the roles that log in, by role name (`LOGIN_ROLES`)."""
+
+    def __init__(self, server: Server, passwords: Mapping[str, str]) -> None:
+        self.server = server
+        self._passwords = dict(passwords)
+
+    def dsn(self, role: str = OWNER, dbname: str = APP_DATABASE) -> str:
+        """The address of a database for one of the roles that log in."""
+        return (
+            f"postgresql://{role}:{quote(self._passwords[role], safe='')}@127.0.0.1:{self.server.port}/{quote(dbname)}"
+        )
+
+    def prepare(self) -> None:
+        """Make the roles and the empty Supabase-like database `SKELETON`; a second call costs one query."""
+        version = sha256((_ROLES + _SCHEMAS).encode()).hexdigest()[:16]
+        with closing(self._admin()) as admin:
+            if self._comment(admin, SKELETON) == version:
+                return
+            admin.execute(_ROLES.encode())
+            for role in LOGIN_ROLES:
+                admin.execute(
+                    sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                        sql.Identifier(role), sql.Literal(self._passwords[role])
+                    )
+                )
+            self._replace(admin, SKELETON, "template0")
+            with psycopg.connect(self.server.dsn(SKELETON)) as conn:
+                conn.execute(_SCHEMAS.encode())
+            self._set_comment(admin, SKELETON, version)
+
+    def fill_template(self, name: str, seed: Seed, anchor: datetime, number: int) -> None:
+        """Make the database `name`: a Supabase-like one that `seed` has filled as the owner. Replaces one of that name.
+
+        Its comment is written last, so that a template whose making was interrupted is known as such.
+        """
+        with closing(self._admin()) as admin:
+            self._replace(admin, name, SKELETON)
+            with psycopg.connect(self.dsn(OWNER, name)) as conn:
+                seed(conn, anchor, number)
+            self._set_comment(admin, name, anchor.isoformat())
+
+    def template_anchor(self, name: str) -> datetime | None:
+        """The anchor a template was filled for; None when there is no complete one of that name."""
+        with closing(self._admin()) as admin:
+            comment = self._comment(admin, name)
+        return datetime.fromisoformat(comment) if comment else None
+
+    def clone(self, template: str, name: str = APP_DATABASE) -> None:
+        """Replace the database `name` by a copy of the template, ending every connection to it."""
+        with closing(self._admin()) as admin:
+            self._replace(admin, name, template)
+
+    def has(self, name: str = APP_DATABASE) -> bool:
+        with closing(self._admin()) as admin:
+            return admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+
+    def apply(self, scripts: Sequence[Path], dbname: str = APP_DATABASE) -> None:
+        """Run SQL files as the owner, all in one transaction, as `psql -1 -v ON_ERROR_STOP=1` would."""
+        with psycopg.connect(self.dsn(OWNER, dbname)) as conn:
+            for script in scripts:
+                conn.execute(script.read_bytes())
+
+    def _admin(self) -> psycopg.Connection:
+        return psycopg.connect(self.server.dsn(_MAINTENANCE), autocommit=True)
+
+    def _replace(self, admin: psycopg.Connection, name: str, template: str) -> None:
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+                sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER)
+            )
+        )
+
+    @staticmethod
+    def _comment(admin: psycopg.Connection, name: str) -> str | None:
+        row = admin.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
+        ).fetchone()
+        return None if row is None else row[0]
+
+    @staticmethod
+    def _set_comment(admin: psycopg.Connection, name: str, text: str) -> None:
+        admin.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(text)))
