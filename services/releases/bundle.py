@@ -1,0 +1,208 @@
+"""A release as its files: found by id, folder or script; loaded, validated, hashed, and loaded again from bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+
+from services.database.script import Script
+from services.errors import NotUnderstood
+from services.releases.schema import Phase, ReleaseDocument, Step, is_slug
+from services.releases.validation import CHECKLIST, FOLDERS, Known, Problem, proves, read
+
+__all__ = [
+    "CHECKLIST",
+    "Phase",
+    "Problem",
+    "Release",
+    "Step",
+    "load_release",
+    "proves",
+    "release_from_files",
+    "release_ids",
+    "validate",
+]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A change as it stands in its files.
+
+    id:       the folder's id, or the stem of a plain script
+    checklist: None for a plain script, which has no steps and no rollback
+    files:    name ("deploy/010_guard.sql") to content; enough to load the release again
+    folder:   where it was loaded from; None when it came from stored bytes
+    """
+
+    id: str
+    checklist: ReleaseDocument | None
+    files: Mapping[str, bytes]
+    folder: Path | None = None
+
+    @property
+    def title(self) -> str:
+        return self.checklist.title if self.checklist else self.id
+
+    @property
+    def risk(self) -> str | None:
+        """The team's own estimate: low, medium or high; None for a plain script."""
+        return self.checklist.risk if self.checklist else None
+
+    @property
+    def expected_minutes(self) -> int | None:
+        return self.checklist.expected_minutes if self.checklist else None
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return self.checklist.phases if self.checklist else ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, in the order of the checklist."""
+        return tuple(step for phase in self.phases for step in phase.steps)
+
+    @cached_property
+    def deploy(self) -> tuple[Script, ...]:
+        """The scripts that make the change, in name order."""
+        return tuple(self._scripts("deploy")) or tuple(Script(name, _text(data)) for name, data in self.files.items())
+
+    @cached_property
+    def verify(self) -> tuple[Script, ...]:
+        """The verification queries, in name order; zero rows mean healthy, and `proves` reads what each proves."""
+        return tuple(self._scripts("verify"))
+
+    @cached_property
+    def rollback(self) -> tuple[Script, ...]:
+        """The scripts that take the change back, in name order; empty for a plain script."""
+        return tuple(self._scripts("rollback"))
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) over the names and bytes of all files: what a run and a rehearsal are pinned to."""
+        total = hashlib.sha256()
+        for name in sorted(self.files):
+            # Lengths keep a name apart from its content, so that no two sets of files are read as one.
+            total.update(f"{len(name.encode())}:{name}:{len(self.files[name])}:".encode())
+            total.update(self.files[name])
+        return total.hexdigest()
+
+    def step(self, step_id: str) -> Step:
+        """One step. Raises NotUnderstood for an id the checklist does not have."""
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        near = get_close_matches(step_id, [step.id for step in self.steps], 1)
+        do = f"Did you mean '{near[0]}'?" if near else "The checklist lists the steps."
+        raise NotUnderstood(f"{self.id} has no step '{step_id}'.", do=do, place="step")
+
+    def _scripts(self, folder: str) -> Iterator[Script]:
+        for name in sorted(self.files):
+            if name.startswith(f"{folder}/"):
+                yield Script(name, _text(self.files[name]))
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8-sig")
+
+
+def load_release(
+    reference: str | Path,
+    *,
+    root: Path | None = None,
+    known_checks: Collection[str] | None = None,
+    known_actions: Collection[str] | None = None,
+) -> Release:
+    """Load a release by its id (looked up in `root`), its folder, or a plain .sql file.
+
+    known_checks, known_actions: what steps may name; None leaves that to `validate`.
+    Raises NotUnderstood with every problem at once; its place is the first one's file and line.
+    """
+    path = _find(reference, root)
+    files = _read_files(path)
+    if path.is_file():
+        return _plain(files)
+    document, problems = read(files, Known(known_checks, known_actions))
+    if problems or document is None:
+        raise _refusal(path.name, problems)
+    return Release(document.id, document, files, path)
+
+
+def release_from_files(files: Mapping[str, bytes]) -> Release:
+    """Load a release from bytes that were stored when a run was pinned. Raises NotUnderstood as `load_release`."""
+    if CHECKLIST not in files and not any("/" in name for name in files):
+        return _plain(files)
+    document, problems = read(files, Known())
+    if problems or document is None:
+        raise _refusal("the stored release", problems)
+    return Release(document.id, document, dict(files))
+
+
+def validate(
+    path: Path,
+    known_checks: Collection[str] | None,
+    known_actions: Collection[str] | None,
+    *,
+    known_playbooks: Collection[str] | None = None,
+    known_links: Collection[str] | None = None,
+) -> list[Problem]:
+    """Everything that is wrong with a release folder, by file and line.
+
+    A plain script has no structure that could be wrong: NotUnderstood if it is not text.
+    """
+    files = _read_files(path)
+    if path.is_file():
+        _plain(files)
+        return []
+    return read(files, Known(known_checks, known_actions, known_playbooks, known_links))[1]
+
+
+def release_ids(root: Path) -> list[str]:
+    """The ids of the releases in a folder of releases, in name order."""
+    return sorted(entry.name for entry in root.iterdir() if (entry / CHECKLIST).is_file()) if root.is_dir() else []
+
+
+def _find(reference: str | Path, root: Path | None) -> Path:
+    path = Path(reference)
+    if root is not None and isinstance(reference, str) and is_slug(reference) and (root / reference).is_dir():
+        return root / reference
+    if path.is_dir() or (path.is_file() and path.suffix == ".sql"):
+        return path
+    if path.is_file():
+        raise NotUnderstood(f"{path.name} is neither a release folder nor a .sql file.", "Nothing was done.", _OFFER)
+    ids = release_ids(root) if root else []
+    near = get_close_matches(str(reference), ids, 1)
+    do = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(ids)}." if ids else _OFFER
+    raise NotUnderstood(f"There is no release '{reference}'.", "Nothing was done.", do, place="release")
+
+
+_OFFER = "Give a release's id, its folder, or a .sql file."
+
+
+def _read_files(path: Path) -> dict[str, bytes]:
+    if path.is_file():
+        return {path.name: path.read_bytes()}
+    files = {f"{folder}/{file.name}": file for folder in FOLDERS for file in sorted((path / folder).glob("*.sql"))}
+    files |= {CHECKLIST: path / CHECKLIST} if (path / CHECKLIST).is_file() else {}
+    return {name: file.read_bytes() for name, file in files.items()}
+
+
+def _plain(files: Mapping[str, bytes]) -> Release:
+    name, data = next(iter(files.items()))
+    try:
+        _text(data)
+    except UnicodeDecodeError as error:
+        raise NotUnderstood(f"{name} is not UTF-8 text.", "Nothing was done.", "Save it as UTF-8.", name) from error
+    return Release(Path(name).stem, None, dict(files))
+
+
+def _refusal(name: str, problems: list[Problem]) -> NotUnderstood:
+    first, rest = problems[0], problems[1:]
+    count = "one problem" if not rest else f"{len(problems)} problems"
+    more = "".join(f" {problem.place}: {problem.message} {problem.fix}" for problem in rest)
+    return NotUnderstood(
+        f"{name} has {count}: {first.message}", "Nothing was done.", first.fix + more, place=first.place
+    )
