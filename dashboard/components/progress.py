@@ -1,0 +1,147 @@
+"""A job on the screen: its state, what it tells as it goes, how it ended, and the ways to stop or resume it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard.components import times
+from dashboard.components.badges import inline_badge
+from dashboard.components.plain import plain, strong
+from dashboard.components.problem import problems_shown
+from dashboard.context import PageContext, current
+from services.errors import OpsError
+from services.jobs.queue import RESUMABLE, Job, JobEvent, JobState, cancel, events, job, resume
+
+REFRESH_S = 0.5
+SHOWN_EVENTS = 40
+
+
+def show_job(job_id: str, *, key: str, compact: bool = False) -> None:
+    """The job, live while it runs and still when it has ended; opening it again shows the same story."""
+    context = current()
+    if job(context.store, job_id).active:
+        _live(job_id, key, compact)
+    else:
+        _draw(context, job_id, key, compact)
+
+
+@st.fragment(run_every=REFRESH_S)
+def _live(job_id: str, key: str, compact: bool) -> None:
+    with problems_shown():
+        context = current()
+        if _draw(context, job_id, key, compact).active:
+            return
+    # It has ended: the rest of the page depends on it, and this timer must stop.
+    st.rerun()
+
+
+def _draw(context: PageContext, job_id: str, key: str, compact: bool) -> Job:
+    shown = job(context.store, job_id)
+    story = events(context.store, job_id)
+    _headline(context, shown)
+    summary = str((shown.result or {}).get("summary", ""))
+    if summary:
+        st.markdown(plain(summary))
+    _problem_of(shown)
+    _bar(shown, story)
+    if story and not compact:
+        _story(shown, story)
+    _handles(context, shown, key)
+    return shown
+
+
+def _headline(context: PageContext, shown: Job) -> None:
+    by = f"asked for by {shown.actor.name} {times.age(shown.created, context.now)}"
+    if shown.started and shown.finished:
+        took = f", took {times.span((shown.finished - shown.started).total_seconds())}"
+    elif shown.started:
+        took = f", for {times.span((context.now - shown.started).total_seconds())}"
+    else:
+        took = ""
+    state = inline_badge(str(shown.state), note="stopping" if shown.cancel_requested and shown.active else "")
+    attempt = f", attempt {shown.attempt}" if shown.attempt > 1 else ""
+    st.markdown(f"{state} {strong(shown.title)} :small[:gray[{plain(by + took + attempt)} · {plain(shown.id)}]]")
+
+
+def _problem_of(shown: Job) -> None:
+    error = (shown.result or {}).get("error")
+    if isinstance(error, Mapping):
+        parts = [str(error.get(name) or "") for name in ("what", "means", "do")]
+        place = f" ({error['place']})" if error.get("place") else ""
+        st.error(" ".join(plain(part) for part in parts if part) + plain(place))
+
+
+def progress_of(story: Sequence[JobEvent]) -> tuple[int, int] | None:
+    """(done, of) by the newest event that counts: any payload with `of` and one of `index`, `done`, `number`."""
+    for event in reversed(story):
+        total = event.payload.get("of")
+        done = next((event.payload[name] for name in ("done", "index", "number") if name in event.payload), None)
+        if isinstance(total, int) and isinstance(done, int) and total > 0:
+            return min(done, total), total
+    return None
+
+
+def _bar(shown: Job, story: Sequence[JobEvent]) -> None:
+    counted = progress_of(story)
+    if shown.active and counted:
+        done, total = counted
+        st.progress(done / total, text=f"{done} of {total}")
+
+
+def _story(shown: Job, story: Sequence[JobEvent]) -> None:
+    lines = [event_line(event) for event in story[-SHOWN_EVENTS:]]
+    left_out = len(story) - len(lines)
+    if left_out > 0:
+        lines.insert(0, f"… {left_out} earlier lines, all in the download")
+    # Text as it is: notices and messages come from the target.
+    st.code("\n".join(lines), language=None, wrap_lines=True, height=320 if len(lines) > 14 else "content")
+
+
+def event_line(event: JobEvent) -> str:
+    """One event as one line of text: time, kind, and what it tells."""
+    told = event.payload.get("message") or event.payload.get("summary") or _brief(event.payload)
+    return f"{event.at:%H:%M:%S}  {event.kind:<18} {' '.join(str(told).split())}".rstrip()
+
+
+def _brief(payload: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in payload.items() if not isinstance(value, dict | list))
+
+
+def _handles(context: PageContext, shown: Job, key: str) -> None:
+    if shown.active and not shown.cancel_requested:
+        st.button("Cancel", key=f"cancel-{key}-{shown.id}", icon=":material/stop:", on_click=_cancel, args=(shown.id,))
+    elif shown.state in RESUMABLE and shown.state is not JobState.CANCELLED:
+        label = "Resume" if shown.state is JobState.INTERRUPTED else "Run it again"
+        st.button(label, key=f"resume-{key}-{shown.id}", icon=":material/replay:", on_click=_resume, args=(shown.id,))
+    _show_kept_problem(shown.id)
+
+
+def _cancel(job_id: str) -> None:
+    context = current()
+    _kept(job_id, lambda: cancel(context.store, actor=context.actor, job_id=job_id, now=context.now))
+
+
+def _resume(job_id: str) -> None:
+    context = current()
+    _kept(
+        job_id,
+        lambda: resume(context.store, actor=context.actor, job_id=job_id, target=context.target, now=context.now),
+    )
+
+
+def _kept(job_id: str, act: Any) -> None:
+    """Run a callback's action; what it was refused for is shown where the button stands, on the run that follows."""
+    try:
+        act()
+    except OpsError as error:
+        st.session_state[f"draft-problem-{job_id}"] = error
+
+
+def _show_kept_problem(job_id: str) -> None:
+    error = st.session_state.pop(f"draft-problem-{job_id}", None)
+    if isinstance(error, OpsError):
+        with problems_shown():
+            raise error
