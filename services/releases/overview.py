@@ -95,7 +95,7 @@ def minutes_left(view: RunView, jobs: Sequence[Job]) -> Explained:
     the release's own expectation."""
     steps = [step for phase in _release_phases(view) for step in phase.steps if step.step.required]
     todo = [step for step in steps if not step.settled]
-    share = view.release.expected_minutes / len(steps) if steps else 0.0
+    share = (view.release.expected_minutes or 0) / len(steps) if steps else 0.0
     measured = _median_minutes(jobs)
     total = sum(measured.get(_kind_of(step), share) for step in todo)
     return Explained(

@@ -1,0 +1,111 @@
+"""Jobs that look: checks, the production test, diagnosis; and the evidence they leave."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from services.app_definition import AppDefinition, load_app
+from services.checks.context import CheckContext
+from services.checks.runner import run_checks
+from services.checks.score import run_score
+from services.jobs.queue import JobState, recent_jobs
+from services.jobs.worker import JobContext, Outcome
+from services.releases.bundle import Release, load_release, release_ids
+from services.releases.ledger import get_run, latest_run, pinned_release, record_evidence
+from services.settings import Target
+from services.store.database import Store
+from services.verdict import Evidence, Verdict, worst
+
+STATE_OF = {Verdict.PASS: JobState.PASSED, Verdict.FAIL: JobState.FAILED, Verdict.UNKNOWN: JobState.UNKNOWN}
+
+
+def check_context(
+    store: Store, target: Target, app: AppDefinition, now: datetime, *, run_id: str | None = None
+) -> CheckContext:
+    """What checks work with: the run's pinned release (else the newest run's, else the app's own) and what our
+    store knows of it."""
+    release = _release(store, target, app, run_id)
+    return CheckContext(
+        target=target,
+        app=app,
+        now=now,
+        marker=f"ops-probe-{secrets.token_hex(4)}",
+        release=release,
+        store_facts={"rehearsal": last_rehearsal(store, target.name, release)} if release else {},
+    )
+
+
+def _release(store: Store, target: Target, app: AppDefinition, run_id: str | None) -> Release | None:
+    run = get_run(store, run_id) if run_id else latest_run(store, target.name)
+    if run is not None:
+        return pinned_release(store, run.content_hash)
+    folder = app.folder / "releases"
+    known = release_ids(folder)
+    return load_release(known[0], root=folder) if len(known) == 1 else None
+
+
+def last_rehearsal(store: Store, target: str, release: Release) -> dict[str, Any] | None:
+    """The newest finished rehearsal of exactly this content on this target, as the store keeps it."""
+    for job in recent_jobs(store, target, kind="rehearse", limit=200):
+        result = job.result or {}
+        if not job.active and result.get("content_hash") == release.content_hash and job.finished:
+            return {**result, "finished": job.finished.isoformat(), "job_id": job.id}
+    return None
+
+
+def look(context: JobContext, ids: Sequence[str]) -> list[Evidence]:
+    """Run checks for this job and keep their evidence, under the job's run and step where it has them."""
+    app = load_app(context.target.app)
+    now = context.clock()
+    surroundings = check_context(context.store, context.target, app, now, run_id=context.job.run_id)
+    evidence = run_checks(app.catalogue(), ids, surroundings, now, context.emit)
+    record_evidence(context.store, evidence, run_id=context.job.run_id, step_id=context.job.step_id)
+    return evidence
+
+
+def prove(context: JobContext) -> list[Evidence]:
+    """After an action: look at the effects that its step names, so that the step stands on them."""
+    if context.job.run_id is None or context.job.step_id is None:
+        return []
+    release = pinned_release(context.store, get_run(context.store, context.job.run_id).content_hash)
+    checks = release.step(context.job.step_id).checks
+    return look(context, checks) if checks else []
+
+
+def summary_of(evidence: Iterable[Evidence]) -> tuple[Verdict, str]:
+    """The verdict of several and the sentence of the one that decided it."""
+    taken = list(evidence)
+    verdict = worst(item.verdict for item in taken)
+    deciding = [item for item in taken if item.verdict is verdict]
+    if verdict is Verdict.PASS:
+        return verdict, taken[0].summary if len(taken) == 1 else f"All {len(taken)} checks passed."
+    more = f" (and {len(deciding) - 1} more)" if len(deciding) > 1 else ""
+    return verdict, (deciding[0].summary + more) if deciding else "Nothing was checked."
+
+
+def check(context: JobContext) -> Outcome:
+    """Run the named checks; the job passes only where each of them does."""
+    evidence = look(context, list(context.job.payload["checks"]))
+    verdict, summary = summary_of(evidence)
+    return Outcome(
+        STATE_OF[verdict], summary, {"verdict": verdict.value, "checks": [item.to_json() for item in evidence]}
+    )
+
+
+def score(context: JobContext) -> Outcome:
+    """The production test: the whole catalogue, read as the app's features."""
+    app = load_app(context.target.app)
+    now = context.clock()
+    surroundings = check_context(context.store, context.target, app, now, run_id=context.job.run_id)
+    result = run_score(app, surroundings, now, context.emit)
+    record_evidence(context.store, result.evidence)
+    if result.percent > app.thresholds.score_percent:
+        state = JobState.PASSED
+    elif any(feature.verdict is Verdict.FAIL for feature in result.features):
+        state = JobState.FAILED
+    else:
+        state = JobState.UNKNOWN
+    return Outcome(state, result.sentence, result.to_json())

@@ -1,0 +1,46 @@
+"""Which function carries out which kind of job, and which one finds the truth when its worker died."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from services.jobs import app_actions, checking, faults, releasing
+from services.jobs.watch import refresh
+from services.jobs.worker import Handler, Settler, Worker
+from services.settings import Settings
+from services.store.database import Store
+
+HANDLERS: Mapping[str, Handler] = {
+    "check": checking.check,
+    "score": checking.score,
+    "diagnose": checking.diagnose,
+    "rehearse": releasing.rehearse,
+    "verify": releasing.verify,
+    "deploy": releasing.deploy,
+    "rollback": releasing.rollback,
+    "restore": releasing.restore,
+    "restart": app_actions.restart,
+    "redeploy_app": app_actions.redeploy_app,
+    "back_out_app": app_actions.back_out_app,
+    "break_fault": faults.break_fault,
+    "repair_fault": faults.repair_fault,
+}
+
+SETTLERS: Mapping[str, Settler] = {"deploy": releasing.settle_deploy, "rollback": releasing.settle_rollback}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def make_worker(store: Store, settings: Callable[[], Settings], *, watch: bool = True) -> Worker:
+    """A worker with all handlers. watch: whether it also keeps fresh what open pages look at."""
+    return Worker(
+        store,
+        settings,
+        handlers=HANDLERS,
+        settlers=SETTLERS,
+        clock=utc_now,
+        refresh=refresh if watch else None,
+    )

@@ -1,0 +1,206 @@
+"""Jobs that change a database and those that prepare it: rehearse, verify, deploy, roll back, restore."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import SecretStr
+
+from services.app_definition import load_app
+from services.database.connect import connect, inspect_connection
+from services.database.deploy import deploy as deploy_scripts
+from services.database.deploy import outcome
+from services.database.execution import Stopped
+from services.database.rehearsal import rehearse as rehearse_scripts
+from services.database.rollback import rollback as roll_back_scripts
+from services.database.rollback import rollback_outcome
+from services.database.snapshot import restore as restore_snapshot
+from services.database.verification import Query
+from services.database.verification import verify as verify_queries
+from services.errors import Refused
+from services.jobs.app_actions import refuse_while_needed, serving_now
+from services.jobs.checking import STATE_OF, last_rehearsal, prove
+from services.jobs.queue import JobState
+from services.jobs.worker import JobContext, Outcome
+from services.releases.bundle import Release, load_release, proves
+from services.releases.ledger import get_run, pin, pinned_release
+from services.settings import Target
+from services.verdict import Verdict
+
+MOST_BYTES_COPIED = 200_000_000
+
+
+def release_of(context: JobContext) -> Release:
+    """The job's release: the one its run is pinned to, else the one its payload names."""
+    if context.job.run_id is not None:
+        return pinned_release(context.store, get_run(context.store, context.job.run_id).content_hash)
+    folder = load_app(context.target.app).folder / "releases"
+    return load_release(str(context.job.payload["release"]), root=folder)
+
+
+def queries_of(release: Release) -> list[Query]:
+    """The release's verification queries, each with what an empty answer proves."""
+    return [
+        Query(script.file.rpartition("/")[2].removesuffix(".sql"), script.file, script.sql, proves(script.sql))
+        for script in release.verify
+    ]
+
+
+def _url(target: Target, secret: SecretStr | None, what: str) -> str:
+    if secret is None:
+        raise Refused(
+            f"{target.name} has no {what}.", "Nothing was done.", "Set it.", place=f"targets.{target.name}.{what}"
+        )
+    return secret.get_secret_value()
+
+
+def reading_url(target: Target) -> str:
+    return _url(target, target.database_url, "database_url")
+
+
+def deploying_url(target: Target) -> str:
+    return _url(target, target.deploy_url, "deploy_url")
+
+
+def rows_policy(target: Target) -> str:
+    """How many of the target's rows a rehearsal may copy: all of a small one that is not production, else none."""
+    if target.production:
+        return "none"
+    with connect(reading_url(target), read_only=True) as conn:
+        return "all" if inspect_connection(conn, reading_url(target)).size_bytes <= MOST_BYTES_COPIED else "none"
+
+
+def rehearse(context: JobContext) -> Outcome:
+    """Execute the deploy twice on a shadow of the target; the target itself is only read."""
+    release = release_of(context)
+    url = deploying_url(context.target) if context.target.deploy_url else reading_url(context.target)
+    result = rehearse_scripts(url, release.deploy, rows=rows_policy(context.target), emit=context.emit)
+    document = {"content_hash": release.content_hash, "release": release.id, **result.to_json()}
+    if result.verdict is Verdict.PASS:
+        summary = f"{len(result.statements)} statements ran twice on a shadow without an error."
+    elif result.failure is not None:
+        summary = f"Fails at {result.failure.file}:{result.failure.line}: {result.failure.message}"
+    elif result.second_run is not None:
+        failed = result.second_run
+        summary = f"Cannot run twice: {failed.file}:{failed.line}: {failed.message}"
+    else:
+        summary = "Not known: " + " ".join(result.unknown_because)
+    return Outcome(STATE_OF[result.verdict], summary, document)
+
+
+def verify(context: JobContext) -> Outcome:
+    """Run the release's verification queries on the target; rows are what is wrong."""
+    release = release_of(context)
+    url = deploying_url(context.target) if context.target.deploy_url else reading_url(context.target)
+    result = verify_queries(url, queries_of(release), emit=context.emit)
+    bad = [query for query in result.queries if query.verdict is not Verdict.PASS]
+    summary = f"{len(result.queries) - len(bad)} of {len(result.queries)} queries found nothing wrong."
+    if bad:
+        summary += f" First: {bad[0].id} ({bad[0].rows} rows)."
+    return Outcome(STATE_OF[result.verdict], summary, {"release": release.id, **result.to_json()})
+
+
+def deploy(context: JobContext) -> Outcome:
+    """Pin what serves now, then change the database in one verified transaction."""
+    release = release_of(context)
+    rehearsal = last_rehearsal(context.store, context.target.name, release)
+    if rehearsal is None or rehearsal["verdict"] != Verdict.PASS.value:
+        raise Refused(
+            f"{release.id} has not passed a rehearsal on {context.target.name} in this content.",
+            "Nothing was changed.",
+            "Rehearse it, then deploy.",
+        )
+    if context.job.run_id is not None and context.job.attempt == 1:
+        pin(
+            context.store,
+            run_id=context.job.run_id,
+            actor=context.job.actor,
+            serving=serving_now(context),
+            now=context.clock(),
+        )
+    try:
+        done = deploy_scripts(
+            deploying_url(context.target),
+            release.deploy,
+            queries_of(release),
+            release_id=release.id,
+            plan_hash=release.content_hash,
+            actor=context.job.actor.id,
+            job_id=context.job.id,
+            emit=context.emit,
+            cancelled=context.cancelled,
+            expected_fingerprint=rehearsal.get("target_fingerprint"),
+        )
+    except Stopped:
+        return Outcome(JobState.CANCELLED, "Stopped before COMMIT: nothing was applied.", {"applied": False})
+    context.emit("applied", {"applied": done.applied, "receipt_id": done.receipt_id})
+    if done.applied:
+        prove(context)
+    return Outcome(STATE_OF[done.verdict], done.summary, {"release": release.id, **done.to_json()})
+
+
+def settle_deploy(context: JobContext) -> Outcome | None:
+    """What became of a deploy whose worker died: its receipt in the target tells."""
+    found = outcome(deploying_url(context.target), context.job.id)
+    if found == "in-progress":
+        return None
+    if found == "not-applied":
+        return Outcome(
+            JobState.INTERRUPTED,
+            "The worker died before COMMIT: nothing was applied. It can be resumed.",
+            {"applied": False},
+        )
+    evidence = prove(context)
+    return Outcome(
+        JobState.PASSED,
+        "The worker died, but the deploy receipt is in the target: all was applied.",
+        {"applied": True, "proved_by": [item.to_json() for item in evidence]},
+    )
+
+
+def rollback(context: JobContext) -> Outcome:
+    """Take the release out of the database, with a proved snapshot of every row that goes."""
+    release = release_of(context)
+    refuse_while_needed(context)
+    try:
+        done = roll_back_scripts(
+            deploying_url(context.target),
+            release.id,
+            release.rollback,
+            actor=context.job.actor.id,
+            job_id=context.job.id,
+            emit=context.emit,
+            cancelled=context.cancelled,
+        )
+    except Stopped:
+        return Outcome(JobState.CANCELLED, "Stopped before COMMIT: nothing was rolled back.", {"applied": False})
+    return _rolled_back(done)
+
+
+def _rolled_back(done: Any) -> Outcome:
+    good = done.fingerprint_restored and done.rows_lost == 0
+    catalog = "is exactly as before" if done.fingerprint_restored else "is NOT as before the deploy"
+    summary = f"Rolled back; the catalog {catalog}; {done.rows_lost} rows lost; snapshot {done.snapshot_id}."
+    return Outcome(JobState.PASSED if good else JobState.FAILED, summary, done.to_json())
+
+
+def settle_rollback(context: JobContext) -> Outcome | None:
+    """What became of a rollback whose worker died: the deploy receipt tells whether it was taken back."""
+    found = rollback_outcome(deploying_url(context.target), context.job.id)
+    if found == "in-progress":
+        return None
+    if found == "applied":
+        return Outcome(JobState.PASSED, "The worker died, but the rollback is in the target's receipt.", {})
+    return Outcome(
+        JobState.INTERRUPTED, "The worker died before COMMIT: nothing was rolled back. It can be resumed.", {}
+    )
+
+
+def restore(context: JobContext) -> Outcome:
+    """Put the rows of a snapshot back."""
+    done = restore_snapshot(deploying_url(context.target), str(context.job.payload["snapshot_id"]), emit=context.emit)
+    return Outcome(
+        JobState.PASSED if not done.conflicts else JobState.FAILED,
+        f"{done.rows_restored} rows are back; {len(done.conflicts)} conflicts.",
+        done.to_json(),
+    )

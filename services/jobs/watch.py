@@ -1,0 +1,82 @@
+"""Keeping fresh what open pages look at: pages say what they show, the worker looks, and nothing else is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from services.app_definition import AppDefinition, load_app
+from services.checks.runner import run_checks
+from services.jobs.checking import check_context
+from services.releases.ledger import newest_evidence, record_evidence
+from services.settings import Level, Settings
+from services.store.database import Store
+from services.store.tables import evidence, interests
+
+INTEREST = timedelta(seconds=30)
+REFRESH = timedelta(seconds=5)
+KEEP = timedelta(hours=24)
+
+
+def show_interest(store: Store, target: str, view: str, now: datetime) -> None:
+    """A page tells that somebody looks at it now; it says so again while it stays open.
+
+    Written at most once in a third of the span, so that fifty viewers cost what one does.
+    """
+    key = (interests.c.target == target, interests.c.view == view)
+    with store.read() as tx:
+        until = tx.execute(select(interests.c.until).where(*key)).scalar()
+    if until is not None and until - now > INTEREST * 2 / 3:
+        return
+    try:
+        with store.write() as tx:
+            if not tx.execute(update(interests).where(*key).values(until=now + INTEREST)).rowcount:
+                tx.execute(insert(interests).values(target=target, view=view, until=now + INTEREST))
+    except IntegrityError:
+        # Somebody else's page said the same at the same moment; that is enough.
+        return
+
+
+def watched_checks(app: AppDefinition) -> list[str]:
+    """The checks that speak for the services of the war room, in order, each once."""
+    return list(dict.fromkeys(check for service in app.watch for check in service.checks))
+
+
+def refresh(settings: Settings, store: Store, now: datetime) -> bool:
+    """Look again at what is looked at and has grown old; False where nothing was due. Never writes to a target."""
+    with store.read() as tx:
+        wanted = tx.execute(select(interests.c.target).where(interests.c.until > now).distinct()).scalars().all()
+    worked = False
+    for name in wanted:
+        if name in settings.targets:
+            worked = _refresh_target(settings, store, name, now) or worked
+    return worked
+
+
+def _refresh_target(settings: Settings, store: Store, name: str, now: datetime) -> bool:
+    target = settings.target(name)
+    app = load_app(target.app)
+    catalogue = app.catalogue()
+    due = _due(store, name, [check for check in watched_checks(app) if not catalogue[check].mutates], now)
+    if not due or not target.allows(Level.LOOK):
+        return False
+    taken = run_checks(catalogue, due, check_context(store, target, app, now), now)
+    record_evidence(store, taken)
+    _forget_old(store, now)
+    return True
+
+
+def _due(store: Store, target: str, checks: Iterable[str], now: datetime) -> list[str]:
+    wanted = list(checks)
+    newest = newest_evidence(store, target, wanted)
+    return [check for check in wanted if check not in newest or now - newest[check].started >= REFRESH]
+
+
+def _forget_old(store: Store, now: datetime) -> None:
+    """What was only watched is kept for a day; what belongs to a run is kept."""
+    with store.write() as tx:
+        tx.execute(delete(evidence).where(evidence.c.run_id.is_(None), evidence.c.started < now - KEEP))
+        tx.execute(delete(interests).where(interests.c.until < now - KEEP))
