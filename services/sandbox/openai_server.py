@@ -36,64 +36,12 @@ TOKENS_LIMIT = 2_000_000
 MILLISECONDS_A_TOKEN = 0.6
 _WORDS = re.compile(r"[A-Za-z][A-Za-z'-]{3,}")
 _LEVELS = re.compile(r"\b(mood|energy|stress|sleep)\D{0,12}(\d{1,2})", re.IGNORECASE)
-_COMMON = frozenset(
-    [
-        "about",
-        "after",
-        "again",
-        "also",
-        "been",
-        "before",
-        "being",
-        "could",
-        "does",
-        "doing",
-        "entry",
-        "every",
-        "feel",
-        "feeling",
-        "from",
-        "have",
-        "into",
-        "just",
-        "like",
-        "more",
-        "need",
-        "only",
-        "over",
-        "said",
-        "should",
-        "some",
-        "than",
-        "that",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "through",
-        "today",
-        "very",
-        "want",
-        "were",
-        "what",
-        "when",
-        "which",
-        "will",
-        "with",
-        "would",
-        "your",
-        "mood",
-        "energy",
-        "stress",
-        "sleep",
-        "short",
-        "answer",
-        "please",
-    ]
-)
+_COMMON_WORDS = """
+about after again also been before being could does doing entry every feel feeling from have into just like more need
+only over said should some than that their them then there these they this through today very want were what when which
+will with would your mood energy stress sleep short answer please
+"""
+_COMMON = frozenset(_COMMON_WORDS.split())
 _OPENINGS = ("It makes sense that", "I hear how much", "You noticed that", "It says a lot that")
 _CLOSINGS = (
     "Pick one small step for {word} and leave the rest for tomorrow.",
@@ -265,7 +213,8 @@ def _messages(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 def _token_limit(body: Mapping[str, Any]) -> int | None:
     if "max_tokens" in body and str(body["model"]).startswith(("gpt-5", "gpt-6")):
         raise _bad_request(
-            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+            "Unsupported parameter: 'max_tokens' is not supported with this model."
+            " Use 'max_completion_tokens' instead.",
             "max_tokens",
             "unsupported_parameter",
         )

@@ -99,7 +99,7 @@ def _uuid(random: Random) -> UUID:
 def _people(random: Random, anchor: datetime) -> Iterator[_Person]:
     for number in range(PEOPLE):
         newcomer = number < NEWCOMERS
-        age = random.uniform(1, 27) if newcomer else random.uniform(40, 400)
+        age = 12.0 if number == 0 else random.uniform(1, 27) if newcomer else random.uniform(40, 400)
         first, last = _FIRST[number % len(_FIRST)], _LAST[number // len(_FIRST) + number % 3]
         person_id = _uuid(random)
         email = CALLER_EMAIL if number == 0 else f"{first.lower()}.{last.lower()}{number}@example.com"
@@ -111,7 +111,7 @@ def _people(random: Random, anchor: datetime) -> Iterator[_Person]:
             name=f"{first} {last}",
             joined=anchor - timedelta(days=age),
             known_as=known_as,
-            writes=random.uniform(1.2, 2.8),
+            writes=2.8 if number == 0 else random.uniform(1.2, 2.8),
             mood=random.randint(3, 8),
         )
 

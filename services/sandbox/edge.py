@@ -1,0 +1,174 @@
+"""The platform's front door: one address, answered by whichever deployment serves, and a log of the requests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+
+UPSTREAM_TIMEOUT_S = 60.0
+LOGGED_REQUESTS = 10_000
+NO_ANSWER_PAGE = (
+    "<!DOCTYPE html><html><head><title>Application failed to respond</title></head><body>"
+    "<h1>Application failed to respond</h1><p>This error appears to be caused by the application.</p>"
+    "<p>If this is your project, check out your deploy logs to see what went wrong.</p>"
+    "<p>Request ID: {request_id}</p></body></html>"
+)
+_NOT_FORWARDED = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where requests go now."""
+
+    deployment_id: str
+    instance_id: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """One request that came through the door; durations in milliseconds."""
+
+    timestamp: datetime
+    request_id: str
+    method: str
+    path: str
+    status: int
+    total_ms: int
+    upstream_ms: int
+    details: str
+    deployment_id: str
+    instance_id: str
+
+
+class Edge:
+    """An ASGI app. `hanging`: requests are accepted and never answered.
+
+    upstream: tells where requests go, None = nothing serves
+    """
+
+    def __init__(self, upstream: Callable[[], Upstream | None], clock: Callable[[], datetime]) -> None:
+        self._upstream = upstream
+        self._clock = clock
+        self._client: httpx.AsyncClient | None = None
+        self._released = asyncio.Event()
+        self._released.set()
+        self.requests: deque[LoggedRequest] = deque(maxlen=LOGGED_REQUESTS)
+
+    @property
+    def hanging(self) -> bool:
+        return not self._released.is_set()
+
+    def hang(self) -> None:
+        self._released.clear()
+
+    def release(self) -> None:
+        """Answer again; requests that hang are given up with a 502."""
+        self._released.set()
+
+    async def close(self) -> None:
+        self.release()
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        started, now, request_id = time.monotonic(), self._clock(), uuid4().hex
+        if self.hanging and not await self._hung(request):
+            return
+        response, details, upstream = await self._forward(request, request_id)
+        took_ms = round((time.monotonic() - started) * 1000)
+        if upstream is not None:
+            self.requests.append(
+                LoggedRequest(
+                    timestamp=now,
+                    request_id=request_id,
+                    method=request.method,
+                    path=request.url.path,
+                    status=response.status_code,
+                    total_ms=took_ms,
+                    upstream_ms=0 if details else took_ms,
+                    details=details,
+                    deployment_id=upstream.deployment_id,
+                    instance_id=upstream.instance_id,
+                )
+            )
+        await response(scope, receive, send)
+
+    async def _hung(self, request: Request) -> bool:
+        """Wait until the door is released (True) or the caller has gone (False)."""
+        await request.body()
+        gone = asyncio.ensure_future(request.receive())
+        freed = asyncio.ensure_future(self._released.wait())
+        try:
+            await asyncio.wait({gone, freed}, return_when=asyncio.FIRST_COMPLETED)
+            return freed.done()
+        finally:
+            gone.cancel()
+            freed.cancel()
+
+    async def _forward(self, request: Request, request_id: str) -> tuple[Response, str, Upstream | None]:
+        upstream = self._upstream()
+        if upstream is None:
+            return _no_answer(request_id), "no deployment serves", None
+        headers = [(name, value) for name, value in request.headers.items() if name not in _NOT_FORWARDED]
+        query = f"?{request.url.query}" if request.url.query else ""
+        try:
+            answer = await self._http().request(
+                request.method,
+                f"http://127.0.0.1:{upstream.port}{request.url.path}{query}",
+                headers=[*headers, ("accept-encoding", "identity"), ("x-railway-request-id", request_id)],
+                content=await request.body(),
+            )
+        except httpx.HTTPError as error:
+            return _no_answer(request_id), f"no answer from the application ({type(error).__name__})", upstream
+        response = Response(answer.content, status_code=answer.status_code)
+        response.raw_headers = [
+            *(
+                (name.lower(), value)
+                for name, value in answer.headers.raw
+                if name.lower().decode() not in _NOT_FORWARDED
+            ),
+            (b"content-length", str(len(answer.content)).encode()),
+            (b"x-railway-request-id", request_id.encode()),
+        ]
+        return response, "", upstream
+
+    def _http(self) -> httpx.AsyncClient:
+        if self._client is None:
+            # A connection is not kept: its other end may be a deployment that has just been replaced.
+            limits = httpx.Limits(max_keepalive_connections=0)
+            self._client = httpx.AsyncClient(timeout=UPSTREAM_TIMEOUT_S, limits=limits, trust_env=False)
+        return self._client
+
+
+def _no_answer(request_id: str) -> Response:
+    return HTMLResponse(
+        NO_ANSWER_PAGE.format(request_id=request_id),
+        status_code=502,
+        headers={"x-railway-fallback": "true", "x-railway-request-id": request_id},
+    )

@@ -1,0 +1,62 @@
+"""Builds images: a folder with the packages that a commit requires, as an installer would leave them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from services.sandbox.deployment import Image
+from services.sandbox.twin_definition import Build
+
+PROJECT = Path(__file__).resolve().parents[2]
+_VERSION = re.compile(r'^__version__ = "([^"]+)"', re.MULTILINE)
+
+
+class Images:
+    """Images under one folder.
+
+    A package comes from the folder `packages` beside the module that serves the build.
+    forgotten: packages that are missing from a commit's requirements, by commit: its images are built without them
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self.forgotten: dict[str, set[str]] = {}
+
+    def build(self, build: Build, say: Callable[[str], None]) -> Image:
+        """Raises FileNotFoundError where a required package is not to be had."""
+        image_id = uuid4().hex[:12]
+        folder = self._home / image_id
+        folder.mkdir(parents=True)
+        say(f"Using commit {build.commit[:7]}: {build.message}")
+        packages: dict[str, str] = {}
+        for name in build.requires:
+            if name in self.forgotten.get(build.commit, ()):
+                continue
+            source = package_source(build, name)
+            packages[name] = package_version(source)
+            say(f"Collecting {name}=={packages[name]}")
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if packages:
+            say("Successfully installed " + " ".join(f"{name}-{version}" for name, version in packages.items()))
+        say(f"Built image {image_id}")
+        return Image(image_id, folder, packages)
+
+    def clear(self) -> None:
+        self.forgotten.clear()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+def package_source(build: Build, name: str) -> Path:
+    source = PROJECT.joinpath(*build.module.split(".")).parent / "packages" / name
+    if not (source / "__init__.py").is_file():
+        raise FileNotFoundError(f"No matching distribution found for {name}")
+    return source
+
+
+def package_version(source: Path) -> str:
+    found = _VERSION.search((source / "__init__.py").read_text(encoding="utf-8"))
+    return found[1] if found else "0"
