@@ -91,10 +91,15 @@ class Hosting:
         raise HostingRefused("Deployment not found")
 
     async def start(self, commits: Sequence[str]) -> None:
-        """Deploy the commits, in this order and without pause; returns when each is settled, however it ended."""
-        begun = [self._begin(self._build(commit), "deploy", pace=AT_ONCE) for commit in commits]
-        for one in begun:
-            await one.settled.wait()
+        """Deploy the commits, in this order and without pause; returns when all came to rest, however they ended."""
+        for commit in commits:
+            self._begin(self._build(commit), "deploy", pace=AT_ONCE)
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Wait until nothing is under way: no deployment, restart or removal."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def reset(self, commits: Sequence[str]) -> None:
         """Forget everything (deployments, requests, changed variables and images) and start again."""
