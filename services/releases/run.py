@@ -210,14 +210,15 @@ def _state(
     job = jobs[0] if jobs else None
     if job and job.active:
         return StepState.RUNNING, f"{job.title} is {job.state.value}."
-    seen, because = _seen(step, checks, job, now)
+    signed = decision is not None and decision.kind == "signed"
+    seen, because = _seen(step, checks, job, now, signed=signed)
     if decision and decision.kind == "waived" and seen is not StepState.PASSED:
         until = datetime.fromisoformat(decision.payload["until"])
         if now < until:
             owner = decision.payload["owner"]
             return StepState.WAIVED, f"Waived by {decision.actor} for {owner}: {decision.payload['reason']}"
         because = f"The waiver of {decision.actor} has ended. {because}"
-    if decision and decision.kind == "signed":
+    if decision and signed:
         if seen is StepState.FAILED:
             return StepState.CONTRADICTED, f"Signed off by {decision.actor}, but: {because}"
         if not step.checks and not step.action:
@@ -232,7 +233,9 @@ def _signed(step: Step, decision: RunEvent, now: datetime) -> tuple[StepState, s
     return StepState.PASSED, f"Signed off by {decision.actor}: {note}"
 
 
-def _seen(step: Step, checks: tuple[CheckView, ...], job: Job | None, now: datetime) -> tuple[StepState, str]:
+def _seen(
+    step: Step, checks: tuple[CheckView, ...], job: Job | None, now: datetime, *, signed: bool
+) -> tuple[StepState, str]:
     """The state by effects alone: what the step's action came to and what its checks saw."""
     if step.action:
         ended = _action_state(step, job, now, proved=bool(checks))
@@ -254,7 +257,7 @@ def _seen(step: Step, checks: tuple[CheckView, ...], job: Job | None, now: datet
         return state, first.summary
     if any(check.freshness is Freshness.EXPIRED for check in checks):
         return StepState.EXPIRED, "It passed, but that was too long ago to count."
-    if step.signoff and not step.action:
+    if step.signoff and not signed:
         return StepState.TODO, f"{taken[0].summary} It waits for someone's sign-off."
     return StepState.PASSED, taken[-1].summary
 
