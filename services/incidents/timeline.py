@@ -19,7 +19,6 @@ from services.store import audit
 from services.store.database import Store
 from services.store.tables import incident_events, incidents
 
-
 log = structlog.get_logger("incidents")
 
 
