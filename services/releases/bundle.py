@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from services.database.script import Script
+from services.database.verification import Query
 from services.errors import NotUnderstood
 from services.releases.schema import Phase, ReleaseDocument, Step, is_slug
 from services.releases.validation import CHECKLIST, FOLDERS, Known, Problem, proves, read
@@ -21,7 +22,6 @@ __all__ = [
     "Release",
     "Step",
     "load_release",
-    "proves",
     "release_from_files",
     "release_ids",
     "validate",
@@ -71,9 +71,9 @@ class Release:
         return tuple(self._scripts("deploy")) or tuple(Script(name, _text(data)) for name, data in self.files.items())
 
     @cached_property
-    def verify(self) -> tuple[Script, ...]:
-        """The verification queries, in name order; zero rows mean healthy, and `proves` reads what each proves."""
-        return tuple(self._scripts("verify"))
+    def verify(self) -> tuple[Query, ...]:
+        """The verification queries, in name order; each is healthy when it returns no row."""
+        return tuple(Query(Path(x.file).stem, x.file, x.sql, proves(x.sql)) for x in self._scripts("verify"))
 
     @cached_property
     def rollback(self) -> tuple[Script, ...]:

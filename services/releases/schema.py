@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[smhd]$")]
+ActionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]*$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+\.sql$")]
 
 _SECONDS: Mapping[str, int] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -30,7 +31,9 @@ class Step(_Part):
     proof: str = Field(default="", description="What we look at instead: an effect, not a claim.")
     why: str = Field(default="", description="Why that and not the demand; says so where the demand proves nothing.")
     checks: tuple[Slug, ...] = Field(default=(), description="Ids of the checks whose verdicts decide this step.")
-    action: Slug | None = Field(default=None, description="What the step does, as a job: rehearse, deploy, verify ...")
+    action: ActionName | None = Field(
+        default=None, description="What the step does, as a job: rehearse, deploy, verify ..."
+    )
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the action.")
     signoff: bool = Field(default=False, description="True: a person signs it off, after its checks if it has any.")
     look_at: str = Field(default="", description="What the person who signs has to look at.")

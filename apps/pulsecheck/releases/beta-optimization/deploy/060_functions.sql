@@ -17,7 +17,7 @@ BEGIN
                format('public.%I(%s)', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
         FROM pg_catalog.pg_proc AS p
         WHERE p.pronamespace = 'public'::regnamespace AND p.prokind = 'f'
-          AND p.proname IN ('get_user_tier_info', 'reset_daily_usage_counters', 'keep_daily_usage_quota')
+          AND p.proname IN ('get_user_tier_info', 'reset_daily_usage_counters', 'keep_daily_usage_quota', 'probe_beta_release')
           AND coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), '') NOT LIKE '%[beta-optimization]'
     LOOP
         EXECUTE format('ALTER %s %s RENAME TO %I', old.kind, old.object, old.name || '_before_beta_optimization');
@@ -160,3 +160,121 @@ BEGIN
     RAISE NOTICE 'ai_usage_logs: trigger keeps daily_usage_quotas; days summed from calls logged before: %', filled;
 END
 $trigger$;
+
+-- Tries for itself what verification asks: each part writes marked rows inside a savepoint, looks at the effect, and
+-- undoes all of it by an exception of its own; any other error goes through to the caller. Only the owner may call it.
+DO $probe_beta_release$
+BEGIN
+    CREATE OR REPLACE FUNCTION public.probe_beta_release()
+    RETURNS TABLE (subject text, fault text)
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = ''
+    AS $function$
+    DECLARE
+        one uuid := gen_random_uuid();
+        two uuid := gen_random_uuid();
+        known text;
+        quota record;
+        used integer;
+        since_reset integer;
+        visible bigint;
+        object text;
+        found text[];
+    BEGIN
+        found := '{}';
+        BEGIN
+            INSERT INTO public.ai_usage_logs (user_id, total_tokens, cost_usd) VALUES (one::text, 100, 0.25);
+            INSERT INTO public.ai_usage_logs (user_id, total_tokens, cost_usd) VALUES (one::text, 10, NULL);
+            SELECT q.requests_used, q.tokens_used, q.cost_usd INTO quota
+            FROM public.daily_usage_quotas AS q
+            WHERE q.user_id = one::text AND q.usage_date = (now() AT TIME ZONE 'UTC')::date;
+            IF quota IS NULL OR (quota.requests_used, quota.tokens_used, quota.cost_usd) IS DISTINCT FROM (2, 110, 0.25) THEN
+                found := found || format('two calls of 110 tokens and 0.25 USD were logged, and the quota of the day shows %s',
+                                         coalesce(quota::text, 'nothing'));
+            END IF;
+            DELETE FROM public.ai_usage_logs WHERE user_id = one::text AND total_tokens = 100;
+            SELECT q.requests_used, q.tokens_used, q.cost_usd INTO quota
+            FROM public.daily_usage_quotas AS q
+            WHERE q.user_id = one::text AND q.usage_date = (now() AT TIME ZONE 'UTC')::date;
+            IF quota IS NULL OR (quota.requests_used, quota.tokens_used, quota.cost_usd) IS DISTINCT FROM (1, 10, 0) THEN
+                found := found || format('one call of two was deleted, 10 tokens are left, and the quota of the day shows %s',
+                                         coalesce(quota::text, 'nothing'));
+            END IF;
+            RAISE EXCEPTION 'undo' USING ERRCODE = 'BETA0';
+        EXCEPTION WHEN SQLSTATE 'BETA0' THEN
+            NULL; -- All that was written above is undone; what was found is kept.
+        END;
+        RETURN QUERY SELECT 'trigger', f FROM unnest(found) AS f;
+
+        found := '{}';
+        BEGIN
+            SELECT u.id::text INTO known FROM public.users AS u LIMIT 1;
+            IF known IS NOT NULL THEN
+                INSERT INTO public.ai_usage_logs (user_id, created_at) VALUES (known, now() - interval '1 second');
+                PERFORM public.reset_daily_usage_counters();
+                INSERT INTO public.ai_usage_logs (user_id, created_at) VALUES (known, clock_timestamp());
+                SELECT count(*) INTO since_reset FROM public.ai_usage_logs AS log
+                WHERE log.user_id = known AND log.created_at >= now();
+                SELECT info.ai_used_today INTO used FROM public.get_user_tier_info(known) AS info;
+                IF used IS DISTINCT FROM since_reset THEN
+                    found := found || format('after a reset and %s calls, get_user_tier_info counts %s', since_reset, used);
+                END IF;
+                UPDATE public.users SET daily_ai_usage = 3 WHERE id::text = known;
+                PERFORM public.reset_daily_usage_counters();
+                SELECT u.daily_ai_usage INTO used FROM public.users AS u WHERE u.id::text = known;
+                IF used IS DISTINCT FROM 0 THEN
+                    found := found || format('after a reset, users.daily_ai_usage is %s', used);
+                END IF;
+            END IF;
+            RAISE EXCEPTION 'undo' USING ERRCODE = 'BETA0';
+        EXCEPTION WHEN SQLSTATE 'BETA0' THEN
+            NULL; -- As above.
+        END;
+        RETURN QUERY SELECT 'reset', f FROM unnest(found) AS f;
+
+        found := '{}';
+        IF EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'anon')
+           AND pg_catalog.pg_has_role(current_user, 'anon', 'MEMBER') THEN
+            FOREACH object IN ARRAY ARRAY['user_tier_limits', 'journal_summaries', 'ai_usage_logs', 'ai_feedback',
+                'daily_usage_quotas', 'beta_daily_metrics', 'beta_user_engagement', 'beta_feedback_analysis'] LOOP
+                BEGIN
+                    PERFORM pg_catalog.set_config('role', 'anon', true);
+                    EXECUTE format('SELECT count(*) FROM public.%I', object) INTO visible;
+                    found := found || format('anon has read %s and seen %s rows', object, visible);
+                    RAISE EXCEPTION 'undo' USING ERRCODE = 'BETA0';
+                EXCEPTION WHEN insufficient_privilege OR SQLSTATE 'BETA0' THEN
+                    NULL; -- Refused, as it should be; or read, and noted. The role is our own again.
+                END;
+            END LOOP;
+        END IF;
+        RETURN QUERY SELECT 'anon', f FROM unnest(found) AS f;
+
+        found := '{}';
+        IF to_regprocedure('auth.uid()') IS NOT NULL
+           AND EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'authenticated')
+           AND pg_catalog.pg_has_role(current_user, 'authenticated', 'MEMBER') THEN
+            BEGIN
+                INSERT INTO public.ai_usage_logs (user_id) VALUES (one::text), (two::text);
+                PERFORM pg_catalog.set_config('request.jwt.claim.sub', one::text, true);
+                PERFORM pg_catalog.set_config('request.jwt.claims', json_build_object('sub', one, 'role', 'authenticated')::text, true);
+                PERFORM pg_catalog.set_config('role', 'authenticated', true);
+                SELECT count(*) INTO visible FROM public.ai_usage_logs;
+                IF visible <> 1 THEN
+                    found := found || format('a signed-in user with 1 row sees %s rows of ai_usage_logs', visible);
+                END IF;
+                SELECT count(*) INTO visible FROM public.daily_usage_quotas;
+                IF visible <> 1 THEN
+                    found := found || format('a signed-in user with 1 row sees %s rows of daily_usage_quotas', visible);
+                END IF;
+                RAISE EXCEPTION 'undo' USING ERRCODE = 'BETA0';
+            EXCEPTION WHEN SQLSTATE 'BETA0' THEN
+                NULL; -- As above; the role and the claims are what they were.
+            END;
+        END IF;
+        RETURN QUERY SELECT 'authenticated', f FROM unnest(found) AS f;
+    END
+    $function$;
+    COMMENT ON FUNCTION public.probe_beta_release() IS
+        'What verification tries: trigger, reset, anon, signed-in user; no row: all is well. Leaves nothing. [beta-optimization]';
+END
+$probe_beta_release$;

@@ -72,9 +72,9 @@ BEGIN
             ('public.beta_user_engagement', 'SELECT', NULL),
             ('public.beta_feedback_analysis', 'SELECT', NULL)) AS relations (name, service, signed_in)
         UNION ALL
-        SELECT 'FUNCTION ' || name, 'EXECUTE', NULL
-        FROM (VALUES ('public.get_user_tier_info(text)'), ('public.reset_daily_usage_counters()'),
-                     ('public.keep_daily_usage_quota()')) AS functions (name)
+        SELECT 'FUNCTION ' || name, service, NULL
+        FROM (VALUES ('public.get_user_tier_info(text)', 'EXECUTE'), ('public.reset_daily_usage_counters()', 'EXECUTE'),
+                     ('public.keep_daily_usage_quota()', NULL), ('public.probe_beta_release()', NULL)) AS functions (name, service)
     LOOP
         EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', object.name);
         FOR outsider IN SELECT rolname FROM pg_catalog.pg_roles WHERE rolname IN ('anon', 'authenticated', 'service_role') LOOP
@@ -83,7 +83,7 @@ BEGIN
         IF has_authenticated AND object.signed_in IS NOT NULL THEN
             EXECUTE format('GRANT %s ON %s TO authenticated', object.signed_in, object.name);
         END IF;
-        IF has_service THEN
+        IF has_service AND object.service IS NOT NULL THEN
             EXECUTE format('GRANT %s ON %s TO service_role', object.service, object.name);
         END IF;
     END LOOP;
