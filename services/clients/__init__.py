@@ -1,1 +1,1 @@
-"""Thin, typed clients of the outside world: one error family, deadlines, no hidden retries."""
+"""Clients of the upstreams: thin, typed, one error family, deadlines, no hidden retries."""

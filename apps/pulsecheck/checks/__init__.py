@@ -1,0 +1,367 @@
+"""PulseCheck's catalogue of checks: id, what each proves, what it needs, touches and costs."""
+
+from __future__ import annotations
+
+from apps.pulsecheck.checks import ai, analytics, api, database, journal, platform
+from services.app_definition import AppDefinition
+from services.checks.registry import DAY_S, Catalogue, CheckSpec, Cost
+from services.settings import Level
+
+API = ("PulseCheck API",)
+DB = ("database",)
+ROWS = ("PulseCheck API", "database")
+RAILWAY = ("Railway",)
+SUPABASE = ("Supabase",)
+OPENAI = ("OpenAI",)
+NEEDS_ROWS = ("app_url", "database_url")
+NEEDS_RAILWAY = ("railway_url", "railway_token")
+NEEDS_MANAGEMENT = ("supabase_access_token", "supabase_project_ref")
+
+
+def catalogue(_definition: AppDefinition) -> Catalogue:
+    """Every check of PulseCheck, in the order in which they are shown."""
+    return Catalogue([*_api(), *_probes(), *_database(), *_platform(), *_openai()])
+
+
+def _api() -> list[CheckSpec]:
+    return [
+        CheckSpec(
+            "api-answers",
+            "A live process answers",
+            "A process of ours answers now, not a cache or an error page; the words of /health are ignored.",
+            api.api_answers,
+            ("before", "after", "hour"),
+            API,
+            ("app_url",),
+            Level.LOOK,
+            cost=Cost(2),
+            expires_s=300,
+        ),
+        CheckSpec(
+            "docs-served",
+            "API documentation is served",
+            "The documentation page and the list of paths are there.",
+            api.docs_served,
+            ("after",),
+            API,
+            ("app_url",),
+            Level.LOOK,
+            cost=Cost(2),
+        ),
+        CheckSpec(
+            "route-inventory",
+            "The release's routes are loaded",
+            "Which build serves, by its paths: the only outside sign of it.",
+            api.route_inventory,
+            ("before", "after"),
+            API,
+            ("app_url",),
+            Level.LOOK,
+            cost=Cost(10),
+            expires_s=300,
+        ),
+        CheckSpec(
+            "stats-answer",
+            "Statistics equal the entries",
+            "The total in the statistics is the number of rows in the database.",
+            journal.stats_answer,
+            ("after",),
+            ROWS,
+            NEEDS_ROWS,
+            cost=Cost(3),
+        ),
+        CheckSpec(
+            "admin-public",
+            "Admin numbers need a token",
+            "A caller without a token is refused.",
+            api.admin_public,
+            ("after", "day"),
+            API,
+            ("app_url",),
+            Level.LOOK,
+            blocking=False,
+            expires_s=DAY_S,
+        ),
+    ]
+
+
+def _probes() -> list[CheckSpec]:
+    """Checks that write marked rows and remove them; the runner never runs two of them at once."""
+
+    def probe(
+        check_id: str, title: str, proves: str, run: object, phases: tuple[str, ...], cost: Cost, seconds: float = 12
+    ) -> CheckSpec:
+        assert callable(run)
+        return CheckSpec(
+            check_id,
+            title,
+            proves,
+            run,
+            phases,
+            ROWS,
+            NEEDS_ROWS,
+            Level.PROBE,
+            mutates=True,
+            cost=cost,
+            deadline_s=seconds,
+        )
+
+    asked = Cost(calls=4, tokens=400, cents=0.1)
+    return [
+        probe(
+            "journal-roundtrip",
+            "A journal entry is stored and read back",
+            "Written through the API, found in the database with the same levels, read back, removed.",
+            journal.journal_roundtrip,
+            ("before", "after"),
+            Cost(3),
+        ),
+        probe(
+            "ai-answers",
+            "The companion answers",
+            "Two entries get an answer in time.",
+            ai.ai_answers,
+            ("after", "hour"),
+            asked,
+            25,
+        ),
+        probe(
+            "ai-quality",
+            "The answers are not canned",
+            "Two entries with different levels and words get different answers.",
+            ai.ai_quality,
+            ("after", "hour", "week"),
+            asked,
+            25,
+        ),
+        probe(
+            "analytics-arrive",
+            "AI calls arrive in the analytics",
+            "Each AI call leaves a row in the usage log.",
+            ai.analytics_arrive,
+            ("hour", "day"),
+            asked,
+            25,
+        ),
+        probe(
+            "cost-matches-log",
+            "Logged costs equal tokens at list price",
+            "The cost of each logged call, recomputed from its tokens.",
+            ai.cost_matches_log,
+            ("day",),
+            asked,
+            25,
+        ),
+        probe(
+            "feedback-stored",
+            "Feedback is stored",
+            "Feedback answered with 200 stands in the database.",
+            journal.feedback_stored,
+            ("after", "hour"),
+            Cost(2),
+        ),
+        probe(
+            "admin-numbers",
+            "Admin numbers are right",
+            "The day's numbers equal our own count, with marked calls of ours among them.",
+            analytics.admin_numbers,
+            ("after", "day"),
+            Cost(8),
+        ),
+        probe(
+            "rate-limit",
+            "The daily limit holds",
+            "With the allowance used up in the log, the next AI call is refused.",
+            journal.rate_limit,
+            ("hour",),
+            Cost(2),
+        ),
+    ]
+
+
+def _database() -> list[CheckSpec]:
+    def reads(
+        check_id: str,
+        title: str,
+        proves: str,
+        run: object,
+        phases: tuple[str, ...],
+        needs: tuple[str, ...] = ("database_url",),
+        touches: tuple[str, ...] = DB,
+        expires_s: int = 900,
+    ) -> CheckSpec:
+        assert callable(run)
+        return CheckSpec(check_id, title, proves, run, phases, touches, needs, expires_s=expires_s)
+
+    rest = ("database_url", "supabase_url", "supabase_anon_key")
+    return [
+        reads(
+            "database-direct",
+            "The database answers",
+            "A statement runs on the database itself.",
+            database.database_direct,
+            ("before", "after"),
+        ),
+        reads(
+            "database-rest",
+            "Supabase REST shows every row",
+            "REST shows as many entries as the database holds.",
+            database.database_rest,
+            ("before", "after"),
+            ("database_url", "supabase_url"),
+            ("database", "Supabase"),
+        ),
+        reads(
+            "schema-compatible",
+            "Tables fit the serving build",
+            "Every table, column and type that the serving build reads is there.",
+            database.schema_compatible,
+            ("before", "after"),
+            ("database_url", "app_url"),
+        ),
+        reads(
+            "release-receipt",
+            "The deploy left its receipt",
+            "The row written in the deploy's own transaction is there and of this content.",
+            database.release_receipt,
+            ("during", "after"),
+        ),
+        reads(
+            "rehearsal-fresh",
+            "The release was rehearsed",
+            "This very content ran twice on a copy of this target.",
+            database.rehearsal_fresh,
+            ("before", "during"),
+            (),
+        ),
+        reads(
+            "verification-clean",
+            "Verification finds nothing wrong",
+            "Every verification query of the release returns no row.",
+            database.verification_clean,
+            ("during", "after"),
+        ),
+        reads(
+            "anon-reads-nothing",
+            "Strangers read nothing of the release",
+            "Really read with the public key: no row of the release's tables and views.",
+            database.anon_reads_nothing,
+            ("during", "after"),
+            rest,
+            ("database", "Supabase"),
+        ),
+        CheckSpec(
+            "anon-reads-journal",
+            "Strangers read no journal entry",
+            "Really read with the public key: no journal entry is shown.",
+            database.anon_reads_journal,
+            ("before", "day"),
+            SUPABASE,
+            ("supabase_url", "supabase_anon_key"),
+            blocking=False,
+            expires_s=DAY_S,
+        ),
+        reads(
+            "quota-matches-log",
+            "Quotas equal the usage log",
+            "Per user and day, the quota row holds the sums of the log.",
+            analytics.quota_matches_log,
+            ("day",),
+        ),
+        reads(
+            "tiers-match-rule",
+            "Every user has the right tier",
+            "The tier function, called for every user, says what the rule says.",
+            analytics.tiers_match_rule,
+            ("during", "day"),
+        ),
+        reads(
+            "supabase-project",
+            "The Supabase project is awake",
+            "Project and services are healthy in the Management API.",
+            database.supabase_project,
+            ("before", "week"),
+            NEEDS_MANAGEMENT,
+            SUPABASE,
+        ),
+        reads(
+            "backup-fresh",
+            "A fresh backup is there",
+            "A completed backup is younger than the limit.",
+            database.backup_fresh,
+            ("before",),
+            NEEDS_MANAGEMENT,
+            SUPABASE,
+            3600,
+        ),
+    ]
+
+
+def _platform() -> list[CheckSpec]:
+    def railway(check_id: str, title: str, proves: str, run: object, phases: tuple[str, ...]) -> CheckSpec:
+        assert callable(run)
+        return CheckSpec(check_id, title, proves, run, phases, RAILWAY, NEEDS_RAILWAY, cost=Cost(3), expires_s=600)
+
+    return [
+        railway(
+            "deployment-state",
+            "The newest deployment serves",
+            "Which deployment runs, and whether a newer one failed.",
+            platform.deployment_state,
+            ("before", "after", "hour"),
+        ),
+        railway(
+            "startup-logs",
+            "The start-up log is clean",
+            "The newest deployment's log holds no error; one that is there is quoted.",
+            platform.startup_logs,
+            ("before", "after", "hour"),
+        ),
+        railway(
+            "env-names",
+            "Environment variables are set",
+            "Every variable that the release's build reads is set, by name.",
+            platform.env_names,
+            ("before",),
+        ),
+        railway(
+            "dependency-pins",
+            "Pinned packages are installed",
+            "The build log shows each pinned package in its version.",
+            platform.dependency_pins,
+            ("before",),
+        ),
+        railway(
+            "platform-errors",
+            "Few answers are errors",
+            "The share of 5xx among the answers of the last hour.",
+            platform.platform_errors,
+            ("hour", "day", "week"),
+        ),
+    ]
+
+
+def _openai() -> list[CheckSpec]:
+    return [
+        CheckSpec(
+            "openai-key",
+            "Our OpenAI key works",
+            "Our own key completes a few tokens; it explains, and proves nothing about the app's key.",
+            ai.openai_key,
+            ("before",),
+            OPENAI,
+            ("openai_key",),
+            cost=Cost(1, tokens=20, cents=0.01),
+            deadline_s=12,
+        ),
+        CheckSpec(
+            "openai-model",
+            "The model is on offer",
+            "The model that the app asks for exists and has no near end.",
+            ai.openai_model,
+            ("before", "week"),
+            OPENAI,
+            ("openai_key",),
+            expires_s=DAY_S,
+        ),
+    ]

@@ -1,0 +1,289 @@
+"""Checks of the AI: whether answers are real, whether the app logs them, and what our own OpenAI key can tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from apps.pulsecheck.client import one_object
+from apps.pulsecheck.probe import Row, Written, probing, relation_exists
+from services.checks.context import CheckContext
+from services.checks.kinds import answered
+from services.clients.http import Answer, Kind, UpstreamError
+from services.verdict import Finding, Verdict, digest
+
+OURS = "our own key; it says nothing about the app's"
+CONSTANT_MARKS = {(0.5, 100), (0.6, 50), (0.6, 0)}
+REAL_CONFIDENCE = 0.7
+PROBES = (
+    (9, 8, 2, "Planted seven tulips with my neighbour and laughed a great deal"),
+    (2, 3, 9, "Quarrelled about the boiler invoice and slept four hours"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """One answer of the companion, without its words: their digest, and the app's own marks."""
+
+    status: int
+    took_s: float
+    text_digest: str
+    known_text: bool
+    confidence: float | None
+    response_time_ms: float | None
+    kind: str | None = None
+
+    @property
+    def marks(self) -> tuple[float, float] | None:
+        """Confidence and response time as the app gives them; constant in a fallback."""
+        if self.confidence is None or self.response_time_ms is None:
+            return None
+        return self.confidence, self.response_time_ms
+
+
+@dataclass(frozen=True, slots=True)
+class AiProbe:
+    """Two different entries, what the companion said to each, and the usage rows that appeared."""
+
+    pulses: tuple[Pulse, ...]
+    log_rows: tuple[Row, ...]
+    has_log: bool
+    refused: Finding | None = None
+
+    @property
+    def answered(self) -> bool:
+        return bool(self.pulses) and all(pulse.status == 200 for pulse in self.pulses)
+
+    @property
+    def canned(self) -> bool | None:
+        """By behaviour: the same words for two different entries, or twice the constant marks of a fallback."""
+        if not self.answered:
+            return None
+        first, second = self.pulses
+        constant = first.marks == second.marks and first.marks in CONSTANT_MARKS
+        return first.text_digest == second.text_digest or constant or first.known_text or second.known_text
+
+
+def ai_probe(context: CheckContext) -> AiProbe:
+    """The two probes of this run, made once however many checks ask."""
+    return context.once("ai-probe", lambda: _probe_ai(context))
+
+
+def _probe_ai(context: CheckContext) -> AiProbe:
+    with probing(context) as probe:
+        written: list[Written] = []
+        for mood, energy, stress, words in PROBES:
+            answer = probe.write_entry(mood, energy, stress, words)
+            if isinstance(answer, Answer):
+                return AiProbe((), (), probe.has_log, answered(answer, "The entry for the companion"))
+            written.append(answer)
+
+        def ask(entry_id: str) -> Pulse:
+            try:
+                return _pulse(probe.pulse(entry_id), context.app.canned_texts)
+            except UpstreamError as error:
+                return Pulse(0, error.took_s, "", False, None, None, error.kind.value)
+
+        with ThreadPoolExecutor(max_workers=len(written)) as pool:
+            asked = [pool.submit(copy_context().run, ask, one.id) for one in written]
+            pulses = tuple(one.result() for one in asked)
+        return AiProbe(pulses, tuple(probe.own_log_rows(written[0].user_id)), probe.has_log)
+
+
+def _pulse(answer: Answer, canned_texts: tuple[str, ...]) -> Pulse:
+    if answer.status != 200:
+        return Pulse(answer.status, answer.took_s, "", False, None, None)
+    body = one_object(answer)
+    # Numbers and white space do not make an answer another one: a template may fill in the mood.
+    text = re.sub(r"[\d\s]+", " ", str(body.get("message") or "")).strip().lower()
+    known = any(text.startswith(re.sub(r"[\d\s]+", " ", one).strip().lower()) for one in canned_texts)
+    return Pulse(
+        200,
+        answer.took_s,
+        digest(text) if text else "",
+        known,
+        _float(body.get("confidence_score")),
+        _float(body.get("response_time_ms")),
+    )
+
+
+def _float(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def ai_answers(context: CheckContext) -> Finding:
+    """The companion answers two entries with 200 and some words. Whether they are worth anything is ai-quality."""
+    seen = ai_probe(context)
+    if seen.refused is not None:
+        return seen.refused
+    facts = _facts(seen)
+    silent = [pulse for pulse in seen.pulses if pulse.status != 200]
+    if silent:
+        first = silent[0]
+        if first.status in (0, 429):
+            why = first.kind or "the daily limit of the caller is reached"
+            return Finding(Verdict.UNKNOWN, f"The companion was not heard: {why}.", facts)
+        return Finding(Verdict.FAIL, f"The companion answered {first.status}.", facts, link="railway_logs")
+    if any(not pulse.text_digest for pulse in seen.pulses):
+        return Finding(Verdict.FAIL, "The companion answered 200 without a word.", facts, link="railway_logs")
+    slowest = max(pulse.took_s for pulse in seen.pulses)
+    limit = context.app.thresholds.response_alert_s
+    if slowest > limit:
+        return Finding(Verdict.FAIL, f"The companion took {slowest:.1f} s; the limit is {limit:g} s.", facts)
+    return Finding(Verdict.PASS, f"The companion answered both entries, in {slowest:.1f} s at most.", facts)
+
+
+def ai_quality(context: CheckContext) -> Finding:
+    """Two entries with different levels and words get different answers, without the marks of a fallback."""
+    seen = ai_probe(context)
+    facts = _facts(seen)
+    if seen.canned is None:
+        return Finding(
+            Verdict.UNKNOWN, "The companion did not answer both entries, so its answers cannot be judged.", facts
+        )
+    if seen.canned:
+        same = len({pulse.text_digest for pulse in seen.pulses}) == 1
+        said = "Two different entries got the same words" if same else "The answers bear the marks of a fallback"
+        marks = ", ".join(f"{p.confidence:g}/{p.response_time_ms:g} ms" for p in seen.pulses if p.marks is not None)
+        return Finding(
+            Verdict.FAIL,
+            f"{said}: the AI is canned (confidence and time {marks or 'not given'}).",
+            facts,
+            link="railway_logs",
+        )
+    low = [p for p in seen.pulses if p.confidence is not None and p.confidence < REAL_CONFIDENCE]
+    if low:
+        return Finding(
+            Verdict.FAIL, f"The answers differ, but the app itself rates them below {REAL_CONFIDENCE:g}.", facts
+        )
+    return Finding(Verdict.PASS, "Two different entries got two different answers.", facts)
+
+
+def _facts(seen: AiProbe) -> dict[str, Any]:
+    return {
+        "statuses": [pulse.status for pulse in seen.pulses],
+        "took_ms": [round(pulse.took_s * 1000) for pulse in seen.pulses],
+        "same_text": len({pulse.text_digest for pulse in seen.pulses}) == 1 if seen.answered else None,
+        "known_text": any(pulse.known_text for pulse in seen.pulses),
+        "confidence": [pulse.confidence for pulse in seen.pulses],
+        "response_time_ms": [pulse.response_time_ms for pulse in seen.pulses],
+        "logged_errors": [str(row["error_message"]) for row in seen.log_rows if row.get("error_message")],
+        "log_rows": len(seen.log_rows),
+        "removed": True,
+    }
+
+
+def analytics_arrive(context: CheckContext) -> Finding:
+    """Every AI call leaves a row in ai_usage_logs; a real answer's row has tokens."""
+    seen = ai_probe(context)
+    calls, rows = len(seen.pulses), seen.log_rows
+    facts = {"calls": calls, "log_rows": len(rows), "removed": True}
+    if not seen.has_log:
+        return Finding(Verdict.FAIL, "There is no usage log: nothing that the AI does is counted.", facts)
+    if not seen.answered:
+        return Finding(Verdict.UNKNOWN, "The companion did not answer, so no row was to be expected.", facts)
+    if len(rows) < calls:
+        return Finding(
+            Verdict.FAIL, f"{calls} AI calls left {len(rows)} rows in the usage log.", facts, link="railway_logs"
+        )
+    counted = [row for row in rows if row["success"]]
+    if counted and all(not row["total_tokens"] for row in counted):
+        return Finding(Verdict.FAIL, "The usage log counts no tokens for calls that succeeded.", facts)
+    return Finding(Verdict.PASS, f"{calls} AI calls left {len(rows)} rows in the usage log.", facts)
+
+
+def cost_matches_log(context: CheckContext) -> Finding:
+    """The cost that the app logged for a call is its tokens at the list price, within one tenth."""
+    rows: list[Mapping[str, Any]] = list(ai_probe(context).log_rows)
+    with context.database() as conn:
+        if not relation_exists(conn, "ai_usage_logs"):
+            return Finding(Verdict.FAIL, "There is no usage log, so no cost is known.", {"rows": 0})
+        sql = (
+            "select model_used, prompt_tokens, response_tokens, cost_usd from public.ai_usage_logs"
+            " where success and total_tokens > 0 and context_type is distinct from 'ops-probe'"
+            " order by created_at desc limit 500"
+        )
+        rows += conn.cursor(row_factory=dict_row).execute(sql).fetchall()
+    paid = [row for row in rows if (row["prompt_tokens"] or 0) + (row["response_tokens"] or 0) > 0]
+    if not paid:
+        return Finding(Verdict.UNKNOWN, "No successful AI call is logged, so there is no cost to compare.", {"rows": 0})
+    unpriced, wrong, worst_factor = 0, 0, Decimal(1)
+    for row in paid:
+        ours = price_of(context, str(row["model_used"]), int(row["prompt_tokens"]), int(row["response_tokens"]))
+        theirs = row["cost_usd"]
+        if ours is None or theirs is None:
+            unpriced += 1
+        elif abs(Decimal(str(theirs)) - ours) > max(ours / 10, Decimal("0.000001")):
+            wrong += 1
+            if ours > 0 and theirs:
+                worst_factor = max(worst_factor, Decimal(str(theirs)) / ours, ours / Decimal(str(theirs)))
+    facts = {"rows": len(paid), "wrong": wrong, "unpriced": unpriced, "worst_factor": float(round(worst_factor, 2))}
+    if wrong:
+        said = f"{wrong} of {len(paid)} calls were logged at a cost up to {worst_factor:.2g} times off the list price."
+        return Finding(Verdict.FAIL, said, facts)
+    if unpriced == len(paid):
+        return Finding(Verdict.UNKNOWN, f"None of {len(paid)} calls has a price that we or the app know.", facts)
+    return Finding(Verdict.PASS, f"The logged cost of {len(paid) - unpriced} calls equals tokens at list price.", facts)
+
+
+def price_of(context: CheckContext, model: str, prompt: int, response: int) -> Decimal | None:
+    """US dollars for one call by the public price list; by the app's own table where that knows no model; else None."""
+    from genai_prices import Usage, calc_price
+
+    try:
+        usage = Usage(input_tokens=prompt, output_tokens=response)
+        return Decimal(calc_price(usage, model, provider_id="openai").total_price)
+    except LookupError:
+        table = context.app.prices_per_1k_usd.get(model)
+    if table is None:
+        return None
+    return (prompt * Decimal(str(table[0])) + response * Decimal(str(table[1]))) / 1000
+
+
+def openai_key(context: CheckContext) -> Finding:
+    """Our own key can complete a few tokens. It only explains: the app's key is judged by the app's behaviour."""
+    model = context.app.model
+    try:
+        done = context.once("openai-completion", lambda: context.openai.complete(model))
+    except UpstreamError as error:
+        facts = {"whose": OURS, "kind": error.kind.value, "status": error.status, "code": error.code}
+        if error.kind is Kind.UNAUTHORISED:
+            return Finding(Verdict.FAIL, f"OpenAI rejects the key ({OURS}).", facts, link="openai_keys")
+        if error.kind is Kind.QUOTA:
+            return Finding(Verdict.FAIL, f"The account has no quota left ({OURS}).", facts, link="openai_billing")
+        if error.kind is Kind.MISSING:
+            return Finding(Verdict.PASS, f"The key is accepted, but {model} is not to be had ({OURS}).", facts)
+        return Finding(Verdict.UNKNOWN, f"{error.what} ({OURS}).", facts)
+    facts = {"whose": OURS, "model": done.model, "tokens": done.prompt_tokens + done.completion_tokens}
+    return Finding(Verdict.PASS, f"The key completes with {done.model} ({OURS}).", facts)
+
+
+def openai_model(context: CheckContext) -> Finding:
+    """The model that the app asks for is on offer and not about to be shut down."""
+    name = context.app.model
+    models = context.once("openai-models", context.openai.models)
+    model = models.get(name)
+    if model is None:
+        facts: dict[str, Any] = {"model": name, "offered": False, "ends": None}
+        return Finding(
+            Verdict.FAIL, f"{name} is not among the {len(models)} models on offer.", facts, link="openai_models"
+        )
+    facts = {"model": name, "offered": True, "ends": model.ends.isoformat() if model.ends else None}
+    if model.ends is None:
+        return Finding(Verdict.PASS, f"{name} is on offer, with no end announced.", facts)
+    left = model.ends - context.now.date()
+    if left <= timedelta(0):
+        return Finding(Verdict.FAIL, f"{name} was shut down on {model.ends}.", facts, link="openai_models")
+    soon = left.days <= context.app.thresholds.model_end_warn_days
+    said = f"{name} is on offer until {model.ends}, {left.days} days from now" + (
+        "; plan its successor." if soon else "."
+    )
+    return Finding(Verdict.PASS, said, facts, link="openai_models" if soon else None)

@@ -1,0 +1,220 @@
+"""What an app tells us about itself: apps/<name>/app.yaml as one frozen object, and the way to its checks and score."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from services.errors import NotUnderstood
+
+if TYPE_CHECKING:
+    from services.checks.registry import Catalogue
+    from services.checks.score import ScoreRules
+    from services.settings import Target
+
+APPS = Path(__file__).resolve().parent.parent / "apps"
+_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+_SLOT = re.compile(r"\{([a-z_]+)\}")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Build(_Frozen):
+    """One build of the app, told apart from outside by the paths that it serves and its forerunner does not.
+
+    adds: paths that appear with this build; env: variables its code reads in addition to those of the builds before.
+    """
+
+    id: str
+    title: str
+    adds: tuple[str, ...]
+    env: tuple[str, ...] = ()
+
+
+class Feature(_Frozen):
+    """A feature of the production test, and the checks whose evidence decides it.
+
+    stages: where a check reports stages, the ones that decide this feature; empty: the whole check.
+    """
+
+    id: str
+    title: str
+    checks: tuple[str, ...]
+    stages: tuple[str, ...] = ()
+
+
+class Tier(_Frozen):
+    """A user tier as the release defines it; limits per day, tokens per request."""
+
+    name: str
+    daily_ai_limit: int
+    context_depth: int
+    summary_access: bool
+    max_tokens_per_request: int
+
+
+class LinkTemplate(_Frozen):
+    """An address with {slots} for ids; `home` is used where an id is not known."""
+
+    title: str
+    template: str
+    home: str
+
+
+class Link(_Frozen):
+    title: str
+    url: str
+
+
+class WatchedService(_Frozen):
+    """What the war room shows as one tile: a service and the checks that speak for it."""
+
+    id: str
+    title: str
+    checks: tuple[str, ...]
+
+
+class DeclaredTable(_Frozen):
+    """What a build's code expects of a table: column to accepted types."""
+
+    name: str
+    build: str
+    columns: dict[str, tuple[str, ...]]
+
+
+class Thresholds(_Frozen):
+    """The numbers the team set; seconds, shares 0..1, US dollars, hours."""
+
+    score_percent: float
+    response_warn_s: float
+    response_alert_s: float
+    error_rate_alert: float
+    cost_per_day_alert_usd: float
+    confidence_low: float
+    positive_feedback: float
+    backup_max_age_h: float
+    model_end_warn_days: int
+
+
+class AppDefinition(_Frozen):
+    """All that is said about one app in its app.yaml."""
+
+    name: str
+    title: str
+    what: str
+    api_prefix: str
+    builds: tuple[Build, ...]
+    release_build: str
+    default_release: str
+    dependency_pins: dict[str, str]
+    model: str
+    canned_texts: tuple[str, ...]
+    features: tuple[Feature, ...]
+    tiers: tuple[Tier, ...]
+    thresholds: Thresholds
+    tables: tuple[DeclaredTable, ...]
+    links: dict[str, LinkTemplate]
+    watch: tuple[WatchedService, ...]
+    prices_per_1k_usd: dict[str, tuple[float, float]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_a_build(self) -> AppDefinition:
+        if self.release_build not in {build.id for build in self.builds}:
+            raise ValueError(f"release_build '{self.release_build}' is none of the builds")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        return APPS / self.name
+
+    def paths_of(self, build_id: str) -> tuple[str, ...]:
+        """Every path that the build serves, those of its forerunners included."""
+        paths: list[str] = []
+        for build in self.builds:
+            paths.extend(build.adds)
+            if build.id == build_id:
+                return tuple(paths)
+        raise NotUnderstood(f"{self.title} has no build called '{build_id}'.", place=f"apps/{self.name}/app.yaml")
+
+    def includes(self, build_id: str, part: str) -> bool:
+        """Whether the build has what came with the build `part`, being it or a later one."""
+        order = [build.id for build in self.builds]
+        return build_id in order and part in order and order.index(part) <= order.index(build_id)
+
+    def env_of(self, build_id: str) -> tuple[str, ...]:
+        """Every environment variable that the build's code reads."""
+        names: list[str] = []
+        for build in self.builds:
+            names.extend(build.env)
+            if build.id == build_id:
+                break
+        return tuple(dict.fromkeys(names))
+
+    def links_for(self, target: Target, ids: Mapping[str, str] | None = None) -> dict[str, Link]:
+        """The links with the target's ids filled in; where an id is not known, the service's front page.
+
+        ids: further ids that checks have found, such as railway_project_id.
+        """
+        known = {key: value for key, value in target.model_dump().items() if isinstance(value, str)} | dict(ids or {})
+        return {
+            key: Link(
+                title=link.title,
+                url=link.template.format_map(known) if set(_SLOT.findall(link.template)) <= set(known) else link.home,
+            )
+            for key, link in self.links.items()
+        }
+
+    def catalogue(self) -> Catalogue:
+        """The app's checks."""
+        found: Catalogue = self._module("checks").catalogue(self)
+        return found
+
+    def score_rules(self) -> ScoreRules:
+        """How the app's production test is read from the evidence."""
+        found: ScoreRules = self._module("score").rules(self)
+        return found
+
+    def _module(self, part: str) -> ModuleType:
+        return importlib.import_module(f"apps.{self.name}.{part}")
+
+
+@cache
+def load_app(name: str) -> AppDefinition:
+    """The definition of the app. Raises NotUnderstood for an unknown app or a malformed app.yaml."""
+    path = APPS / name / "app.yaml"
+    if not _NAME.match(name) or not path.exists():
+        known = ", ".join(sorted(p.parent.name for p in APPS.glob("*/app.yaml")))
+        raise NotUnderstood(
+            f"There is no app called '{name}'.", "Nothing was done.", f"Known apps: {known}.", "target.app"
+        )
+    place = f"apps/{name}/app.yaml"
+    try:
+        return AppDefinition.model_validate({"name": name, **read_yaml(path)})
+    except ValidationError as error:
+        problems = " ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}." for p in error.errors(include_url=False))
+        raise NotUnderstood(f"The app's definition is malformed: {problems}", place=place) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file as one mapping. Raises NotUnderstood with the file and line where it is not one."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
+    place = f"{path.parent.name}/{path.name}"
+    try:
+        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise NotUnderstood(f"The file is not YAML: {error.problem}.", place=place + line) from None
+    if not isinstance(document, dict):
+        raise NotUnderstood("The file must hold one mapping.", place=place)
+    return document

@@ -1,0 +1,142 @@
+"""What a check may use: the target, the app, the clock's word, and answers shared with the other checks of one run."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from services.app_definition import AppDefinition
+from services.clients.deadline import remaining
+from services.errors import Unavailable
+from services.settings import Target
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from services.clients.openai import OpenAiClient
+    from services.clients.railway import RailwayClient
+    from services.clients.supabase import SupabaseClient
+    from services.releases.bundle import Release
+
+T = TypeVar("T")
+WAIT_S = 30.0
+MARK = "ops-probe-"
+
+
+class SingleFlight:
+    """Answers fetched once: the first to ask does the work, everybody else waits for its outcome."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._flights: dict[str, Future[Any]] = {}
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """What `make` returned or raised the first time somebody asked for `key`; waits no longer than the deadline."""
+        with self._lock:
+            flight = self._flights.get(key)
+            mine = flight is None
+            if flight is None:
+                flight = self._flights[key] = Future()
+        if mine:
+            try:
+                flight.set_result(make())
+            except Exception as error:
+                flight.set_exception(error)
+        try:
+            return cast(T, flight.result(timeout=remaining(WAIT_S)))
+        except TimeoutError:
+            raise Unavailable(f"The shared answer '{key}' did not come in time.") from None
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """One run's surroundings.
+
+    marker: the word that marks everything this run writes to the target
+    release: the release under way, where there is one
+    store_facts: what our own store knows and a check may need, for example {"rehearsal": {...}}
+    """
+
+    target: Target
+    app: AppDefinition
+    now: datetime
+    marker: str
+    release: Release | None = None
+    store_facts: Mapping[str, Any] = field(default_factory=dict)
+    shared: SingleFlight = field(default_factory=SingleFlight)
+
+    @classmethod
+    def create(
+        cls,
+        target: Target,
+        app: AppDefinition,
+        now: datetime,
+        *,
+        release: Release | None = None,
+        store_facts: Mapping[str, Any] | None = None,
+    ) -> CheckContext:
+        """The surroundings of a new run, with a marker of its own."""
+        return cls(target, app, now, MARK + secrets.token_hex(6), release, store_facts or {})
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        return self.shared.once(key, make)
+
+    def secrets(self) -> tuple[str, ...]:
+        """The values of this target's secrets, for redaction only."""
+        return tuple(
+            value.get_secret_value()
+            for _, value in self.target
+            if value is not None and hasattr(value, "get_secret_value")
+        )
+
+    @contextmanager
+    def database(self, *, read_only: bool = True, deadline_s: float = 8.0) -> Iterator[psycopg.Connection[Any]]:
+        """A connection to the target's database, closed afterwards; Unavailable where there is none.
+
+        deadline_s: seconds to get in, and for each statement. A database found dead is not tried again in this run.
+        """
+        self.once("database-alive", lambda: self._open(True, 3.0).close())
+        connection = self._open(read_only, max(0.5, remaining(deadline_s)) if read_only else deadline_s)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _open(self, read_only: bool, deadline_s: float) -> psycopg.Connection[Any]:
+        from services.database.connect import connect
+
+        url = self.target.database_url
+        if url is None:
+            raise Unavailable(f"{self.target.name} has no database address.", place=f"targets.{self.target.name}")
+        return connect(
+            url.get_secret_value(),
+            deadline_s=deadline_s,
+            statement_timeout_s=deadline_s,
+            read_only=read_only,
+            application_name="ops check",
+        )
+
+    @cached_property
+    def railway(self) -> RailwayClient:
+        from services.clients.railway import RailwayClient
+
+        return self.once("client:railway", lambda: RailwayClient.of(self.target))
+
+    @cached_property
+    def supabase(self) -> SupabaseClient:
+        from services.clients.supabase import SupabaseClient
+
+        return self.once("client:supabase", lambda: SupabaseClient.of(self.target))
+
+    @cached_property
+    def openai(self) -> OpenAiClient:
+        from services.clients.openai import OpenAiClient
+
+        return self.once("client:openai", lambda: OpenAiClient.of(self.target))
