@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from services.checks.runner import run_checks
 from services.checks.score import run_score
 from services.jobs.queue import JobState, recent_jobs
 from services.jobs.worker import JobContext, Outcome
-from services.releases.bundle import Release, load_release, release_ids
+from services.releases.bundle import Release, load_release
 from services.releases.ledger import get_run, latest_run, pinned_release, record_evidence
 from services.settings import Target
 from services.store.database import Store
@@ -23,10 +23,16 @@ STATE_OF = {Verdict.PASS: JobState.PASSED, Verdict.FAIL: JobState.FAILED, Verdic
 
 
 def check_context(
-    store: Store, target: Target, app: AppDefinition, now: datetime, *, run_id: str | None = None
+    store: Store,
+    target: Target,
+    app: AppDefinition,
+    now: datetime,
+    *,
+    run_id: str | None = None,
+    rehearsal: Mapping[str, Any] | None = None,
 ) -> CheckContext:
     """What checks work with: the run's pinned release (else the newest run's, else the app's own) and what our
-    store knows of it."""
+    store knows of it. rehearsal: the one that has just ended, which the store does not know yet."""
     release = _release(store, target, app, run_id)
     return CheckContext(
         target=target,
@@ -34,7 +40,7 @@ def check_context(
         now=now,
         marker=f"ops-probe-{secrets.token_hex(4)}",
         release=release,
-        store_facts={"rehearsal": last_rehearsal(store, target.name, release)} if release else {},
+        store_facts={"rehearsal": rehearsal or last_rehearsal(store, target.name, release)} if release else {},
     )
 
 
@@ -43,8 +49,7 @@ def _release(store: Store, target: Target, app: AppDefinition, run_id: str | Non
     if run is not None:
         return pinned_release(store, run.content_hash)
     folder = app.folder / "releases"
-    known = release_ids(folder)
-    return load_release(known[0], root=folder) if len(known) == 1 else None
+    return load_release(app.default_release, root=folder) if app.default_release else None
 
 
 def last_rehearsal(store: Store, target: str, release: Release) -> dict[str, Any] | None:
@@ -56,23 +61,25 @@ def last_rehearsal(store: Store, target: str, release: Release) -> dict[str, Any
     return None
 
 
-def look(context: JobContext, ids: Sequence[str]) -> list[Evidence]:
+def look(context: JobContext, ids: Sequence[str], rehearsal: Mapping[str, Any] | None = None) -> list[Evidence]:
     """Run checks for this job and keep their evidence, under the job's run and step where it has them."""
     app = load_app(context.target.app)
     now = context.clock()
-    surroundings = check_context(context.store, context.target, app, now, run_id=context.job.run_id)
+    surroundings = check_context(
+        context.store, context.target, app, now, run_id=context.job.run_id, rehearsal=rehearsal
+    )
     evidence = run_checks(app.catalogue(), ids, surroundings, now, context.emit)
     record_evidence(context.store, evidence, run_id=context.job.run_id, step_id=context.job.step_id)
     return evidence
 
 
-def prove(context: JobContext) -> list[Evidence]:
+def prove(context: JobContext, rehearsal: Mapping[str, Any] | None = None) -> list[Evidence]:
     """After an action: look at the effects that its step names, so that the step stands on them."""
     if context.job.run_id is None or context.job.step_id is None:
         return []
     release = pinned_release(context.store, get_run(context.store, context.job.run_id).content_hash)
     checks = release.step(context.job.step_id).checks
-    return look(context, checks) if checks else []
+    return look(context, checks, rehearsal) if checks else []
 
 
 def summary_of(evidence: Iterable[Evidence]) -> tuple[Verdict, str]:
@@ -102,6 +109,7 @@ def score(context: JobContext) -> Outcome:
     surroundings = check_context(context.store, context.target, app, now, run_id=context.job.run_id)
     result = run_score(app, surroundings, now, context.emit)
     record_evidence(context.store, result.evidence)
+    prove(context)
     if result.percent > app.thresholds.score_percent:
         state = JobState.PASSED
     elif any(feature.verdict is Verdict.FAIL for feature in result.features):

@@ -14,6 +14,7 @@ from services.database.execution import Stopped
 from services.database.rehearsal import rehearse as rehearse_scripts
 from services.database.rollback import rollback as roll_back_scripts
 from services.database.rollback import rollback_outcome
+from services.database.shadow import RowPolicy
 from services.database.snapshot import restore as restore_snapshot
 from services.database.verification import Query
 from services.database.verification import verify as verify_queries
@@ -22,8 +23,9 @@ from services.jobs.app_actions import refuse_while_needed, serving_now
 from services.jobs.checking import STATE_OF, last_rehearsal, prove
 from services.jobs.queue import JobState
 from services.jobs.worker import JobContext, Outcome
-from services.releases.bundle import Release, load_release, proves
+from services.releases.bundle import Release, load_release
 from services.releases.ledger import get_run, pin, pinned_release
+from services.releases.validation import proves
 from services.settings import Target
 from services.verdict import Verdict
 
@@ -62,7 +64,7 @@ def deploying_url(target: Target) -> str:
     return _url(target, target.deploy_url, "deploy_url")
 
 
-def rows_policy(target: Target) -> str:
+def rows_policy(target: Target) -> RowPolicy:
     """How many of the target's rows a rehearsal may copy: all of a small one that is not production, else none."""
     if target.production:
         return "none"
@@ -74,8 +76,15 @@ def rehearse(context: JobContext) -> Outcome:
     """Execute the deploy twice on a shadow of the target; the target itself is only read."""
     release = release_of(context)
     url = deploying_url(context.target) if context.target.deploy_url else reading_url(context.target)
-    result = rehearse_scripts(url, release.deploy, rows=rows_policy(context.target), emit=context.emit)
-    document = {"content_hash": release.content_hash, "release": release.id, **result.to_json()}
+    result = rehearse_scripts(
+        url, release.deploy, rows=rows_policy(context.target), rollback=release.rollback, emit=context.emit
+    )
+    document = {
+        "content_hash": release.content_hash,
+        "release": release.id,
+        "target_fingerprint": result.before.digest if result.before else None,
+        **result.to_json(),
+    }
     if result.verdict is Verdict.PASS:
         summary = f"{len(result.statements)} statements ran twice on a shadow without an error."
     elif result.failure is not None:
@@ -85,6 +94,7 @@ def rehearse(context: JobContext) -> Outcome:
         summary = f"Cannot run twice: {failed.file}:{failed.line}: {failed.message}"
     else:
         summary = "Not known: " + " ".join(result.unknown_because)
+    prove(context, {**document, "finished": context.clock().isoformat(), "job_id": context.job.id})
     return Outcome(STATE_OF[result.verdict], summary, document)
 
 
@@ -97,6 +107,7 @@ def verify(context: JobContext) -> Outcome:
     summary = f"{len(result.queries) - len(bad)} of {len(result.queries)} queries found nothing wrong."
     if bad:
         summary += f" First: {bad[0].id} ({bad[0].rows} rows)."
+    prove(context)
     return Outcome(STATE_OF[result.verdict], summary, {"release": release.id, **result.to_json()})
 
 
