@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import psycopg
+
+from services.errors import NotUnderstood
 
 
 @dataclass(frozen=True)
@@ -66,3 +69,21 @@ class Twin:
             if build.commit == commit:
                 return build
         raise KeyError(commit)
+
+
+def load_twin(app: str) -> Twin:
+    """The twin of an app by its name, from `apps.<app>.twin.definition`. Raises NotUnderstood where it has none."""
+    try:
+        twin = importlib.import_module(f"apps.{app}.twin.definition").TWIN
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"apps.{app}.twin.definition".startswith(error.name):
+            raise
+        twin = None
+    if not isinstance(twin, Twin):
+        raise NotUnderstood(
+            f"The app '{app}' has no twin for the sandbox.",
+            "No sandbox was started.",
+            "Name an app that has one.",
+            place=f"apps/{app}/twin/definition.py",
+        )
+    return twin

@@ -104,40 +104,29 @@ def test_supabase_limits_are_set(owner: psycopg.Connection) -> None:
     assert owner.execute("SHOW search_path").fetchone() == ('"$user", public, extensions',)
 
 
-class TestTemplates:
+class TestFilling:
     @pytest.fixture
-    def template(self, supabase_cluster: Cluster) -> Any:
-        yield "test_template"
+    def name(self, supabase_cluster: Cluster) -> Any:
+        yield "test_filled"
         with psycopg.connect(supabase_cluster.server.dsn(), autocommit=True) as admin:
-            admin.execute("DROP DATABASE IF EXISTS test_template")
-            admin.execute("DROP DATABASE IF EXISTS test_copy")
+            admin.execute("DROP DATABASE IF EXISTS test_filled")
 
-    @staticmethod
-    def seed(conn: psycopg.Connection, anchor: datetime, number: int) -> None:
-        conn.execute("CREATE TABLE seeded AS SELECT %s::timestamptz AS at, %s AS number", [anchor, number])
+    def test_filling_again_puts_back_the_seed_though_somebody_is_connected(
+        self, supabase_cluster: Cluster, name: str
+    ) -> None:
+        def seed(conn: psycopg.Connection, anchor: datetime, number: int) -> None:
+            conn.execute("CREATE TABLE seeded AS SELECT %s::timestamptz AS at, %s AS number", [anchor, number])
 
-    def test_a_copy_holds_the_seed_and_is_put_back_by_the_next(self, supabase_cluster: Cluster, template: str) -> None:
-        supabase_cluster.fill_template(template, self.seed, ANCHOR, 7)
-        supabase_cluster.clone(template, "test_copy")
-        with psycopg.connect(supabase_cluster.dsn(OWNER, "test_copy")) as conn:
-            assert conn.execute("SELECT at, number FROM seeded").fetchone() == (ANCHOR, 7)
+        assert not supabase_cluster.has(name)
+        supabase_cluster.fill(name, seed, ANCHOR, 7)
+        with psycopg.connect(supabase_cluster.dsn(OWNER, name)) as conn:
+            assert conn.execute("SELECT at, number, current_user FROM seeded").fetchone() == (ANCHOR, 7, OWNER)
             conn.execute("DROP TABLE seeded")
             conn.commit()
-            supabase_cluster.clone(template, "test_copy")
-        with psycopg.connect(supabase_cluster.dsn(OWNER, "test_copy")) as conn:
-            assert conn.execute("SELECT number FROM seeded").fetchone() == (7,)
-
-    def test_a_template_tells_its_anchor_only_when_complete(self, supabase_cluster: Cluster, template: str) -> None:
-        assert supabase_cluster.template_anchor(template) is None
-
-        def broken(conn: psycopg.Connection, anchor: datetime, number: int) -> None:
-            raise RuntimeError("the power went")
-
-        with pytest.raises(RuntimeError):
-            supabase_cluster.fill_template(template, broken, ANCHOR, 7)
-        assert supabase_cluster.template_anchor(template) is None
-        supabase_cluster.fill_template(template, self.seed, ANCHOR, 7)
-        assert supabase_cluster.template_anchor(template) == ANCHOR
+            supabase_cluster.fill(name, seed, ANCHOR, 8)
+        assert supabase_cluster.has(name)
+        with psycopg.connect(supabase_cluster.dsn(OWNER, name)) as conn:
+            assert conn.execute("SELECT number FROM seeded").fetchone() == (8,)
 
     def test_a_release_is_applied_whole_or_not_at_all(
         self, supabase_cluster: Cluster, database: Any, tmp_path: Path

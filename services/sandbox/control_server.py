@@ -1,0 +1,87 @@
+"""The world's control over HTTP: status, faults, reset and stop; the secret is a part of its address."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from hmac import compare_digest
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from services.errors import NotUnderstood, OpsError, Refused
+from services.sandbox.world import World
+from services.sandbox.world_status import world_status
+
+_HTTP_STATUS = {NotUnderstood.exit_code: 400, Refused.exit_code: 409}
+
+Answer = Callable[[World, Request], Awaitable[dict[str, Any]]]
+
+
+def control_app(world: World) -> Starlette:
+    """Routes below /<control token>/; any other address is 404, so nothing is learned without the token."""
+
+    def route(path: str, method: str, answer: Answer) -> Route:
+        async def endpoint(request: Request) -> Response:
+            if not compare_digest(request.path_params["token"].encode(), world.keys.control_token.encode()):
+                return JSONResponse({"error": {"what": "Not found."}}, status_code=404)
+            try:
+                return JSONResponse(await answer(world, request))
+            except OpsError as error:
+                status = _HTTP_STATUS.get(error.exit_code, 503)
+                return JSONResponse({"error": error.to_json()}, status_code=status)
+
+        return Route(f"/{{token}}{path}", endpoint, methods=[method])
+
+    return Starlette(
+        routes=[
+            route("/status", "GET", _status),
+            route("/faults", "GET", _faults),
+            route("/faults/{fault}/break", "POST", _break),
+            route("/faults/{fault}/repair", "POST", _repair),
+            route("/repair", "POST", _repair),
+            route("/reset", "POST", _reset),
+            route("/stop", "POST", _stop),
+        ]
+    )
+
+
+async def _status(world: World, _: Request) -> dict[str, Any]:
+    return await world_status(world)
+
+
+async def _faults(world: World, _: Request) -> dict[str, Any]:
+    return {"faults": world.faults()}
+
+
+async def _break(world: World, request: Request) -> dict[str, Any]:
+    await world.break_fault(request.path_params["fault"])
+    return {"faults": world.faults()}
+
+
+async def _repair(world: World, request: Request) -> dict[str, Any]:
+    await world.repair(request.path_params.get("fault"))
+    return {"faults": world.faults()}
+
+
+async def _reset(world: World, request: Request) -> dict[str, Any]:
+    """Body: nothing, or {"world": "before" or "after"}."""
+    body = await request.body()
+    try:
+        kind = json.loads(body).get("world") if body else None
+    except (ValueError, AttributeError):
+        kind = ""
+    if kind not in (None, "before", "after"):
+        raise NotUnderstood(
+            "A world is either 'before' or 'after'.", "Nothing was reset.", "Name one of the two.", place="world"
+        )
+    await world.reset(kind)
+    return await world_status(world)
+
+
+async def _stop(world: World, _: Request) -> dict[str, Any]:
+    world.stop_asked.set()
+    return {"stopping": True}

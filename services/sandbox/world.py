@@ -1,0 +1,341 @@
+"""The embedded world: a database, its REST and Auth, a hosting platform with the app on it, an AI service; one process.
+
+Everything it starts hangs on a pipe to this process and goes with it. What must survive a restart is in the cluster
+and in state.json; ports and keys stay the same, so that a restart changes no address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from services.database.server import THROW_AWAY, Server
+from services.errors import NotUnderstood
+from services.sandbox.keys import load_keys, write_json
+from services.sandbox.postgres import APP_DATABASE, OWNER, SANDBOX_OPTIONS, Cluster
+from services.sandbox.postgrest import PostgRest, find_postgrest
+from services.sandbox.serving import Ports, Serving
+from services.sandbox.twin_definition import Twin, WorldAddresses
+
+if TYPE_CHECKING:
+    from services.sandbox.faults import Fault
+    from services.sandbox.hosting import Hosting
+    from services.sandbox.openai_server import OpenAIState
+    from services.sandbox.supabase import SupabaseState
+
+Kind = Literal["before", "after"]
+
+SEED = 20_261
+SERVED = ("app", "supabase", "openai", "railway", "control")
+BOUND = ("database", "rest")
+_LOOK_EVERY_S = 0.5
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class World:
+    """One running world. home: the sandbox's own folder; root: where .venv is; ports: ports somebody insists on.
+
+    Use from one event loop: start, then what you like, then close. Operations that change it wait for each other.
+    """
+
+    hosting: Hosting
+    openai: OpenAIState
+    supabase: SupabaseState
+    cluster: Cluster
+
+    def __init__(
+        self,
+        home: Path,
+        twin: Twin,
+        *,
+        root: Path,
+        environ: Mapping[str, str],
+        ports: Mapping[str, int] | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.home = home
+        self.twin = twin
+        self.clock = clock
+        self.keys = load_keys(home / "keys.json", clock())
+        self.ports = Ports(home / "ports.json", (*SERVED, *BOUND), ports or {})
+        self.changing = asyncio.Lock()
+        self.stop_asked = asyncio.Event()
+        self.broken: set[str] = set()
+        self.kind: Kind = "before"
+        self.database_wanted = False
+        self._postgrest_program = find_postgrest(root, environ)
+        self._postgrest: PostgRest | None = None
+        self._server: Server | None = None
+        self._serving: list[Serving] = []
+        self._keeper: asyncio.Task[None] | None = None
+        self._remembered: dict[str, Any] = {}
+
+    @property
+    def addresses(self) -> WorldAddresses:
+        return WorldAddresses(
+            app_url=self.ports.url("app"),
+            database_url=self.cluster.dsn(OWNER),
+            supabase_url=self.ports.url("supabase"),
+            supabase_anon_key=self.keys.anon_key,
+            supabase_service_key=self.keys.service_key,
+            supabase_jwt_secret=self.keys.jwt_secret,
+            openai_url=f"{self.ports.url('openai')}/v1",
+            openai_key=self.keys.openai_key,
+            railway_url=self.ports.url("railway"),
+        )
+
+    async def start(self, kind: Kind | None) -> None:
+        """Start every part. kind: a fresh world of that kind; None = go on with what is there, else `before`."""
+        memory = self._memory() if kind is None else None
+        opening = asyncio.to_thread(self._open_database, memory is None, kind or "before")
+        database = asyncio.create_task(opening)
+        await asyncio.sleep(0)
+        self._import_parts()
+        kept = await database
+        self.kind = memory["world"] if memory and kept else kind or "before"
+        self._make_parts()
+        await self._start_rest()
+        for name, app in self._apps().items():
+            self._serving.append(Serving(app, self.ports.take(name)))
+        if not (memory and kept and await self._recalled(memory["hosting"])):
+            await self.hosting.start(self._commits())
+        self._remember()
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def close(self) -> None:
+        """Stop every part; the data stays. Closing twice is no error."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+            self._remember()
+            self._keeper = None
+        if hasattr(self, "hosting"):
+            await self.hosting.close()
+        await asyncio.gather(*(one.close() for one in self._serving))
+        self._serving.clear()
+        await self._stop_rest()
+        if self._server is not None:
+            await asyncio.to_thread(self._server.stop, "fast")
+        self.ports.close()
+
+    async def reset(self, kind: Kind | None = None) -> None:
+        """Put everything back: rows and schema, deployments, faults. kind: default the kind it has."""
+        async with self.changing:
+            self.kind = kind or self.kind
+            self._forget()
+            await self.hosting.close()
+            await self._stop_rest()
+            await asyncio.to_thread(self._open_database, True, self.kind)
+            self._reset_parts()
+            await self._start_rest()
+            await self.hosting.reset(self._commits())
+            self._remember()
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Every fault there is: {"id", "what", "active"}."""
+        from services.sandbox.faults import FAULTS
+
+        return [{"id": one.id, "what": one.what, "active": one.id in self.broken} for one in FAULTS.values()]
+
+    async def break_fault(self, fault_id: str) -> None:
+        """Make a fault and return when its effect is visible. Raises NotUnderstood for an unknown one."""
+        fault = _fault(fault_id)
+        async with self.changing:
+            if fault_id not in self.broken:
+                self.broken.add(fault_id)
+                await fault.apply(self)
+
+    async def repair(self, fault_id: str | None = None) -> None:
+        """Undo a fault, or all of them, and return when that is visible. What is not broken stays as it is."""
+        wanted = [_fault(fault_id).id] if fault_id else sorted(self.broken)
+        async with self.changing:
+            for one in wanted:
+                if one in self.broken:
+                    await _fault(one).undo(self)
+                    self.broken.discard(one)
+
+    async def stop_database(self) -> None:
+        """Take the database away, as a project that has gone down; REST stays and says so."""
+        self.database_wanted = False
+        if self._server is not None:
+            await asyncio.to_thread(self._server.stop, "immediate")
+
+    async def start_database(self) -> None:
+        """Bring the database back, and REST with it: it would wait up to half a minute before it looked again."""
+        await asyncio.to_thread(self._open_database, False, self.kind)
+        await self._stop_rest()
+        await self._start_rest()
+
+    # -- the database and REST ---------------------------------------------------------------------------------
+
+    def _open_database(self, fresh: bool, kind: Kind) -> bool:
+        """Start the server where it is not running and see that the app's database is there.
+
+        Returns True where its rows were kept, False where they are new. Blocking.
+        """
+        if self._server is None or not self._server.running():
+            port = self.ports.numbers["database"]
+            with contextlib.suppress(KeyError):
+                self.ports.release("database")
+            options = {**THROW_AWAY, **SANDBOX_OPTIONS}
+            self._server = Server.start(self.home / "postgres", port=port, options=options)
+            self.cluster = Cluster(self._server, self.keys.passwords)
+            self.cluster.prepare()
+        self.database_wanted = True
+        if not fresh and self.cluster.has(APP_DATABASE):
+            return True
+        self.cluster.fill(APP_DATABASE, self.twin.seed, self.clock(), SEED)
+        self.cluster.add_accounts(self.keys.accounts, self.keys.made)
+        if kind == "after":
+            self.cluster.apply(sorted((self.twin.release / "deploy").glob("*.sql")))
+        return False
+
+    async def _start_rest(self) -> None:
+        if self._postgrest_program is None:
+            return
+        with contextlib.suppress(KeyError):
+            self.ports.release("rest")
+        self._postgrest = PostgRest(
+            self._postgrest_program,
+            port=self.ports.numbers["rest"],
+            database=self.cluster.dsn("authenticator"),
+            jwt_secret=self.keys.jwt_secret,
+            log=self.home / "postgrest.log",
+        )
+        await self._postgrest.start()
+
+    async def _stop_rest(self) -> None:
+        rest, self._postgrest = self._postgrest, None
+        if rest is not None:
+            await rest.stop()
+
+    # -- the parts in this process -----------------------------------------------------------------------------
+
+    @staticmethod
+    def _import_parts() -> None:
+        """Their libraries take half a second to load; this happens while the database starts."""
+        from services.sandbox import control_server, hosting, openai_server, railway, supabase
+
+        del control_server, hosting, openai_server, railway, supabase
+
+    def _make_parts(self) -> None:
+        from services.sandbox.hosting import Hosting
+        from services.sandbox.openai_server import OpenAIState
+        from services.sandbox.supabase import SupabaseState
+
+        shutil.rmtree(self.home / "hosting", ignore_errors=True)
+        self.openai = OpenAIState(self.clock, [self.keys.openai_key])
+        self.supabase = SupabaseState(
+            keys=self.keys,
+            url=self.ports.url("supabase"),
+            cluster=lambda: self.cluster,
+            rest_url=self._rest_url(),
+            now=self.clock,
+        )
+        self.hosting = Hosting(self.twin.builds, self.twin.variables(self.addresses), self.home / "hosting", self.clock)
+
+    def _reset_parts(self) -> None:
+        """Mend what a fault has bent in the parts that keep no process."""
+        from services.sandbox.openai_server import OpenAIState
+
+        fresh = OpenAIState(self.clock, [self.keys.openai_key])
+        vars(self.openai).update(vars(fresh))
+        self.supabase.paused = False
+        self.broken.clear()
+
+    def _apps(self) -> dict[str, Any]:
+        from services.sandbox.control_server import control_app
+        from services.sandbox.openai_server import openai_app
+        from services.sandbox.railway import railway_app
+        from services.sandbox.supabase import supabase_app
+
+        return {
+            "app": self.hosting.edge_app,
+            "supabase": supabase_app(self.supabase),
+            "openai": openai_app(self.openai),
+            "railway": railway_app(
+                self.hosting,
+                self.keys.railway_token,
+                service=self.twin.app,
+                domain=self.ports.url("app").removeprefix("http://"),
+            ),
+            "control": control_app(self),
+        }
+
+    def _rest_url(self) -> str | None:
+        return self.ports.url("rest") if self._postgrest_program else None
+
+    def _commits(self) -> list[str]:
+        """What was pushed, in order: the build that served, then the one that was to replace it."""
+        return [self.twin.serving_before, self.twin.pushed]
+
+    # -- what survives a restart -------------------------------------------------------------------------------
+
+    def _memory(self) -> dict[str, Any] | None:
+        try:
+            memory = json.loads((self.home / "state.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        good = isinstance(memory, dict) and memory.get("app") == self.twin.app and "hosting" in memory
+        return memory if good and memory.get("world") in ("before", "after") else None
+
+    async def _recalled(self, memory: Mapping[str, Any]) -> bool:
+        """Bring the deployments back; False where the memory does not fit these builds any more."""
+        from services.sandbox.hosting_memory import recall
+
+        try:
+            await recall(self.hosting, memory)
+        except (KeyError, TypeError, ValueError):
+            await self.hosting.close()
+            self.hosting.deployments.clear()
+            return False
+        return True
+
+    def _remember(self) -> None:
+        from services.sandbox.hosting_memory import remember
+
+        memory = {"app": self.twin.app, "world": self.kind, "hosting": remember(self.hosting)}
+        if memory != self._remembered:
+            write_json(self.home / "state.json", memory)
+            self._remembered = memory
+
+    def _forget(self) -> None:
+        (self.home / "state.json").unlink(missing_ok=True)
+        self._remembered = {}
+
+    async def _keep(self) -> None:
+        """Note changes of the platform, and start again what has died though nobody took it away."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if self.changing.locked():
+                continue
+            self._remember()
+            async with self.changing:
+                if self.database_wanted and self._server is not None and not self._server.running():
+                    await self.start_database()
+                elif self._postgrest is not None and not self._postgrest.running():
+                    await self._stop_rest()
+                    await self._start_rest()
+
+
+def _fault(fault_id: str) -> Fault:
+    from services.sandbox.faults import FAULTS
+
+    if fault_id not in FAULTS:
+        raise NotUnderstood(
+            f"There is no fault called '{fault_id}'.",
+            "Nothing was broken or repaired.",
+            f"Known faults: {', '.join(FAULTS)}.",
+            place="fault",
+        )
+    return FAULTS[fault_id]
