@@ -79,6 +79,7 @@ class Deployment:
     build_log: list[LogLine] = field(default_factory=list)
     runtime_log: list[LogLine] = field(default_factory=list)
     process: HostedProcess | None = None
+    work: asyncio.Task[None] | None = None
     port: int | None = None
     was_healthy: bool = False
     stopped: bool = False

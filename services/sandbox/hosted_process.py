@@ -62,6 +62,16 @@ class HostedProcess:
         self._send(signal.SIGKILL)
         return await asyncio.shield(self.ended)
 
+    def memory_bytes(self) -> int | None:
+        """Its resident memory; None where the system does not tell or the process is gone."""
+        if self._watched is None or self.ended.done():
+            return None
+        try:
+            pages = Path(f"/proc/{self._watched.pid}/statm").read_text(encoding="ascii").split()[1]
+        except (OSError, IndexError):
+            return None
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
     def _send(self, number: signal.Signals) -> None:
         if self._watched is None or self.ended.done():
             return

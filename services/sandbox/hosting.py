@@ -22,7 +22,6 @@ from services.sandbox.hosted_process import HostedProcess
 from services.sandbox.images import PROJECT, Images
 from services.sandbox.twin_definition import Build
 
-HEALTH_PATH = "/health"
 HEALTH_HOST = "healthcheck.railway.app"
 HEALTH_INTERVAL_S = 0.03
 
@@ -50,7 +49,7 @@ class Hosting:
     variables: the service's variables; a change takes effect with the next deployment
     home:      a folder of its own for images and pipes, emptied by `reset`
     clock:     the world's clock
-    health_timeout_s: how long a new deployment may take until GET /health answers 200
+    health_path, health_timeout_s: a new deployment serves once GET of the path answers 200, within that time
     Use from one event loop. Deployments run in the background: the calls return at once, `wait_for` waits.
     """
 
@@ -62,12 +61,14 @@ class Hosting:
         clock: Callable[[], datetime],
         *,
         pace: Pace | None = None,
+        health_path: str = "/health",
         health_timeout_s: float = 15.0,
     ) -> None:
         self.builds = {build.commit: build for build in builds}
         self.variables = dict(variables)
         self.clock = clock
         self.pace = pace or Pace()
+        self.health_path = health_path
         self.health_timeout_s = health_timeout_s
         self.images = Images(home / "images")
         self.deployments: list[Deployment] = []
@@ -149,13 +150,20 @@ class Hosting:
         self._spawn(self._restart(source))
         return source
 
-    async def stop(self, deployment_id: str) -> None:
+    def stop(self, deployment_id: str) -> None:
         """End the process of a deployment; the address answers 502 where it was the one that served."""
         source = self.deployment(deployment_id)
-        if source.process is None:
+        if source.process is None or source.status not in FINAL:
             raise HostingRefused("Deployment is not running")
         source.stopped = True
-        await self._retire(source)
+        self._spawn(self._retire(source))
+
+    def cancel(self, deployment_id: str) -> None:
+        """Give up a deployment that does not serve yet."""
+        source = self.deployment(deployment_id)
+        if source.work is None or source.status in FINAL or source is self.active:
+            raise HostingRefused("Cannot cancel a deployment that is not under way")
+        source.work.cancel()
 
     def remove(self, deployment_id: str) -> None:
         source = self.deployment(deployment_id)
@@ -199,13 +207,14 @@ class Hosting:
         )
         one.move(Status.QUEUED, one.created)
         self.deployments.append(one)
-        self._spawn(self._deploy(one, pace or self.pace))
+        one.work = self._spawn(self._deploy(one, pace or self.pace))
         return one
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _deploy(self, one: Deployment, pace: Pace) -> None:
         try:
@@ -218,6 +227,9 @@ class Hosting:
             self._say(one.build_log, "error", str(error))
             one.move(Status.FAILED, self.clock())
             return
+        except asyncio.CancelledError:
+            one.move(Status.REMOVED, self.clock())
+            raise
         await self._take_over(one, pace)
 
     async def _make_image(self, one: Deployment, pace: Pace) -> None:
@@ -265,7 +277,7 @@ class Hosting:
 
     async def _until_healthy(self, one: Deployment, step: Step) -> None:
         assert one.process is not None
-        self._say(one.build_log, "info", f"Starting healthcheck at {HEALTH_PATH}")
+        self._say(one.build_log, "info", f"Starting healthcheck at {self.health_path}")
         health = asyncio.ensure_future(self._poll_health(one, step))
         try:
             either: set[asyncio.Future[Any]] = {health, one.process.ended}
@@ -280,7 +292,7 @@ class Hosting:
 
     async def _poll_health(self, one: Deployment, step: Step) -> None:
         """Ask until the answer is 200. A port that nobody listens on yet tells nothing of when somebody will."""
-        url = f"http://127.0.0.1:{one.port}{HEALTH_PATH}"
+        url = f"http://127.0.0.1:{one.port}{self.health_path}"
         async with httpx.AsyncClient(headers={"host": HEALTH_HOST}, timeout=5.0, trust_env=False) as client:
             while True:
                 with contextlib.suppress(httpx.HTTPError):
