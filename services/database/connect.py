@@ -1,0 +1,260 @@
+"""Knows how to reach a Postgres database in bounded time, how to say why it cannot be reached, and what kind it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import conninfo
+
+from services.errors import NotUnderstood, OpsError, Refused, Unavailable
+
+APPLICATION_NAME = "release-cockpit"
+_TRANSACTION_POOLER_PORT = "6543"
+_KEEP_ALIVE: Mapping[str, str] = {
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFacts:
+    """What a connection leads to. `size_bytes` is the database's size on disk.
+
+    transaction_pooler: our statements may run on different servers, so no lock and no setting lasts.
+    may_create: the role may create objects in schema public; may_create_schema: schemas in the database.
+    not_owned: tables and views in schema public that the role cannot alter (up to 5 names).
+    """
+
+    database: str
+    user: str
+    major: int
+    superuser: bool
+    may_create: bool
+    may_create_schema: bool
+    not_owned: tuple[str, ...]
+    pooler: bool
+    transaction_pooler: bool
+    size_bytes: int
+    schemas: tuple[str, ...]
+    loopback: bool
+
+
+def resolve_url(value: str, environ: Mapping[str, str]) -> str:
+    """A database URL as it is, or the one in the environment variable that `env:NAME` names.
+
+    Raises NotUnderstood for an unset variable; the URL itself is checked by `connect`.
+    """
+    if not value.startswith("env:"):
+        return value
+    name = value.removeprefix("env:")
+    if not environ.get(name):
+        raise NotUnderstood(
+            f"The environment variable {name or '(none named)'} holds no database URL.",
+            "Nothing was contacted.",
+            "Set it, or name another with env:NAME.",
+            place="--database",
+        )
+    return environ[name]
+
+
+def connection_parameters(url: str) -> dict[str, str]:
+    """The parts of a postgresql:// URL. Raises NotUnderstood, never repeating the URL: it may hold a password."""
+    hint = "Write postgresql://user:password@host:5432/database, with @ : / # % in the password percent-encoded."
+    if not re.match(r"postgres(?:ql)?://", url):
+        raise NotUnderstood("The database URL does not begin with postgresql://.", "Nothing was contacted.", hint)
+    try:
+        parts = {key: str(value) for key, value in conninfo.conninfo_to_dict(url).items() if value is not None}
+    except psycopg.ProgrammingError as error:
+        raise NotUnderstood("The database URL is malformed.", "Nothing was contacted.", hint) from error
+    port = parts.get("port", "5432")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise NotUnderstood("The database URL has no valid port.", "Nothing was contacted.", hint)
+    return parts
+
+
+def place_of(url: str) -> str:
+    """Where a URL leads, without user and password: "host:port/database"."""
+    parts = connection_parameters(url)
+    return f"{parts.get('host', 'localhost')}:{parts.get('port', '5432')}/{parts.get('dbname', '')}"
+
+
+def is_loopback(url: str) -> bool:
+    """True if the URL leads to this machine: a loopback address or a local socket."""
+    host = connection_parameters(url).get("host", "/")
+    return host == "localhost" or host.startswith(("/", "127.")) or host == "::1"
+
+
+def connect(
+    url: str,
+    *,
+    deadline_s: float = 2,
+    read_only: bool = False,
+    application_name: str = APPLICATION_NAME,
+    statement_timeout_s: float | None = None,
+) -> psycopg.Connection[Any]:
+    """A connection in autocommit mode; transactions are opened by name where they are wanted.
+
+    deadline_s: seconds to get in. statement_timeout_s: seconds per statement, as a session setting.
+    Raises NotUnderstood (malformed URL), Refused (the server said no), Unavailable (no answer), each one sentence.
+    """
+    parts = connection_parameters(url)
+    options = dict(parts) | dict(_KEEP_ALIVE)
+    options["application_name"] = application_name
+    options["connect_timeout"] = str(max(2, round(deadline_s)))
+    try:
+        conn = psycopg.connect(conninfo.make_conninfo("", **options), autocommit=True, prepare_threshold=None)
+    except (psycopg.Error, UnicodeError, OSError) as error:
+        # The driver's text may repeat parts of the URL, so it is read here and not passed on.
+        raise _explained(str(error), parts) from None
+    try:
+        settings = {"statement_timeout": f"{round((statement_timeout_s or 0) * 1000)}ms"} if statement_timeout_s else {}
+        if read_only:
+            settings["default_transaction_read_only"] = "on"
+        _set(conn, settings)
+        _notice_lost_client(conn)
+    except psycopg.Error as error:
+        conn.close()
+        raise _explained(str(error), parts) from None
+    return conn
+
+
+def _set(conn: psycopg.Connection[Any], settings: Mapping[str, str]) -> None:
+    for name, value in settings.items():
+        conn.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+
+
+def _notice_lost_client(conn: psycopg.Connection[Any]) -> None:
+    # With this a server ends our statement soon after we die; not every platform can, and it is only a help.
+    conn.execute(
+        "SELECT pg_catalog.set_config('client_connection_check_interval', '200ms', false)"
+        " FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval' AND max_val <> '0'"
+    )
+
+
+def _explained(text: str, parts: Mapping[str, str]) -> OpsError:
+    where = f"{parts.get('host', 'localhost')}:{parts.get('port', '5432')}"
+    user, database = parts.get("user", ""), parts.get("dbname", "")
+    nothing = "Nothing was read or changed."
+    low = text.lower()
+    if "tenant or user not found" in low:
+        return Refused(
+            f"The pooler at {where} knows no such project or user.",
+            nothing,
+            "Copy the session pooler's URL anew: the user there is postgres.<project ref>, and the region must match.",
+        )
+    if "password authentication failed" in low or "no password supplied" in low or "sasl" in low:
+        return Refused(f"The server at {where} refused the password of {user!r}.", nothing, "Set the right password.")
+    if "does not exist" in low and "database" in low and "role" not in low:
+        return Refused(f"There is no database {database!r} at {where}.", nothing, "Name one that exists.")
+    if "role" in low and ("does not exist" in low or "not permitted" in low):
+        return Refused(f"The server at {where} knows no role {user!r} that may log in.", nothing, "Name another user.")
+    if "pg_hba.conf" in low or "ssl" in low:
+        return Refused(
+            f"The server at {where} does not accept a connection of this kind.",
+            nothing,
+            "Check its allowed addresses, and whether it wants sslmode=require.",
+        )
+    if "permission denied" in low:
+        return Refused(f"{user!r} may not connect to {database!r} at {where}.", nothing, "Grant CONNECT to that role.")
+    return _no_answer(low, where)
+
+
+def _no_answer(low: str, where: str) -> Unavailable:
+    means = "Its state is not known."
+    if any(mark in low for mark in ("resolve", "translate host", "name or service", "idna", "no address associated")):
+        return Unavailable(f"The host of {where} is not found.", means, "Check the host's spelling and your network.")
+    if "refused" in low:
+        return Unavailable(f"Nothing listens at {where}.", means, "Check the port, and that the database is running.")
+    if "timeout" in low or "timed out" in low:
+        return Unavailable(f"{where} did not answer in time.", means, "Check firewall and network, then try again.")
+    if "starting up" in low or "shutting down" in low or "recovery" in low:
+        return Unavailable(f"The server at {where} is starting or stopping.", means, "Try again in a moment.")
+    if "too many" in low or "remaining connection slots" in low or "max client" in low:
+        return Unavailable(f"The server at {where} has no free connection.", means, "Close some, then try again.")
+    return Unavailable(f"{where} did not speak as a Postgres server does.", means, "Check host and port.")
+
+
+_FACTS = """
+SELECT pg_catalog.current_database() AS database, current_user::text AS "user",
+       pg_catalog.current_setting('server_version_num')::int / 10000 AS major,
+       (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS superuser,
+       COALESCE((SELECT pg_catalog.has_schema_privilege(oid, 'CREATE')
+                 FROM pg_catalog.pg_namespace WHERE nspname = 'public'), false) AS may_create,
+       pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') AS may_create_schema,
+       ARRAY(SELECT c.relname::text FROM pg_catalog.pg_class c
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v', 'm')
+               AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE') ORDER BY 1 LIMIT 5) AS not_owned,
+       pg_catalog.pg_backend_pid() AS pid,
+       pg_catalog.pg_database_size(pg_catalog.current_database()) AS size_bytes,
+       ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace
+             WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1) AS schemas
+"""
+
+
+def inspect_connection(conn: psycopg.Connection[Any], url: str) -> ConnectionFacts:
+    """Facts about the database behind `conn`, which `url` opened. A pooler's mode is found by how it behaves.
+
+    Raises Unavailable where the server does not answer the question.
+    """
+    try:
+        cursor = conn.execute(_FACTS)
+        row = cursor.fetchone()
+        if row is None or cursor.description is None:
+            raise Unavailable("The server told nothing about itself.", "Its state is not known.", "Try again.")
+        facts = dict(zip([column.name for column in cursor.description], row, strict=True))
+        pid = int(facts.pop("pid"))
+        # A pooler hands out process ids of its own; a server tells its real one.
+        pooler = pid != conn.info.backend_pid
+        shared = pooler and _transactions_are_shared_out(conn, url, pid)
+    except psycopg.Error as error:
+        raise Unavailable(
+            f"The database did not tell what it is ({error.sqlstate or 'connection lost'}).",
+            "Its state is not known.",
+            "Try again.",
+        ) from error
+    facts["not_owned"], facts["schemas"] = tuple(facts["not_owned"]), tuple(facts["schemas"])
+    return ConnectionFacts(**facts, pooler=pooler, transaction_pooler=shared, loopback=is_loopback(url))
+
+
+def _transactions_are_shared_out(conn: psycopg.Connection[Any], url: str, pid: int) -> bool:
+    """True if a second client's transaction is given our server process, or makes us get another."""
+    if connection_parameters(url).get("port") == _TRANSACTION_POOLER_PORT:
+        return True
+    with connect(url) as other, other.transaction():
+        theirs = other.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+        if theirs is not None and theirs[0] == pid:
+            return True
+        ours = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+        return ours is not None and ours[0] != pid
+
+
+def refuse_transaction_pooler(facts: ConnectionFacts) -> None:
+    """Raises Refused where a deploy's lock and settings would not last."""
+    if facts.transaction_pooler:
+        raise Refused(
+            "This URL leads through a transaction pooler, where a deploy's lock and settings do not last.",
+            "Nothing was changed.",
+            "Use the direct connection or the session pooler (on Supabase: the pooler's host with port 5432).",
+            place="database URL",
+        )
+
+
+def refuse_missing_rights(facts: ConnectionFacts) -> None:
+    """Raises Refused where the role can neither create objects in schema public nor our own schema `ops`."""
+    if facts.may_create and (facts.may_create_schema or "ops" in facts.schemas):
+        return
+    lacks = "create objects in schema public" if not facts.may_create else "create a schema for deploy receipts"
+    raise Refused(
+        f"The role {facts.user!r} may not {lacks}.",
+        "Nothing was changed.",
+        f"Connect as the owner of the database, or grant CREATE to {facts.user!r}.",
+        place="database URL",
+    )

@@ -1,0 +1,136 @@
+-- Catalog facts as (key, value), with search_path empty. Left out: system schemas, schema ops, members of extensions.
+WITH spaces AS MATERIALIZED (
+  SELECT oid, nspname, nspowner, nspacl FROM pg_catalog.pg_namespace
+  WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'ops')
+), members AS MATERIALIZED (
+  SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype = 'e'
+), relations AS MATERIALIZED (
+  SELECT c.*, s.nspname, pg_catalog.format('%I.%I', s.nspname, c.relname) AS name
+  FROM pg_catalog.pg_class c JOIN spaces s ON s.oid = c.relnamespace
+  WHERE NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND m.objid = c.oid)
+), routines AS MATERIALIZED (
+  SELECT p.*, pg_catalog.format('%I.%I(%s)', s.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)) AS name
+  FROM pg_catalog.pg_proc p JOIN spaces s ON s.oid = p.pronamespace
+  WHERE NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND m.objid = p.oid)
+), types AS MATERIALIZED (
+  SELECT t.*, pg_catalog.format('%I.%I', s.nspname, t.typname) AS name
+  FROM pg_catalog.pg_type t JOIN spaces s ON s.oid = t.typnamespace
+  WHERE t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'c' AND EXISTS (
+    SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
+), rights AS (
+  SELECT 'relation ' || name AS object, COALESCE(relacl, pg_catalog.acldefault(
+    CASE relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, relowner)) AS acl FROM relations WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+  UNION ALL
+  SELECT 'column ' || r.name || '.' || pg_catalog.quote_ident(a.attname), a.attacl
+  FROM relations r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
+  UNION ALL
+  SELECT 'function ' || name, COALESCE(proacl, pg_catalog.acldefault('f', proowner)) FROM routines
+  UNION ALL
+  SELECT 'schema ' || nspname, COALESCE(nspacl, pg_catalog.acldefault('n', nspowner)) FROM spaces
+  UNION ALL
+  SELECT 'type ' || name, COALESCE(typacl, pg_catalog.acldefault('T', typowner)) FROM types
+  UNION ALL
+  SELECT pg_catalog.format('default %s %s %s', d.defaclrole::pg_catalog.regrole, COALESCE(s.nspname, '*'), d.defaclobjtype), d.defaclacl
+  FROM pg_catalog.pg_default_acl d LEFT JOIN spaces s ON s.oid = d.defaclnamespace
+  WHERE d.defaclnamespace = 0 OR s.oid IS NOT NULL
+)
+SELECT 'schema ' || nspname, 'owner ' || nspowner::pg_catalog.regrole::text FROM spaces
+UNION ALL
+SELECT 'relation ' || name, pg_catalog.concat_ws(' ', relkind, relpersistence, 'owner', relowner::pg_catalog.regrole,
+    CASE WHEN relrowsecurity THEN 'rls' END, CASE WHEN relforcerowsecurity THEN 'force-rls' END, 'replica', relreplident,
+    pg_catalog.array_to_string(ARRAY(SELECT o FROM pg_catalog.unnest(reloptions) o ORDER BY 1), ','),
+    CASE WHEN relispartition THEN pg_catalog.pg_get_expr(relpartbound, oid) END,
+    CASE WHEN relkind = 'p' THEN pg_catalog.pg_get_partkeydef(oid) END,
+    (SELECT 'inherits ' || pg_catalog.string_agg(i.inhparent::pg_catalog.regclass::text, ',' ORDER BY i.inhseqno)
+     FROM pg_catalog.pg_inherits i WHERE i.inhrelid = relations.oid))
+  FROM relations WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
+UNION ALL
+SELECT 'view ' || name, pg_catalog.pg_get_viewdef(oid) FROM relations WHERE relkind IN ('v', 'm')
+UNION ALL
+SELECT 'column ' || r.name || '.' || pg_catalog.quote_ident(a.attname),
+    pg_catalog.concat_ws(' ', pg_catalog.row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum),
+    pg_catalog.format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 'not null' END, 'identity:' || a.attidentity::text,
+    'generated:' || a.attgenerated::text, 'default ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'storage ' || a.attstorage::text,
+    CASE WHEN a.attcollation <> t.typcollation THEN 'collate ' || a.attcollation::pg_catalog.regcollation::text END)
+  FROM relations r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  WHERE r.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL
+-- NOT NULL is a fact of the column; from 18 on it is a constraint as well, and is left out here.
+SELECT 'constraint ' || COALESCE(r.name, t.name) || '.' || pg_catalog.quote_ident(c.conname),
+    pg_catalog.concat_ws(' ', pg_catalog.pg_get_constraintdef(c.oid), CASE WHEN NOT c.convalidated THEN 'unchecked' END)
+  FROM pg_catalog.pg_constraint c LEFT JOIN relations r ON r.oid = c.conrelid LEFT JOIN types t ON t.oid = c.contypid
+  WHERE c.contype NOT IN ('n', 't') AND (r.oid IS NOT NULL OR t.oid IS NOT NULL)
+UNION ALL
+SELECT 'index ' || r.name, pg_catalog.concat_ws(' ', pg_catalog.pg_get_indexdef(r.oid), CASE WHEN NOT i.indisvalid THEN 'invalid' END,
+    CASE WHEN i.indisclustered THEN 'clustered' END, CASE WHEN i.indisreplident THEN 'replica identity' END)
+  FROM relations r JOIN pg_catalog.pg_index i ON i.indexrelid = r.oid
+UNION ALL
+SELECT 'function ' || name, pg_catalog.concat_ws(' ', 'owner', proowner::pg_catalog.regrole,
+    CASE WHEN prokind = 'a' THEN 'aggregate ' || pg_catalog.pg_get_function_result(oid) ELSE pg_catalog.pg_get_functiondef(oid) END)
+  FROM routines
+UNION ALL
+SELECT 'policy ' || r.name || '.' || pg_catalog.quote_ident(p.polname), pg_catalog.concat_ws(' ', p.polcmd,
+    CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END, 'to ' || pg_catalog.array_to_string(ARRAY(
+      SELECT CASE WHEN o = 0 THEN 'public' ELSE o::pg_catalog.regrole::text END FROM pg_catalog.unnest(p.polroles) o ORDER BY 1), ','),
+    'using ' || pg_catalog.pg_get_expr(p.polqual, p.polrelid), 'check ' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
+  FROM pg_catalog.pg_policy p JOIN relations r ON r.oid = p.polrelid
+UNION ALL
+SELECT 'trigger ' || r.name || '.' || pg_catalog.quote_ident(t.tgname), t.tgenabled::text || ' ' || pg_catalog.pg_get_triggerdef(t.oid)
+  FROM pg_catalog.pg_trigger t JOIN relations r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal
+UNION ALL
+SELECT 'rule ' || r.name || '.' || pg_catalog.quote_ident(w.rulename), pg_catalog.pg_get_ruledef(w.oid)
+  FROM pg_catalog.pg_rewrite w JOIN relations r ON r.oid = w.ev_class WHERE w.rulename <> '_RETURN'
+UNION ALL
+SELECT 'sequence ' || r.name, pg_catalog.concat_ws(' ', pg_catalog.format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin,
+    s.seqmax, s.seqcache, s.seqcycle, (SELECT 'owned by ' || d.refobjid::pg_catalog.regclass::text || '.' || a.attname
+      FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+      WHERE d.objid = r.oid AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 LIMIT 1))
+  FROM relations r JOIN pg_catalog.pg_sequence s ON s.seqrelid = r.oid
+UNION ALL
+SELECT 'type ' || name, pg_catalog.concat_ws(' ', typtype, 'owner', typowner::pg_catalog.regrole,
+    (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(e.enumlabel), ',' ORDER BY e.enumsortorder)
+     FROM pg_catalog.pg_enum e WHERE e.enumtypid = types.oid),
+    CASE WHEN typtype = 'd' THEN pg_catalog.format_type(typbasetype, typtypmod) END, CASE WHEN typnotnull THEN 'not null' END,
+    'default ' || typdefault, (SELECT 'range of ' || pg_catalog.format_type(g.rngsubtype, NULL) FROM pg_catalog.pg_range g WHERE g.rngtypid = types.oid))
+  FROM types
+UNION ALL
+SELECT 'extension ' || e.extname, pg_catalog.concat_ws(' ', e.extversion, n.nspname)
+  FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+UNION ALL
+SELECT 'event trigger ' || evtname, pg_catalog.concat_ws(' ', evtevent, evtenabled, evtfoid::pg_catalog.regprocedure, evttags::text)
+  FROM pg_catalog.pg_event_trigger
+UNION ALL
+SELECT 'publication ' || p.pubname, pg_catalog.concat_ws(' ', p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
+    (SELECT pg_catalog.string_agg(pr.prrelid::pg_catalog.regclass::text, ',' ORDER BY pr.prrelid::pg_catalog.regclass::text)
+     FROM pg_catalog.pg_publication_rel pr WHERE pr.prpubid = p.oid))
+  FROM pg_catalog.pg_publication p
+UNION ALL
+SELECT 'rights ' || object, COALESCE((SELECT pg_catalog.string_agg(line, ' ' ORDER BY line) FROM (
+    SELECT pg_catalog.format('%s:%s%s', CASE WHEN x.grantee = 0 THEN 'public' ELSE x.grantee::pg_catalog.regrole::text END,
+      x.privilege_type, CASE WHEN x.is_grantable THEN '*' ELSE '' END) COLLATE "C" AS line
+    FROM pg_catalog.aclexplode(acl) x) AS lines), 'nobody')
+  FROM rights
+UNION ALL
+SELECT 'comment ' || object, comment FROM (
+  SELECT CASE WHEN d.objsubid = 0 THEN 'relation ' || r.name ELSE 'column ' || r.name || '.' || (
+      SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.oid AND a.attnum = d.objsubid) END AS object,
+    d.description AS comment
+  FROM pg_catalog.pg_description d JOIN relations r ON r.oid = d.objoid WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
+  UNION ALL
+  SELECT 'function ' || p.name, d.description FROM pg_catalog.pg_description d JOIN routines p ON p.oid = d.objoid
+  WHERE d.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+  UNION ALL
+  SELECT 'schema ' || s.nspname, d.description FROM pg_catalog.pg_description d JOIN spaces s ON s.oid = d.objoid
+  WHERE d.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+  UNION ALL
+  SELECT 'type ' || t.name, d.description FROM pg_catalog.pg_description d JOIN types t ON t.oid = d.objoid
+  WHERE d.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass
+  UNION ALL
+  SELECT pg_catalog.format('%s %s.%I', k.kind, r.name, k.part), d.description FROM (
+    SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass AS classoid, 'constraint' AS kind, oid, conrelid AS relation, conname AS part FROM pg_catalog.pg_constraint
+    UNION ALL SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass, 'policy', oid, polrelid, polname FROM pg_catalog.pg_policy
+    UNION ALL SELECT 'pg_catalog.pg_trigger'::pg_catalog.regclass, 'trigger', oid, tgrelid, tgname FROM pg_catalog.pg_trigger
+  ) k JOIN relations r ON r.oid = k.relation JOIN pg_catalog.pg_description d ON d.objoid = k.oid AND d.classoid = k.classoid
+) AS comments

@@ -1,0 +1,210 @@
+"""Knows how to run statements on a live database politely: short waits for locks, retries, live progress, a stop."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors
+
+from services.database.execution import Cancelled, Emit, Stopped, never, run_sql, silent
+from services.database.failure_classes import Failure
+from services.database.fingerprint import Fingerprint, difference
+from services.database.script import ReadScripts, Script, Statement, read_scripts
+from services.errors import NotUnderstood, Refused
+
+_LONG_STATEMENT_S = 0.2
+_Outcome = TypeVar("_Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How patient a change is. Waits for locks are short, so that nobody queues behind us; patience is in the retries.
+
+    lock_timeout_ms per lock; statement_timeout_s and query_timeout_s per statement and verification query;
+    attempts in all; pause_s the longest pause between two.
+    """
+
+    lock_timeout_ms: int = 100
+    statement_timeout_s: float = 600
+    query_timeout_s: float = 15
+    attempts: int = 30
+    pause_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is told about progress, who may stop it, and how patient it is."""
+
+    emit: Emit = silent
+    cancelled: Cancelled = never
+    limits: Limits = field(default_factory=Limits)
+
+    def phase(self, name: str) -> None:
+        self.emit("phase", {"name": name})
+
+    def stop_if_cancelled(self) -> None:
+        if self.cancelled():
+            raise Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A statement that ran; `ms` is milliseconds."""
+
+    file: str
+    line: int
+    sql: str
+    ms: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {"file": self.file, "line": self.line, "sql": self.sql, "ms": round(self.ms, 2)}
+
+
+class StatementFailed(Exception):
+    """The server refused a statement; `statement` None where it was COMMIT or our own bookkeeping."""
+
+    def __init__(self, statement: Statement | None, error: psycopg.Error, retries: int = 0) -> None:
+        super().__init__(str(error.sqlstate))
+        self.statement = statement
+        self.error = error
+        self.retries = retries
+
+    def failure(self, fallback_file: str) -> Failure:
+        if self.statement is None:
+            return Failure.of(fallback_file, None, self.error)
+        return Failure.of(self.statement.file, self.statement.line, self.error)
+
+
+class ConnectionLost(Exception):
+    """The connection died: what became of the transaction must be looked up."""
+
+
+def check_scripts(scripts: Sequence[Script]) -> ReadScripts:
+    """The statements of the scripts. Raises NotUnderstood where something in them cannot be sent to a server."""
+    read = read_scripts(scripts)
+    if read.unsupported:
+        odd = read.unsupported[0]
+        raise NotUnderstood(
+            f"{odd.what[0].upper()}{odd.what[1:]}.",
+            "Nothing was run.",
+            "Write it as plain SQL that a server can run.",
+            place=f"{odd.file}:{odd.line}",
+        )
+    if not read.statements:
+        raise NotUnderstood("The scripts hold no statement.", "Nothing was run.", "Write the SQL to run.")
+    return read
+
+
+def refuse_drift(expected: Fingerprint | str | None, found: Fingerprint) -> None:
+    """Raises Refused, with the difference where it is known, if the catalog is not the expected one."""
+    digest = expected.digest if isinstance(expected, Fingerprint) else expected
+    if digest is None or digest == found.digest:
+        return
+    detail = f" ({difference(expected, found).sentence()})" if isinstance(expected, Fingerprint) else ""
+    raise Refused(
+        f"The database's catalog is not the one that was rehearsed{detail}.",
+        "Nothing was changed.",
+        "Rehearse again on the database as it is now.",
+    )
+
+
+def begin(conn: psycopg.Connection[Any], limits: Limits) -> None:
+    """Open the transaction with its limits. A client that freezes must not hold locks for ever: idling is limited."""
+    conn.execute(
+        f"BEGIN; SET LOCAL lock_timeout = {limits.lock_timeout_ms};"
+        f"SET LOCAL statement_timeout = {round(limits.statement_timeout_s * 1000)};"
+        "SET LOCAL idle_in_transaction_session_timeout = '30s'"
+    )
+
+
+def roll_back_if_open(conn: psycopg.Connection[Any]) -> None:
+    """Undo the open transaction, if there is one and the connection still lives."""
+    if not conn.closed and conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        conn.execute("ROLLBACK")
+
+
+def run_statements(
+    conn: psycopg.Connection[Any], statements: Sequence[Statement], watch: Watch, ran: list[Ran], notices: list[str]
+) -> None:
+    """Run the statements in the open transaction, filling `ran` and `notices` as it goes.
+
+    A statement is told of when it ends; one that takes longer than 0.2 s also while it runs. Raises StatementFailed.
+    """
+
+    def heard(notice: errors.Diagnostic) -> None:
+        message = notice.message_primary or ""
+        notices.append(message)
+        watch.emit("notice", {"message": message, "severity": notice.severity or "NOTICE"})
+
+    conn.add_notice_handler(heard)
+    try:
+        for index, statement in enumerate(statements, start=1):
+            ran.append(_run_one(conn, statement, {"index": index, "of": len(statements)}, watch))
+    finally:
+        conn.remove_notice_handler(heard)
+    # A script may end as another role; what is ours is done as ourselves.
+    conn.execute("RESET SESSION AUTHORIZATION; RESET ROLE")
+
+
+def _run_one(conn: psycopg.Connection[Any], statement: Statement, place: dict[str, Any], watch: Watch) -> Ran:
+    event = {**place, "file": statement.file, "line": statement.line, "sql": statement.sql, "lock": None}
+    told = False
+
+    def tick(seconds: float) -> None:
+        nonlocal told
+        if not told and seconds >= _LONG_STATEMENT_S:
+            told = True
+            watch.emit("statement", {**event, "state": "running", "ms": None})
+
+    watch.stop_if_cancelled()
+    started = time.monotonic()
+    try:
+        run_sql(conn, statement.sql, cancelled=watch.cancelled, tick=tick)
+    except psycopg.Error as error:
+        raise StatementFailed(statement, error) from error
+    ms = (time.monotonic() - started) * 1000
+    watch.emit("statement", {**event, "state": "done", "ms": round(ms, 2)})
+    return Ran(statement.file, statement.line, statement.sql, ms)
+
+
+def with_retries(
+    conn: psycopg.Connection[Any], watch: Watch, seed: str, attempt: Callable[[int], _Outcome]
+) -> _Outcome:
+    """Call attempt(retries so far) until it is not stopped by a lock, with jittered pauses between.
+
+    attempt opens and closes its own transaction. Raises StatementFailed, ConnectionLost, Stopped.
+    """
+    pauses = random.Random(seed)  # noqa: S311 - jitter, not a secret
+    for number in range(1, watch.limits.attempts + 1):
+        try:
+            return attempt(number - 1)
+        except (StatementFailed, psycopg.Error) as failed:
+            wrapped = failed if isinstance(failed, StatementFailed) else StatementFailed(None, failed)
+            wrapped.retries = number - 1
+            if conn.closed:
+                raise ConnectionLost from failed
+            roll_back_if_open(conn)
+            locked = isinstance(wrapped.error, errors.LockNotAvailable | errors.DeadlockDetected)
+            if not locked or number == watch.limits.attempts:
+                raise wrapped from failed
+            _pause(watch, pauses, number, wrapped.statement)
+        except BaseException:
+            roll_back_if_open(conn)
+            raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _pause(watch: Watch, pauses: random.Random, number: int, statement: Statement | None) -> None:
+    longest = min(watch.limits.pause_s, 0.1 * 2**number)
+    pause = pauses.uniform(longest / 2, longest)
+    where = {"file": statement.file, "line": statement.line} if statement else {}
+    watch.emit("retry", {"attempt": number, "of": watch.limits.attempts, "pause_s": round(pause, 2), **where})
+    until = time.monotonic() + pause
+    while (left := until - time.monotonic()) > 0:
+        watch.stop_if_cancelled()
+        time.sleep(min(left, 0.1))

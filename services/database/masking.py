@@ -1,0 +1,54 @@
+"""Knows how to copy rows without their e-mails and free text: replaced by others that keep NULLs, equality and type."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+FREE_TEXT_CHARACTERS = 20
+"""Text with a blank in it counts as free text from this length on; shorter is a label or a name of a state."""
+
+_JSON_TEXT = r'"(?:[^"\\]|\\.)*[\s@](?:[^"\\]|\\.)*"(?!\s*:)'
+_TEXT_TYPES = {"text", "character varying", "character", "citext"}
+
+
+def masked(column: str, type_name: str, *, constrained: bool) -> sql.Composable:
+    """The SQL expression that reads a column masked. Only catalog functions, so it needs no rights and leaves nothing.
+
+    type_name: from information_schema.columns.data_type, with "text[]" for arrays of text.
+    constrained: a CHECK constraint names the column, so free text must stay what it is.
+    """
+    name = sql.Identifier(column)
+    if type_name in _TEXT_TYPES:
+        return _text(name, free_text=not constrained)
+    if type_name == "text[]":
+        # Arrays of more than one dimension would lose their shape; they are rare and stay as they are.
+        return sql.SQL(
+            "CASE WHEN pg_catalog.array_ndims({0}) = 1 THEN ARRAY(SELECT {1}"
+            " FROM pg_catalog.unnest({0}) WITH ORDINALITY AS item(value, at) ORDER BY at) ELSE {0} END"
+        ).format(name, _text(sql.Identifier("item", "value"), free_text=not constrained))
+    if type_name in ("json", "jsonb") and not constrained:
+        # Strings that are values, not keys, and hold a blank or an at-sign.
+        return sql.SQL("pg_catalog.regexp_replace({0}::text, {1}, {2}, 'g')::{3}").format(
+            name,
+            sql.Literal(r'"(?:[^"\\]|\\.)*[\s@](?:[^"\\]|\\.)*"(?!\s*:)'),
+            sql.Literal('"text"'),
+            sql.SQL(type_name),
+        )
+    return name
+
+
+def _text(name: sql.Composable, *, free_text: bool) -> sql.Composable:
+    # The new local part comes from the whole address, so that equal stays equal and different stays different.
+    mail = sql.SQL(
+        "WHEN {0}::text ~ {1} THEN pg_catalog.left(pg_catalog.md5({0}::text),"
+        " GREATEST(12, LEAST(32, pg_catalog.strpos({0}::text, '@') - 1)))"
+        " || '@' || pg_catalog.regexp_replace(pg_catalog.split_part({0}::text, '@', 2), '[[:alnum:]]', 'x', 'g')"
+    ).format(name, sql.Literal(r"^[^@\s]+@[^@\s]+\.[^@\s]+$"))
+    text = sql.SQL(
+        " WHEN {0}::text ~ '\\s' AND pg_catalog.length({0}::text) >= {1} THEN pg_catalog.left("
+        "pg_catalog.repeat(pg_catalog.md5({0}::text), pg_catalog.length({0}::text) / 32 + 1),"
+        " pg_catalog.length({0}::text))"
+    ).format(name, sql.Literal(FREE_TEXT_CHARACTERS))
+    return sql.SQL("CASE {mail}{text} ELSE {name}::text END").format(
+        mail=mail, text=text if free_text else sql.SQL(""), name=name
+    )

@@ -1,0 +1,23 @@
+"""Knows the Postgres grammar, through one door: SQL in, parse tree out, None for what the grammar refuses."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# Loaded by name: the parser's type stubs are not valid for a strict type checker, and a parse tree is untyped anyway.
+_postgast: Any = importlib.import_module("postgast")
+
+
+def parse(sql: str) -> Any | None:
+    """The parse tree (protobuf `ParseResult`) of `sql`, or None where it is not valid SQL."""
+    try:
+        return _postgast.parse(sql)
+    except _postgast.PgQueryError:
+        return None
+
+
+def enum_name(message: Any, field: str) -> str:
+    """The name of an enum field's value, such as "AT_DropColumn"."""
+    descriptor = message.DESCRIPTOR.fields_by_name[field].enum_type
+    return str(descriptor.values_by_number[getattr(message, field)].name)

@@ -1,0 +1,137 @@
+"""Knows the roles and settings of a database, and how to make the same ones on a scratch server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+_LISTS = {"search_path", "temp_tablespaces"}
+_NEED_LIBRARIES = {"session_preload_libraries", "local_preload_libraries", "shared_preload_libraries"}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One `ALTER ROLE / DATABASE ... SET`: role or database-wide (None), for this database only or for all."""
+
+    role: str | None
+    here: bool
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What surrounds a catalog and decides how scripts run: roles, memberships, settings, rights on the database."""
+
+    roles: tuple[dict[str, Any], ...]
+    memberships: tuple[tuple[str, str, bool], ...]
+    settings: tuple[Setting, ...]
+    owner: str
+    rights: tuple[tuple[str | None, str, bool], ...]
+
+
+def read_circumstances(conn: psycopg.Connection[Any]) -> Circumstances:
+    """Roles, memberships, settings and the rights on the database, as any role may read them. No passwords."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        roles = cursor.execute(
+            "SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin,"
+            " rolbypassrls, rolreplication"
+            " FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY 1"
+        ).fetchall()
+    memberships = conn.execute(
+        "SELECT r.rolname, m.rolname, a.admin_option FROM pg_catalog.pg_auth_members a"
+        " JOIN pg_catalog.pg_roles r ON r.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member ORDER BY 1, 2"
+    ).fetchall()
+    settings = conn.execute(
+        "SELECT r.rolname, s.setdatabase <> 0, pg_catalog.split_part(c, '=', 1),"
+        " pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1)"
+        " FROM pg_catalog.pg_db_role_setting s CROSS JOIN pg_catalog.unnest(s.setconfig) c"
+        " LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole WHERE s.setdatabase IN (0,"
+        " (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())) ORDER BY 1, 2, 3"
+    ).fetchall()
+    rights = conn.execute(
+        "SELECT CASE WHEN x.grantee = 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(x.grantee) END::text,"
+        " x.privilege_type, x.is_grantable, pg_catalog.pg_get_userbyid(d.datdba)::text"
+        " FROM pg_catalog.pg_database d, pg_catalog.aclexplode(COALESCE(d.datacl,"
+        " pg_catalog.acldefault('d', d.datdba))) x WHERE d.datname = pg_catalog.current_database()"
+    ).fetchall()
+    owner = rights[0][3] if rights else conn.info.user
+    return Circumstances(
+        tuple(roles),
+        tuple((str(a), str(b), bool(c)) for a, b, c in memberships),
+        tuple(Setting(*row) for row in settings),
+        owner,
+        tuple((row[0], row[1], row[2]) for row in rights),
+    )
+
+
+def make_roles(scratch: psycopg.Connection[Any], around: Circumstances) -> None:
+    """Make the roles with their attributes, memberships and settings on a scratch server, as its superuser."""
+    me = scratch.info.user
+    known = {row[0] for row in scratch.execute("SELECT rolname FROM pg_catalog.pg_roles").fetchall()}
+    words = {
+        "rolsuper": "SUPERUSER",
+        "rolinherit": "INHERIT",
+        "rolcreaterole": "CREATEROLE",
+        "rolcreatedb": "CREATEDB",
+        "rolcanlogin": "LOGIN",
+        "rolbypassrls": "BYPASSRLS",
+        "rolreplication": "REPLICATION",
+    }
+    for role in around.roles:
+        if role["rolname"] == me:
+            continue  # it runs the scratch server, and cannot be made less
+        attributes = " ".join(word if role[key] else f"NO{word}" for key, word in words.items())
+        verb = "ALTER" if role["rolname"] in known else "CREATE"
+        scratch.execute(sql.SQL(f"{verb} ROLE {{}} {attributes}").format(sql.Identifier(role["rolname"])))
+    for group, member, admin in around.memberships:
+        option = sql.SQL(" WITH ADMIN OPTION") if admin else sql.SQL("")
+        scratch.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(member)) + option)
+
+
+def apply_settings(
+    scratch: psycopg.Connection[Any], around: Circumstances, database: str, only_database: bool = False
+) -> list[str]:
+    """Apply settings, owner and rights to a database of the scratch server; returns sentences on what could not be."""
+    problems = []
+    for setting in around.settings:
+        if setting.name in _NEED_LIBRARIES or (only_database and not setting.here):
+            continue
+        try:
+            scratch.execute(_alter(setting, database))
+        except psycopg.Error as error:
+            whose = f"role {setting.role}" if setting.role else "the database"
+            problems.append(f"the setting {setting.name} of {whose} could not be copied ({error.sqlstate})")
+    name = sql.Identifier(database)
+    scratch.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(around.owner)))
+    scratch.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+    for statement in _grants(around.rights, name):
+        scratch.execute(statement)
+    return problems
+
+
+def _alter(setting: Setting, database: str) -> sql.Composed:
+    if setting.role is None:
+        whose: sql.Composable = sql.SQL("DATABASE {}").format(sql.Identifier(database))
+    else:
+        whose = sql.SQL("ROLE {}").format(sql.Identifier(setting.role))
+        if setting.here:
+            whose = whose + sql.SQL(" IN DATABASE {}").format(sql.Identifier(database))
+    # Settings that are lists are kept already quoted, item by item.
+    value: sql.Composable = sql.SQL(setting.value) if setting.name in _LISTS else sql.Literal(setting.value)
+    name = sql.SQL(".").join(sql.Identifier(part) for part in setting.name.split("."))
+    return sql.SQL("ALTER {} SET {} TO {}").format(whose, name, value)
+
+
+def _grants(rights: Sequence[tuple[str | None, str, bool]], database: sql.Identifier) -> list[sql.Composed]:
+    statements = []
+    for grantee, privilege, grantable in rights:
+        to = sql.SQL("PUBLIC") if grantee is None else sql.Identifier(grantee)
+        option = sql.SQL(" WITH GRANT OPTION" if grantable and grantee is not None else "")
+        statements.append(sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(sql.SQL(privilege), database, to, option))
+    return statements

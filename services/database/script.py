@@ -1,0 +1,238 @@
+"""Knows what a SQL script is made of: its statements, the line each ends on, and what in it no server can be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from services.database.parser import enum_name, parse
+from services.database.psql_cutter import Piece, TokenKind, cut, tokens
+from services.errors import NotUnderstood
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One SQL file: its name as shown to people, and its text."""
+
+    file: str
+    sql: str
+
+
+class Control(StrEnum):
+    """What a transaction statement of the script's own asks for."""
+
+    BEGIN = "begin"
+    COMMIT = "commit"
+    ROLLBACK = "rollback"
+    PREPARED = "prepared"
+    SAVEPOINT = "savepoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement. `line` (1-based) is where it ends, as psql reports it; `start_line` where its first word stands.
+
+    `kind` is the parser's name for it ("create_stmt"), empty where the parser refuses the statement.
+    """
+
+    file: str
+    line: int
+    start_line: int
+    sql: str
+    kind: str
+    control: Control | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """A place in a script that a server cannot be sent, or that would break the one transaction: what, and its line."""
+
+    file: str
+    line: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadScripts:
+    """Scripts read for execution: the statements to run, what was left out on purpose, and what cannot be handled."""
+
+    statements: tuple[Statement, ...]
+    left_out: tuple[Oddity, ...]
+    unsupported: tuple[Oddity, ...]
+
+
+_CONTROLS = {
+    "TRANS_STMT_BEGIN": Control.BEGIN,
+    "TRANS_STMT_START": Control.BEGIN,
+    "TRANS_STMT_COMMIT": Control.COMMIT,
+    "TRANS_STMT_ROLLBACK": Control.ROLLBACK,
+    "TRANS_STMT_SAVEPOINT": Control.SAVEPOINT,
+    "TRANS_STMT_RELEASE": Control.SAVEPOINT,
+    "TRANS_STMT_ROLLBACK_TO": Control.SAVEPOINT,
+    "TRANS_STMT_PREPARE": Control.PREPARED,
+    "TRANS_STMT_COMMIT_PREPARED": Control.PREPARED,
+    "TRANS_STMT_ROLLBACK_PREPARED": Control.PREPARED,
+}
+
+
+def load_scripts(paths: Path | Iterable[Path]) -> list[Script]:
+    """Scripts of a file, of a folder's *.sql in name order, or of several such paths.
+
+    Raises NotUnderstood for a path that is not there, a folder without SQL, or a file that is not UTF-8 text.
+    """
+    given = [paths] if isinstance(paths, Path) else list(paths)
+    return [_load_file(file) for path in given for file in _files(path)]
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise NotUnderstood(f"There is no SQL script at {path}.", do="Name a .sql file or a folder of them.")
+    files = sorted(file for file in path.iterdir() if file.suffix == ".sql")
+    if not files:
+        raise NotUnderstood(f"The folder {path} has no .sql file.", do="Put the statements in files ending in .sql.")
+    return files
+
+
+def _load_file(path: Path) -> Script:
+    try:
+        sql = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotUnderstood(
+            f"{path.name} is not UTF-8 text (byte {error.start}).", do="Save the file as UTF-8.", place=path.name
+        ) from error
+    if "\0" in sql:
+        raise NotUnderstood(f"{path.name} holds a zero byte.", do="Save the file as plain text.", place=path.name)
+    return Script(path.name, sql)
+
+
+def split(script: Script) -> list[Statement]:
+    """The statements of one script, in order, with the lines psql would report."""
+    raw = script.sql.encode()
+    lines = _Lines(raw)
+    pieces = _parser_pieces(raw)
+    if pieces is None or not covers(raw, pieces):
+        pieces = cut(raw).pieces
+    return [_statement(script.file, raw, lines, piece) for piece in pieces]
+
+
+def read_scripts(scripts: Sequence[Script]) -> ReadScripts:
+    """All statements of several scripts, with their oddities sorted out.
+
+    A script's own BEGIN and COMMIT are left out: everything runs in one transaction that we open and close.
+    """
+    statements: list[Statement] = []
+    left_out: list[Oddity] = []
+    unsupported: list[Oddity] = []
+    for script in scripts:
+        raw = script.sql.encode()
+        pieces = split(script)
+        if _parser_pieces(raw) is None:
+            unsupported += _meta_commands(script.file, raw)
+        for statement in pieces:
+            if statement.control in (Control.BEGIN, Control.COMMIT):
+                left_out.append(_oddity(statement, f"its own {statement.control.value.upper()} is left out"))
+            elif what := _unsupported(statement):
+                unsupported.append(_oddity(statement, what))
+            else:
+                statements.append(statement)
+    return ReadScripts(tuple(statements), tuple(left_out), tuple(unsupported))
+
+
+def covers(raw: bytes, pieces: Sequence[Piece]) -> bool:
+    """True if the pieces hold every byte that is not blank, a comment or a semicolon between statements."""
+    spans = iter(pieces)
+    span = next(spans, None)
+    for token in tokens(raw):
+        if token.kind in (TokenKind.BLANK, TokenKind.SEMICOLON) or (token.kind is TokenKind.COMMENT and token.closed):
+            continue
+        while span is not None and token.start >= span.end:
+            span = next(spans, None)
+        if span is None or token.start < span.start or token.end > span.end:
+            return False
+    return True
+
+
+def transaction_control(sql: str) -> Control | None:
+    """The first statement in `sql` that begins or ends a transaction, if there is one; savepoints do not count."""
+    for piece in split(Script("", sql)):
+        if piece.control not in (None, Control.SAVEPOINT):
+            return piece.control
+    return None
+
+
+class _Lines:
+    """From byte offsets to 1-based lines."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        # psql counts lines as it reads them, so a newline at the very end opens no further line.
+        self.last = max(1, raw.count(b"\n") + (0 if raw.endswith(b"\n") else 1))
+
+    def of(self, offset: int) -> int:
+        return self._raw.count(b"\n", 0, offset) + 1
+
+
+def _parser_pieces(raw: bytes) -> list[Piece] | None:
+    parsed = parse(raw.decode())
+    if parsed is None:
+        return None
+    pieces = []
+    for item in parsed.stmts:
+        end = item.stmt_location + item.stmt_len if item.stmt_len else len(raw)
+        ended = end < len(raw) and raw[end : end + 1] == b";"
+        pieces.append(Piece(item.stmt_location, end, end if ended else None))
+    return pieces
+
+
+def _statement(file: str, raw: bytes, lines: _Lines, piece: Piece) -> Statement:
+    text = raw[piece.start : piece.end]
+    first = next((t for t in tokens(text) if t.kind not in (TokenKind.BLANK, TokenKind.COMMENT)), None)
+    start = piece.start + (first.start if first else 0)
+    sql = text.decode().strip(" \t\n\r\f\v")
+    kind, control = _classify(sql)
+    line = lines.last if piece.terminator is None else lines.of(piece.terminator)
+    return Statement(file, line, lines.of(start), sql, kind, control)
+
+
+def _classify(sql: str) -> tuple[str, Control | None]:
+    parsed = parse(sql)
+    if parsed is None or not parsed.stmts:
+        return "", None
+    node: Any = parsed.stmts[0].stmt
+    kind = str(node.WhichOneof("node"))
+    if kind == "transaction_stmt":
+        return kind, _CONTROLS.get(enum_name(node.transaction_stmt, "kind"))
+    if kind == "copy_stmt" and not node.copy_stmt.filename:
+        return "copy_stdin" if node.copy_stmt.is_from else "copy_stdout", None
+    return kind, None
+
+
+def _unsupported(statement: Statement) -> str | None:
+    if statement.control is Control.ROLLBACK:
+        return "its own ROLLBACK would undo what ran before it"
+    if statement.control is Control.PREPARED:
+        return "a prepared transaction cannot be rehearsed"
+    if statement.kind == "copy_stdin":
+        return "COPY ... FROM stdin needs psql to send the data"
+    if statement.kind == "copy_stdout":
+        return "COPY ... TO stdout needs psql to receive the data"
+    return None
+
+
+def _meta_commands(file: str, raw: bytes) -> list[Oddity]:
+    lines = _Lines(raw)
+    found = []
+    for offset in cut(raw).meta_commands:
+        words = raw[offset : offset + 80].split()
+        word = words[0].decode(errors="replace") if words else "\\"
+        found.append(Oddity(file, lines.of(offset), f"{word} is a psql command, not SQL"))
+    return found
+
+
+def _oddity(statement: Statement, what: str) -> Oddity:
+    return Oddity(statement.file, statement.line, what)

@@ -1,0 +1,182 @@
+"""Knows how to build a shadow: a scratch server with a target's catalog, roles, settings and, if allowed, its rows."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import psycopg
+from psycopg import sql
+
+from services.database.connect import (
+    ConnectionFacts,
+    connect,
+    connection_parameters,
+    inspect_connection,
+    refuse_transaction_pooler,
+)
+from services.database.execution import Emit
+from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
+from services.database.roles import Circumstances, apply_settings, make_roles, read_circumstances
+from services.database.row_copy import CopiedRows, copy_rows
+from services.database.server import SUPERUSER, Server, find_binaries, scratch_server
+from services.errors import Unavailable
+
+RowPolicy = Literal["all", "sample", "none"]
+ALL_ROWS_BYTES = 200 * 1024 * 1024
+"""Databases up to this size are rehearsed with all their rows."""
+
+_TEMPLATE = "shadow"
+_DUMP_S = 120
+
+
+class NoShadow(Exception):
+    """A shadow that would be like the target cannot be made; the text says why."""
+
+
+@dataclass(slots=True)
+class Shadow:
+    """A running copy of a target. `clone` gives a fresh database of it; `unlike` lists what is not as in the target."""
+
+    server: Server
+    facts: ConnectionFacts
+    around: Circumstances
+    target_fingerprint: Fingerprint
+    rows: CopiedRows
+    policy: RowPolicy
+    unlike: list[str] = field(default_factory=list)
+    password: str = field(default="", repr=False)
+
+    def clone(self, name: str) -> str:
+        """A fresh copy of the shadow; returns the URL on which the connecting role reaches it."""
+        with connect(self.server.dsn()) as admin:
+            made = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            admin.execute(made.format(sql.Identifier(name), sql.Identifier(_TEMPLATE)))
+            apply_settings(admin, self.around, name, only_database=True)
+        return self.url_of(name)
+
+    def url_of(self, name: str) -> str:
+        """The URL on which the connecting role reaches a clone."""
+        if self.facts.user == SUPERUSER:
+            return self.server.dsn(name)
+        return self.server.dsn(name, self.facts.user, self.password)
+
+    def as_superuser(self, name: str = _TEMPLATE) -> str:
+        """The URL of a clone, or of the untouched shadow, for looking at all of it."""
+        return self.server.dsn(name)
+
+
+def rows_allowed(facts: ConnectionFacts) -> RowPolicy:
+    """What may be copied by default: all rows of a small database on this machine, else none."""
+    return "all" if facts.loopback and facts.size_bytes <= ALL_ROWS_BYTES else "none"
+
+
+@contextmanager
+def shadow(url: str, *, rows: RowPolicy | None, emit: Emit) -> Iterator[Shadow]:
+    """Build a shadow of the target behind `url`; it is gone when the block is left.
+
+    The target is read in one read-only snapshot, and nothing is left there. rows None: see `rows_allowed`.
+    Raises NoShadow where none can be made that is like the target, and as `connect` does.
+    """
+    emit("phase", {"name": "shadow"})
+    with connect(url, read_only=True, statement_timeout_s=_DUMP_S) as target:
+        facts = inspect_connection(target, url)
+        refuse_transaction_pooler(facts)
+        try:
+            binaries = find_binaries(facts.major)
+        except Unavailable as error:
+            raise NoShadow(error.what) from error
+        with scratch_server(binaries=binaries) as server:
+            target.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")
+            yield _build(url, target, server, facts, rows or rows_allowed(facts), emit)
+
+
+def _build(
+    url: str,
+    target: psycopg.Connection[Any],
+    server: Server,
+    facts: ConnectionFacts,
+    policy: RowPolicy,
+    emit: Emit,
+) -> Shadow:
+    around = read_circumstances(target)
+    fingerprint = catalog_fingerprint(target)
+    password = secrets.token_urlsafe(16)
+    with connect(server.dsn(), statement_timeout_s=_DUMP_S) as admin:
+        make_roles(admin, around)
+        if facts.user != SUPERUSER:
+            admin.execute(
+                sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(facts.user), sql.Literal(password))
+            )
+        _refuse_missing_extensions(target, admin)
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(_TEMPLATE)))
+        unlike = apply_settings(admin, around, _TEMPLATE)
+    _restore_catalog(url, target, server)
+    with connect(server.dsn(_TEMPLATE)) as copy:
+        unlike += _differences(fingerprint, catalog_fingerprint(copy), facts.major, server.binaries.version)
+        emit("phase", {"name": "rows", "policy": policy})
+        copied = copy_rows(target, copy, policy)
+    target.close()  # all is read: the target sees no more of us
+    return Shadow(server, facts, around, fingerprint, copied, policy, unlike, password)
+
+
+def _refuse_missing_extensions(target: psycopg.Connection[Any], admin: psycopg.Connection[Any]) -> None:
+    used = {row[0] for row in target.execute("SELECT extname FROM pg_catalog.pg_extension").fetchall()}
+    have = {row[0] for row in admin.execute("SELECT name FROM pg_catalog.pg_available_extensions").fetchall()}
+    if missing := sorted(used - have):
+        raise NoShadow(f"The scratch server lacks the extension {', '.join(missing)}, which the target uses.")
+
+
+def _restore_catalog(url: str, target: psycopg.Connection[Any], server: Server) -> None:
+    """pg_dump's catalog of the very snapshot that `target` sees, into the shadow."""
+    row = target.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
+    parts = connection_parameters(url)
+    password = parts.pop("password", None)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+    if password is not None:
+        environment["PGPASSWORD"] = password  # not an argument: those show in the process list
+    dump = [str(server.binaries.tool("pg_dump")), "--schema-only", "--no-tablespaces", "--no-subscriptions"]
+    dump += ["--no-security-labels", "--exclude-schema=ops", "--lock-wait-timeout=5s"]
+    dump += [f"--snapshot={row[0] if row else ''}", "--dbname", psycopg.conninfo.make_conninfo("", **parts)]
+    dumped = _run(dump, environment, None, "read")
+    admin = connection_parameters(server.dsn(_TEMPLATE))
+    environment["PGPASSWORD"] = admin.pop("password", "")
+    load = [str(server.binaries.tool("psql")), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-o", os.devnull]
+    _run([*load, "-d", psycopg.conninfo.make_conninfo("", **admin)], environment, dumped, "restored")
+
+
+def _run(command: list[str], environment: dict[str, str], data: bytes | None, verb: str) -> bytes:
+    try:
+        done = subprocess.run(command, env=environment, input=data, capture_output=True, timeout=_DUMP_S, check=False)
+    except FileNotFoundError as error:
+        raise NoShadow(
+            f"The folder of the scratch server's programs has no {command[0].rsplit('/', 1)[-1]}."
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise NoShadow(f"The catalog could not be {verb} within {_DUMP_S} s.") from error
+    if done.returncode:
+        told = done.stderr.decode(errors="replace")
+        reason = next((line.split("ERROR:")[-1].strip() for line in told.splitlines() if "ERROR" in line), "")
+        reason = reason or next((line.split("error:")[-1].strip() for line in told.splitlines()), "no reason given")
+        raise NoShadow(f"The catalog could not be {verb}: {reason}")
+    return done.stdout
+
+
+def _differences(target: Fingerprint, copy: Fingerprint, target_major: int, copy_major: int) -> list[str]:
+    """In which ways the shadow's catalog is not the target's; how a newer server words definitions does not count."""
+    found = difference(target, copy)
+    same_server = target_major == copy_major
+    changed = [
+        name
+        for name in found.changed
+        if not name.startswith("extension ") and (same_server or name.startswith(("column ", "policy ", "trigger ")))
+    ]
+    names = [*found.added, *found.removed, *changed]
+    if not names:
+        return []
+    return [f"the shadow's catalog differs from the target's in {len(names)} facts, such as {', '.join(names[:3])}"]
