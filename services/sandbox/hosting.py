@@ -75,7 +75,7 @@ class Hosting:
         self.active: Deployment | None = None
         self.edge = Edge(self._upstream, clock)
         self._home = home
-        self._first_variables = dict(variables)
+        self.first_variables = dict(variables)
         self._switch = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -105,7 +105,7 @@ class Hosting:
     async def reset(self, commits: Sequence[str]) -> None:
         """Forget everything (deployments, requests, changed variables and images) and start again."""
         await self.close()
-        self.variables = dict(self._first_variables)
+        self.variables = dict(self.first_variables)
         self.edge.requests.clear()
         self.deployments.clear()
         await self.start(commits)

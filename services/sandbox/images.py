@@ -19,12 +19,21 @@ class Images:
     """Images under one folder.
 
     A package comes from the folder `packages` beside the module that serves the build.
-    forgotten: packages that are missing from a commit's requirements, by commit: its images are built without them
+    A commit can forget a package, as when it was left out of the requirements: its images are built without it.
     """
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self.forgotten: dict[str, set[str]] = {}
+        self._forgotten: set[tuple[str, str]] = set()
+
+    def forget(self, commit: str, package: str) -> None:
+        self._forgotten.add((commit, package))
+
+    def recall(self, commit: str, package: str) -> None:
+        self._forgotten.discard((commit, package))
+
+    def forgets(self, commit: str, package: str) -> bool:
+        return (commit, package) in self._forgotten
 
     def build(self, build: Build, say: Callable[[str], None]) -> Image:
         """Raises FileNotFoundError where a required package is not to be had."""
@@ -34,7 +43,7 @@ class Images:
         say(f"Using commit {build.commit[:7]}: {build.message}")
         packages: dict[str, str] = {}
         for name in build.requires:
-            if name in self.forgotten.get(build.commit, ()):
+            if self.forgets(build.commit, name):
                 continue
             source = package_source(build, name)
             packages[name] = package_version(source)
@@ -46,7 +55,7 @@ class Images:
         return Image(image_id, folder, packages)
 
     def clear(self) -> None:
-        self.forgotten.clear()
+        self._forgotten.clear()
         shutil.rmtree(self._home, ignore_errors=True)
 
 

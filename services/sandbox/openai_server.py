@@ -66,19 +66,29 @@ class OpenAIState:
         latency_s: float = 0.08,
     ) -> None:
         self.clock = clock
-        self.valid_keys = set(keys)
+        self.keys = frozenset(keys)
+        self.keys_revoked = False
         self.has_quota = True
         self.latency_s = latency_s
         self.answered = 0
         self._first_day = clock().astimezone(UTC).date()
         self._created = int(clock().timestamp()) - 86_400 * 400
-        self.shutdown_dates: dict[str, date | None] = {
-            name: None if days is None else self._first_day + timedelta(days=days) for name, days in models.items()
-        }
+        self._models = dict(models)
+        self.shutdown_dates: dict[str, date | None] = {}
+        for name in models:
+            self.reinstate(name)
 
     def retire(self, model: str) -> None:
         """The model ended the day before the world's first day."""
         self.shutdown_dates[model] = self._first_day - timedelta(days=1)
+
+    def reinstate(self, model: str) -> None:
+        """The model ends when it was to end at first."""
+        days = self._models[model]
+        self.shutdown_dates[model] = None if days is None else self._first_day + timedelta(days=days)
+
+    def accepts(self, key: str) -> bool:
+        return key in self.keys and not self.keys_revoked
 
     def ended(self, model: str) -> bool:
         end = self.shutdown_dates[model]
@@ -162,7 +172,7 @@ def _require_key(state: OpenAIState, request: Request) -> None:
             "invalid_request_error",
             None,
         )
-    if key not in state.valid_keys:
+    if not state.accepts(key):
         shown = f"{key[:8]}{'*' * 8}{key[-4:]}" if len(key) > 16 else "*" * 8
         raise Refusal(
             401,
