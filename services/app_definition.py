@@ -17,6 +17,8 @@ from services.errors import NotUnderstood
 if TYPE_CHECKING:
     from services.checks.registry import Catalogue
     from services.checks.score import ScoreRules
+    from services.incidents.causes import Causes
+    from services.incidents.playbooks import Playbook
     from services.settings import Target
 
 APPS = Path(__file__).resolve().parent.parent / "apps"
@@ -182,6 +184,18 @@ class AppDefinition(_Frozen):
         """How the app's production test is read from the evidence."""
         found: ScoreRules = self._module("score").rules(self)
         return found
+
+    def causes(self) -> Causes:
+        """The causes by which the app's ills are explained."""
+        from services.incidents.causes import load_causes
+
+        return load_causes(self.folder / "causes.yaml")
+
+    def playbooks(self) -> dict[str, Playbook]:
+        """The app's playbooks by id."""
+        from services.incidents.playbooks import load_playbooks
+
+        return load_playbooks(self.folder / "playbooks")
 
     def _module(self, part: str) -> ModuleType:
         return importlib.import_module(f"apps.{self.name}.{part}")

@@ -44,7 +44,7 @@ def database_rest(context: CheckContext) -> Finding:
         except UpstreamError as error:
             if error.kind in (Kind.UNAUTHORISED, Kind.FORBIDDEN, Kind.MISSING):
                 facts = {"kind": error.kind.value, "status": error.status, "code": error.code, "as": key.value}
-                return Finding(Verdict.FAIL, f"As {key}, {error.what}", facts, link="supabase_project")
+                return Finding(Verdict.FAIL, f"As {key}, {error.what}", facts, link="supabase_dashboard")
             raise
         after = _one(conn.execute(sql).fetchone())
     facts = {"as": key.value, "rest": seen.total, "direct": after}
@@ -171,12 +171,12 @@ def supabase_project(context: CheckContext) -> Finding:
     project = context.supabase.project()
     facts: dict[str, Any] = {"status": project.status, "ref": project.ref}
     if project.paused:
-        return Finding(Verdict.FAIL, f"The project is paused ({project.status}).", facts, link="supabase_project")
+        return Finding(Verdict.FAIL, f"The project is paused ({project.status}).", facts, link="supabase_dashboard")
     services = {one.name: one.status for one in context.supabase.health()}
     facts["services"] = services
     ill = [name for name, status in services.items() if status == "UNHEALTHY"]
     if ill:
-        return Finding(Verdict.FAIL, f"Unhealthy: {', '.join(ill)}.", facts, link="supabase_project")
+        return Finding(Verdict.FAIL, f"Unhealthy: {', '.join(ill)}.", facts, link="supabase_dashboard")
     if project.status != "ACTIVE_HEALTHY" or any(status != "ACTIVE_HEALTHY" for status in services.values()):
         return Finding(Verdict.UNKNOWN, f"The project is {project.status}; not all services are up.", facts)
     return Finding(Verdict.PASS, f"The project and its {len(services)} services are healthy.", facts)
