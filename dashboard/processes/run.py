@@ -1,0 +1,175 @@
+"""What `python -m dashboard run` runs: the sandbox if it is the target, the worker, the web process."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import structlog
+
+from dashboard import composition
+from dashboard.processes.lock import HomeLock
+from dashboard.processes.logs import log_to
+from dashboard.processes.ports import ADDRESS, listen
+from dashboard.processes.signals import StopSignals
+from dashboard.processes.supervisor import Part, Supervisor
+from services.errors import OpsError
+from services.settings import Settings
+
+SANDBOX = "sandbox"
+LOOK_EVERY_S = 0.1
+"""While something starts: how often its readiness is asked for. Afterwards the supervisor only waits."""
+SLOW_START_S = 45.0
+SOME_TIME_S = 60.0
+
+log = structlog.get_logger("supervisor")
+
+
+def run_dashboard(port: int | None, tell: Callable[[str], None], say: Callable[[str], None]) -> int:
+    """Run everything until told to stop; returns the exit code.
+
+    port: to listen on, None = the next free one; tell: sentences on the way (standard error)
+    say:  the address, once, when it really answers (standard output)
+    Raises Refused where it runs already, NotUnderstood for a busy port or malformed settings.
+    """
+    os.chdir(composition.ROOT)
+    with StopSignals() as signals:
+        settings = composition.settings()
+        sandbox = settings.default_target == SANDBOX
+        if not sandbox:
+            settings.target()
+        # The lock first: it waits for what a killed predecessor left behind, which may still hold the port.
+        with HomeLock(settings.home).take() as lock, listen(port) as listening:
+            logs = settings.home / "logs"
+            logs.mkdir(parents=True, exist_ok=True)
+            with (logs / "supervisor.log").open("a", encoding="utf-8", buffering=1) as stream:
+                log_to(stream)
+                composition.store()
+                composition.close()
+                return _supervise(settings, listening, lock, signals, tell, say)
+
+
+def _supervise(
+    settings: Settings,
+    listening: socket.socket,
+    lock: HomeLock,
+    signals: StopSignals,
+    tell: Callable[[str], None],
+    say: Callable[[str], None],
+) -> int:
+    logs = settings.home / "logs"
+    sandbox = settings.default_target == SANDBOX
+    port: int = listening.getsockname()[1]
+    supervisor = Supervisor(
+        parts(listening.fileno(), sandbox=sandbox),
+        logs=logs,
+        environ=child_environment(os.environ, settings),
+        folder=composition.ROOT,
+        keep_open=(lock.descriptor, listening.fileno()),
+        tell=tell,
+    )
+    named = "the sandbox, the worker and the web process" if sandbox else "the worker and the web process"
+    tell(f"Starting {named}; their logs are in {logs}.")
+    began = time.monotonic()
+    try:
+        supervisor.start()
+        lock.tell(_facts(port, supervisor, ready=False))
+        _wait_until_ready(supervisor, signals, port, sandbox, began, tell)
+        if not signals.received:
+            log.info("ready", port=port, took_s=round(time.monotonic() - began, 2))
+            say(f"Dashboard: http://{ADDRESS}:{port}")
+        lock.tell(_facts(port, supervisor, ready=True))
+        while not signals.received:
+            if supervisor.turn(signals.descriptor, SOME_TIME_S):
+                lock.tell(_facts(port, supervisor, ready=True))
+    finally:
+        tell("Stopping.")
+        supervisor.stop()
+    return 0
+
+
+def parts(descriptor: int, *, sandbox: bool) -> list[Part]:
+    """The processes of a running dashboard, in the order of their start. descriptor: of the socket to serve on."""
+    world = [Part("sandbox", ours("sandbox", "start"), grace_s=6.0)] if sandbox else []
+    return [*world, Part("worker", ours("worker")), Part("web", ours("web", str(descriptor)))]
+
+
+def ours(*arguments: str) -> list[str]:
+    """A command line of this dashboard, for the interpreter that runs us."""
+    return [sys.executable, "-m", "dashboard", *arguments]
+
+
+def child_environment(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """What the children inherit: our environment, with the home folder as a full path."""
+    return {**environ, "OPS_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"}
+
+
+def _facts(port: int, supervisor: Supervisor, *, ready: bool) -> dict[str, object]:
+    address = f"http://{ADDRESS}:{port}"
+    return {"pid": os.getpid(), "address": address if ready else None, "children": supervisor.pids}
+
+
+def _wait_until_ready(
+    supervisor: Supervisor,
+    signals: StopSignals,
+    port: int,
+    sandbox: bool,
+    began: float,
+    tell: Callable[[str], None],
+) -> None:
+    """Return when web, worker and sandbox answer, or the wish to stop came."""
+    told = False
+    while not signals.received:
+        missing = _not_ready(port, sandbox)
+        if not missing:
+            return
+        if not told and time.monotonic() - began > SLOW_START_S:
+            told = True
+            tell(f"Still waiting for: {', '.join(missing)}. Their logs say why.")
+        supervisor.turn(signals.descriptor, LOOK_EVERY_S)
+
+
+def _not_ready(port: int, sandbox: bool) -> list[str]:
+    missing = [] if answers(port, "/readyz") else ["web"]
+    if not missing and not _worker_lives():
+        missing.append("worker")
+    if not missing and sandbox and not _sandbox_answers():
+        missing.append("sandbox")
+    return missing
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether 200 comes back from a path of a server on this machine, and soon."""
+    connection = http.client.HTTPConnection(ADDRESS, port, timeout=0.4)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _worker_lives() -> bool:
+    from services.jobs.worker import worker_is_alive
+
+    try:
+        return worker_is_alive(composition.store(), datetime.now(UTC))
+    except OpsError:
+        return False
+    finally:
+        composition.close()
+
+
+def _sandbox_answers() -> bool:
+    from services.sandbox.control import client
+
+    try:
+        return bool(client(composition.settings().home).status()["ok"])
+    except OpsError:
+        return False
