@@ -7,22 +7,26 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.actions import Act, action_button
 from dashboard.components import times
 from dashboard.components.badges import inline_badge
 from dashboard.components.plain import plain, strong
 from dashboard.components.problem import problems_shown
 from dashboard.context import PageContext, current
-from services.errors import OpsError
+from services.jobs.kinds import job_kind
 from services.jobs.queue import RESUMABLE, Job, JobEvent, JobState, cancel, events, job, resume
 
 REFRESH_S = 0.5
 SHOWN_EVENTS = 40
 
 
-def show_job(job_id: str, *, key: str, compact: bool = False) -> None:
-    """The job, live while it runs and still when it has ended; opening it again shows the same story."""
+def show_job(job_id: str, *, key: str, compact: bool = False, live: bool = True) -> None:
+    """The job, live while it runs and still when it has ended; opening it again shows the same story.
+
+    live: False where what is around it refreshes by itself.
+    """
     context = current()
-    if job(context.store, job_id).active:
+    if live and job(context.store, job_id).active:
         _live(job_id, key, compact)
     else:
         _draw(context, job_id, key, compact)
@@ -111,37 +115,20 @@ def _brief(payload: Mapping[str, Any]) -> str:
 
 
 def _handles(context: PageContext, shown: Job, key: str) -> None:
+    if not context.actor.may(job_kind(shown.kind).permission):
+        return
     if shown.active and not shown.cancel_requested:
-        st.button("Cancel", key=f"cancel-{key}-{shown.id}", icon=":material/stop:", on_click=_cancel, args=(shown.id,))
+        action_button("Cancel", _cancel(shown.id), key=f"stop-{key}-{shown.id}", icon="stop")
     elif shown.state in RESUMABLE and shown.state is not JobState.CANCELLED:
         label = "Resume" if shown.state is JobState.INTERRUPTED else "Run it again"
-        st.button(label, key=f"resume-{key}-{shown.id}", icon=":material/replay:", on_click=_resume, args=(shown.id,))
-    _show_kept_problem(shown.id)
+        action_button(label, _resume(shown.id), key=f"resume-{key}-{shown.id}", icon="replay")
 
 
-def _cancel(job_id: str) -> None:
-    context = current()
-    _kept(job_id, lambda: cancel(context.store, actor=context.actor, job_id=job_id, now=context.now))
+def _cancel(job_id: str) -> Act:
+    return lambda context: cancel(context.store, actor=context.actor, job_id=job_id, now=context.now)
 
 
-def _resume(job_id: str) -> None:
-    context = current()
-    _kept(
-        job_id,
-        lambda: resume(context.store, actor=context.actor, job_id=job_id, target=context.target, now=context.now),
+def _resume(job_id: str) -> Act:
+    return lambda context: resume(
+        context.store, actor=context.actor, job_id=job_id, target=context.target, now=context.now
     )
-
-
-def _kept(job_id: str, act: Any) -> None:
-    """Run a callback's action; what it was refused for is shown where the button stands, on the run that follows."""
-    try:
-        act()
-    except OpsError as error:
-        st.session_state[f"draft-problem-{job_id}"] = error
-
-
-def _show_kept_problem(job_id: str) -> None:
-    error = st.session_state.pop(f"draft-problem-{job_id}", None)
-    if isinstance(error, OpsError):
-        with problems_shown():
-            raise error

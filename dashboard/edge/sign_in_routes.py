@@ -22,7 +22,7 @@ from services.settings import Settings, Target
 from services.store.database import Store
 
 MAX_FORM_BYTES = 8192
-Authenticate = Callable[[Target, str, str, datetime], Actor]
+Authenticate = Callable[[Target, str, str], Actor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,8 @@ def _take_sign_in(access: Access, request: Request, form: dict[str, str]) -> Res
     email = form.get("email", "").strip()
     try:
         email, password = _credentials(target, form)
-        now = access.clock()
-        actor = access.authenticate(target, email, password, now)
-        token = open_session(access.store(), actor, now)
+        actor = access.authenticate(target, email, password)
+        token = open_session(access.store(), actor, access.clock())
     except OpsError as error:
         status = 401 if isinstance(error, Refused) else 503
         shown = "" if form.get("account") else email

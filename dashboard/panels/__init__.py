@@ -1,0 +1,1 @@
+"""The larger parts of single pages; each draws one view model."""

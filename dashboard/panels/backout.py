@@ -1,0 +1,179 @@
+"""The back-out as an ordered plan: the app first, then look, and the database only if somebody chooses to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard.actions import action_button
+from dashboard.components import times
+from dashboard.components.badges import inline_badge
+from dashboard.components.confirm import Irreversible, open_confirmation
+from dashboard.components.empty import not_yet
+from dashboard.components.plain import plain, strong
+from dashboard.components.progress import show_job
+from dashboard.components.tables import table
+from dashboard.context import PageContext, current
+from dashboard.panels.deploys import statement_progress
+from dashboard.panels.release_steps import enqueue_act, why_blocked
+from dashboard.results import Results, results_of
+from services.jobs.queue import JobState, events
+from services.releases import actions
+from services.releases.run import RunView
+
+
+def step_app(context: PageContext, view: RunView, results: Results) -> None:
+    """1. The app back to the build that was pinned at GO."""
+    st.subheader("1 · Bring the app back", anchor=False)
+    pin = view.pin
+    if pin is None:
+        not_yet("No build is pinned: nothing has been deployed in this run.", "GO pins the build that serves then.")
+        return
+    st.markdown(
+        f"Pinned at GO: commit {strong(pin.get('commit'))}, build {strong(pin.get('build') or 'unknown')}, "
+        f"deployment {plain(pin.get('deployment_id'))}. {plain(pin.get('message') or '')}"
+    )
+    st.caption(
+        "The platform brings back the image and its variables. It does not bring back the schema or the data: "
+        "that is step 4, and it may not be needed."
+    )
+    blocked = why_blocked(context, "back_out_app", None, None) or ("It is running." if results.running else None)
+    run_id, seen = view.run.id, results.seen
+    action_button(
+        f"Bring the app back to {pin.get('commit')}",
+        lambda here: actions.back_out_app(
+            here.store, actor=here.actor, target=here.target, run_id=run_id, seen=seen, now=here.now
+        ),
+        key=f"back-out-{seen}",
+        icon="undo",
+        primary=results.document.get("routes") is None,
+        blocked=blocked,
+    )
+    if results.newest is not None:
+        show_job(results.newest.id, key="back-out", live=False)
+
+
+def step_routes(context: PageContext, results: Results) -> bool:
+    """2. The pinned build's own route list must be seen. Returns whether it was."""
+    st.subheader("2 · See its route list", anchor=False)
+    routes = results.document.get("routes")
+    ended = results.ended
+    if not isinstance(routes, Mapping) or ended is None or ended.finished is None:
+        st.caption("Waits for step 1. What /health says is not looked at: it says the same in every build.")
+        return False
+    good = ended.state is JobState.PASSED
+    st.markdown(
+        f"{inline_badge('passed' if good else str(ended.state))} {plain(routes.get('summary', ''), limit=900)} "
+        f":small[:gray[{plain(times.age(ended.finished, context.now))}]]"
+    )
+    return good
+
+
+def step_look(context: PageContext, *, app_is_back: bool) -> None:
+    """3. Stop and look."""
+    st.subheader("3 · Stop and look", anchor=False)
+    st.caption(
+        "The database is as the release left it. Often the app alone is enough: the old build ignores what is new."
+    )
+    score = results_of(context, "score", run=False)
+    action_button(
+        "Run the production test",
+        enqueue_act("score", {}, score.seen, of_run=False),
+        key=f"look-{score.seen}",
+        icon="fact_check",
+        primary=app_is_back,
+        blocked=why_blocked(context, "score", None, None) or ("It is running." if score.running else None),
+    )
+    if score.running:
+        show_job(score.running.id, key="look", compact=True, live=False)
+    elif score.ended is not None and score.ended.finished is not None:
+        st.markdown(
+            f"{inline_badge(str(score.ended.state))} {plain(score.document.get('sentence', ''))} "
+            f":small[:gray[{plain(times.age(score.ended.finished, context.now))}]]"
+        )
+
+
+def losses_table(losses: Sequence[Mapping[str, Any]]) -> None:
+    """Everything that a rollback takes with it."""
+    table(
+        losses,
+        name="blast-radius",
+        empty="Nothing would go: no object of the release is there.",
+        columns={"kind": "Kind", "object": "Object", "rows": "Rows", "bytes": "Bytes"},
+        config={"Bytes": st.column_config.NumberColumn(format="bytes")},
+    )
+
+
+def rollback_button(context: PageContext, view: RunView, results: Results, losses: Sequence[Mapping[str, Any]]) -> None:
+    """4. The database, behind a typed phrase."""
+    blocked = why_blocked(context, "rollback", None, None) or ("It is running." if results.running else None)
+    pressed = st.button(
+        f"Roll back the database of {context.target.name} …",
+        key="open-rollback",
+        icon=":material/delete_forever:",
+        disabled=blocked is not None,
+        help=blocked,
+    )
+    if blocked:
+        st.caption(plain(blocked))
+    if not pressed:
+        return
+    rows = sum(int(loss.get("rows") or 0) for loss in losses)
+    objects = len(losses)
+    release = view.release.id
+    open_confirmation(
+        Irreversible(
+            key="rollback",
+            title=f"Roll back {release} on {context.target.name}",
+            effect=f"Roll back on {context.target.name}",
+            phrase=actions.rollback_phrase(release, context.target.name),
+            what=f"{objects} objects with {rows} rows go. A snapshot of the rows is taken and proved first, in the "
+            "same transaction; if it cannot be proved, nothing is changed.",
+            keeps="The snapshot can be restored. What other systems did with the new tables meanwhile is not undone.",
+            act=_roll_back(view.run.id, results.seen),
+        )
+    )
+
+
+def _roll_back(run_id: str, seen: int) -> Callable[[str], object]:
+    def confirmed(phrase: str) -> object:
+        here = current()
+        return actions.roll_back(
+            here.store, actor=here.actor, target=here.target, run_id=run_id, seen=seen, phrase=phrase, now=here.now
+        )
+
+    return confirmed
+
+
+def rollback_result(context: PageContext, results: Results) -> None:
+    """The rollback as it runs and as it ended; and the way to put the rows back."""
+    if results.newest is None:
+        return
+    if results.running:
+        statement_progress(events(context.store, results.newest.id))
+    show_job(results.newest.id, key="rollback", live=False)
+    found = results.document
+    if results.running or "fingerprint_restored" not in found:
+        return
+    restored, lost = bool(found.get("fingerprint_restored")), int(found.get("rows_lost") or 0)
+    catalog = "is exactly as before the deploy" if restored else "is not as before the deploy"
+    st.markdown(f"{inline_badge('passed' if restored else 'failed')} The catalog {strong(catalog)}.")
+    st.markdown(f"{inline_badge('passed' if lost == 0 else 'failed')} {strong(lost)} rows lost.")
+    if found.get("snapshot_id"):
+        _restore(context, str(found["snapshot_id"]))
+
+
+def _restore(context: PageContext, snapshot_id: str) -> None:
+    restores = results_of(context, "restore")
+    st.markdown(f":material/inventory_2: Snapshot {strong(snapshot_id)} holds the rows that went.")
+    action_button(
+        "Restore the snapshot",
+        enqueue_act("restore", {"snapshot_id": snapshot_id}, restores.seen),
+        key=f"restore-{restores.seen}",
+        icon="settings_backup_restore",
+        blocked=why_blocked(context, "restore", None, None) or ("It is running." if restores.running else None),
+    )
+    if restores.newest is not None:
+        show_job(restores.newest.id, key="restore", compact=True, live=False)

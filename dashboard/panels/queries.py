@@ -1,0 +1,57 @@
+"""Verification queries: what each proves, and the rows that should not be there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard.components import times
+from dashboard.components.badges import inline_badge
+from dashboard.components.plain import plain, strong
+from dashboard.components.tables import csv_button
+from services.releases.bundle import Release
+
+
+def query_list(queries: Sequence[Mapping[str, Any]], release: Release, *, only_bad: bool) -> None:
+    """The results of the last verification; a query opens to its rows and its SQL."""
+    shown = [query for query in queries if not only_bad or query.get("verdict") != "pass"]
+    if not shown:
+        st.caption("Every query found nothing wrong.")
+    sql = {script.file: script.sql for script in release.verify}
+    for query in shown:
+        _query(query, sql)
+    exported = [{key: query.get(key) for key in ("id", "verdict", "rows", "proves", "message")} for query in queries]
+    csv_button(exported, name="verification")
+
+
+def _query(query: Mapping[str, Any], sql: Mapping[str, str]) -> None:
+    name = str(query.get("id"))
+    rows = int(query.get("rows") or 0)
+    count = "no rows" if rows == 0 else f"{rows} row{'' if rows == 1 else 's'}"
+    row = st.expander(
+        f"{inline_badge(str(query.get('verdict')))} {strong(query.get('proves') or name)} "
+        f":small[:gray[{plain(name)} · {count} · {times.duration_ms(float(query.get('took_ms') or 0))}]]",
+        key=f"query-{name}",
+        on_change="rerun",
+    )
+    if not row.open:
+        return
+    with row:
+        if query.get("message"):
+            st.markdown(plain(query["message"], limit=900))
+        _sample(query, rows)
+        text = next((body for file, body in sql.items() if file.endswith(f"{name}.sql")), None)
+        if text:
+            st.code(text, language="sql")
+
+
+def _sample(query: Mapping[str, Any], rows: int) -> None:
+    sample, columns = query.get("sample") or [], query.get("columns") or []
+    if not sample:
+        return
+    if rows > len(sample):
+        st.caption(f"The first {len(sample)} of {rows} rows; the count is of all of them.")
+    data = {str(column): [row[index] for row in sample] for index, column in enumerate(columns)}
+    st.dataframe(data, hide_index=True, alt=f"Rows of {query.get('id')}", key=f"rows-{query.get('id')}")

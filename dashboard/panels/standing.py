@@ -1,0 +1,151 @@
+"""Overview: where the run stands, in figures that say how they were made, and the one thing to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard.actions import Act, action_button
+from dashboard.components.badges import inline_badge
+from dashboard.components.empty import nothing_now
+from dashboard.components.plain import plain, strong
+from dashboard.context import PageContext, choose_run
+from dashboard.links import page_link
+from services.access.permissions import Permission
+from services.releases import actions
+from services.releases.bundle import Release
+from services.releases.ledger import start_run
+from services.releases.overview import Explained, Overview
+from services.releases.run import RunView, StepView
+
+RISK_LOOK = {"low": ("green", "shield"), "medium": ("orange", "warning"), "high": ("red", "dangerous")}
+ELSEWHERE = {"deploy": ("/database", "Open the deploy")}
+"""Actions with a page of their own: they need a typed phrase, so that a button here must not start them."""
+
+
+def start_panel(context: PageContext, releases: Sequence[Release]) -> None:
+    """No run yet: what can be released, and the button that starts it."""
+    for release in releases:
+        with st.container(border=True):
+            st.subheader(plain(release.title), anchor=False)
+            st.markdown(
+                f"{len(release.steps)} steps in {len(release.phases)} phases, {len(release.deploy)} deploy scripts, "
+                f"{len(release.verify)} verification queries, {len(release.rollback)} rollback scripts. "
+                f"The team expects {release.expected_minutes or 'an unknown number of'} minutes and calls the risk "
+                f"{strong(release.risk or 'unknown')}."
+            )
+            action_button(
+                f"Start the release on {context.target.name}",
+                _start(release.id),
+                key=f"start-{release.id}",
+                icon="play_arrow",
+                primary=True,
+                blocked=None if context.actor.may(Permission.SIGN_OFF) else "Viewers cannot start a run.",
+            )
+
+
+def _start(release_id: str) -> Act:
+    def act(context: PageContext) -> None:
+        from dashboard.runs import releases_of
+
+        release = next(release for release in releases_of(context) if release.id == release_id)
+        # The key is the moment's run: until another run exists, pressing again starts the same one.
+        key = f"{context.target.name}/{release.content_hash}/after-{context.run_id or 'none'}"
+        run_id = start_run(
+            context.store,
+            actor=context.actor,
+            release=release,
+            target=context.target.name,
+            now=context.now,
+            idempotency_key=key,
+        )
+        choose_run(context, run_id)
+
+    return act
+
+
+def next_panel(context: PageContext, view: RunView, shown: Overview) -> None:
+    """One sentence, one button."""
+    with st.container(border=True, key="next-panel"):
+        st.markdown(f":material/arrow_forward: {strong(shown.next.sentence)}")
+        if shown.next.step_id is None:
+            return
+        step = view.step(shown.next.step_id)
+        if shown.next.button is not None:
+            _next_button(context, view, step, shown.next.button)
+        page_link(context, "/checklist", f"{step.id} on the checklist", phase=step.phase_id, step=step.id)
+
+
+def _next_button(context: PageContext, view: RunView, step: StepView, label: str) -> None:
+    if step.step.action in ELSEWHERE:
+        path, text = ELSEWHERE[step.step.action]
+        page_link(context, path, text)
+    elif step.step.action or step.step.checks:
+        action_button(
+            label, step_act(view.run.id, step), key=f"next-{step.id}-{step.jobs}", icon="play_arrow", primary=True
+        )
+
+
+def step_act(run_id: str, step: StepView) -> Act:
+    """What the step's button does: its action, else its checks; bound to the jobs that the screen shows."""
+
+    def act(context: PageContext) -> object:
+        set_going = actions.act if step.step.action else actions.check_step
+        return set_going(
+            context.store,
+            actor=context.actor,
+            target=context.target,
+            run_id=run_id,
+            step_id=step.id,
+            seen=step.jobs,
+            now=context.now,
+        )
+
+    return act
+
+
+def figures(view: RunView, shown: Overview, score: dict[str, Any], score_age: str) -> None:
+    """Risk, steps, time left and score as tiles; each opens its formula."""
+    colour, icon = RISK_LOOK[str(shown.risk.value)]
+    with st.grid(4, min_column_width=200):
+        with st.container(border=True, height="stretch"):
+            st.metric("Risk now", f":{colour}[:material/{icon}: {str(shown.risk.value).capitalize()}]")
+            formula("risk", shown.risk)
+        with st.container(border=True, height="stretch"):
+            st.metric("Required steps settled", f"{shown.settled} of {shown.of}")
+            per_phase = {phase.phase.title: f"{phase.settled} of {len(phase.steps)}" for phase in view.phases}
+            formula("steps", Explained(None, "passed or waived; waived is not passed. By phase:", per_phase))
+        with st.container(border=True, height="stretch"):
+            st.metric("Time left", f"{shown.minutes_left.value:g} min")
+            formula("eta", shown.minutes_left)
+        with st.container(border=True, height="stretch"):
+            value = f"{score['passed']} of {score['of']}" if score else "not measured"
+            st.metric("Production test", value)
+            st.caption(score_age)
+
+
+def formula(key: str, explained: Explained) -> None:
+    """The formula behind a figure, one click away."""
+    with st.popover("How is this computed?", type="tertiary", key=f"formula-{key}"):
+        st.markdown(plain(explained.formula.capitalize(), limit=1000))
+        for name, value in explained.inputs.items():
+            shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+            st.markdown(f"- {plain(name)}: {strong(shown if shown != '' else 'none')}")
+
+
+def blockers_panel(context: PageContext, view: RunView, shown: Overview) -> None:
+    """The shortest list of what keeps the next phase closed."""
+    titles = [phase.phase.title for phase in view.phases]
+    position = [phase.id for phase in view.phases].index(shown.phase_id) + 1
+    title = f"What blocks “{titles[position]}”" if position < len(titles) else "Blockers"
+    st.subheader(plain(title), anchor=False)
+    if not shown.blockers:
+        nothing_now("Nothing blocks the way.")
+        return
+    for blocker in shown.blockers:
+        with st.container(border=True, gap="xsmall", key=f"blocker-{blocker.step_id}"):
+            st.markdown(f"{inline_badge(str(blocker.state))} {strong(blocker.title)}")
+            st.markdown(f"{plain(blocker.why)} {plain(blocker.do)}")
+            page_link(context, "/checklist", blocker.step_id, phase=shown.phase_id, step=blocker.step_id)

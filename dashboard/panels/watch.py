@@ -1,0 +1,175 @@
+"""The war room: every service as a tile with its verdict and age, diagnosis, the handles, and what can be broken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import streamlit as st
+
+from dashboard.actions import action_button
+from dashboard.components import times
+from dashboard.components.badges import inline_badge
+from dashboard.components.evidence import evidence_line
+from dashboard.components.plain import plain, strong
+from dashboard.components.progress import show_job
+from dashboard.context import PageContext
+from dashboard.links import page_link
+from dashboard.panels.release_steps import enqueue_act, why_blocked
+from dashboard.results import results_of
+from services.app_definition import AppDefinition, Link, WatchedService
+from services.jobs.kinds import job_kind
+from services.verdict import Evidence, Verdict, worst
+
+OLD = timedelta(seconds=30)
+"""The worker looks every five seconds while this page is open; past this, a tile no longer speaks of now."""
+
+HANDLES = {
+    "restart": "Starts the image that serves now once more. It brings no new code.",
+    "redeploy_app": "Starts the newest deployment, which failed, once more: that is where the new code is.",
+}
+
+
+def service_tiles(app: AppDefinition, seen: Mapping[str, Evidence], now: datetime) -> None:
+    """One tile a service. The tile says the worst of its checks, and nothing is green that is old."""
+    with st.grid(4, min_column_width=230, gap="small"):
+        for service in app.watch:
+            with st.container(border=True, height="stretch", gap="xsmall", key=f"tile-{service.id}"):
+                _tile(service, [seen[check] for check in service.checks if check in seen], now)
+
+
+def tile_state(service: WatchedService, found: Sequence[Evidence], now: datetime) -> str:
+    """todo: never looked; stale: not looked lately; else the worst verdict. A check not yet seen makes it unknown."""
+    if not found:
+        return "todo"
+    if min(evidence.started for evidence in found) < now - OLD:
+        return "stale"
+    verdict = worst(evidence.verdict for evidence in found)
+    if verdict is Verdict.PASS and len(found) < len(service.checks):
+        return "unknown"
+    return verdict.value
+
+
+def _tile(service: WatchedService, found: Sequence[Evidence], now: datetime) -> None:
+    state = tile_state(service, found, now)
+    badge = inline_badge(state, note="never looked" if state == "todo" else "")
+    st.markdown(f"{strong(service.title)}  \n{badge}")
+    if not found:
+        st.caption(plain(f"{len(service.checks)} checks speak for it."))
+        return
+    decided = [evidence for evidence in found if evidence.verdict.value == state] or list(found)
+    st.markdown(plain(decided[0].summary, limit=160))
+    oldest = min(evidence.started for evidence in found)
+    st.caption(f"{plain(', '.join(service.checks))} · seen {times.age(oldest, now)}")
+
+
+def handles(context: PageContext) -> None:
+    """Restart, redeploy, back out; each says what it will do before it does it."""
+    with st.container(horizontal=True):
+        for kind, effect in HANDLES.items():
+            results = results_of(context, kind, run=False)
+            title = job_kind(kind).title
+            with st.popover(f"{title} …", key=f"handle-{kind}", icon=":material/restart_alt:"):
+                st.markdown(plain(effect))
+                action_button(
+                    f"{title} on {context.target.name}",
+                    enqueue_act(kind, {}, results.seen, of_run=False),
+                    key=f"handle-{kind}-{results.seen}",
+                    primary=True,
+                    blocked=why_blocked(context, kind, None, None) or ("It is running." if results.running else None),
+                )
+        for kind, label, icon in (("score", "Production test", "fact_check"), ("diagnose", "Diagnose", "troubleshoot")):
+            results = results_of(context, kind, run=False)
+            action_button(
+                label,
+                enqueue_act(kind, {}, results.seen, of_run=False),
+                key=f"handle-{kind}-{results.seen}",
+                icon=icon,
+                blocked=why_blocked(context, kind, None, None) or ("It is running." if results.running else None),
+            )
+        page_link(context, "/rollback", "Back out")
+
+
+def running_jobs(context: PageContext) -> None:
+    """What the handles have set going."""
+    for kind in (*HANDLES, "score", "diagnose", "break_fault", "repair_fault"):
+        results = results_of(context, kind, run=False)
+        newest = results.newest
+        recently = (
+            newest is not None and newest.finished is not None and context.now - newest.finished < timedelta(minutes=2)
+        )
+        if newest is not None and (newest.active or (recently and newest.state.value not in ("passed", "cancelled"))):
+            with st.container(border=True):
+                show_job(newest.id, key=f"war-{kind}", compact=True, live=False)
+
+
+def diagnosis(found: Mapping[str, Any], age: str, links: Mapping[str, Link]) -> None:
+    """Ranked causes with what speaks for and against each, and the next cheapest check; or that it is unknown."""
+    state = str(found.get("state") or "unknown")
+    shown = {"healthy": "passed", "explained": "failed"}.get(state, "unknown")
+    st.markdown(
+        f"{inline_badge(shown, note=state)} {plain(found.get('summary', ''), limit=600)} :small[:gray[{plain(age)}]]"
+    )
+    for symptom in found.get("symptoms") or ():
+        st.markdown(f"- {plain(_told(symptom), limit=400)}")
+    for number, cause in enumerate(found.get("causes") or (), start=1):
+        _cause(number, cause, links)
+    ruled_out = found.get("ruled_out") or ()
+    if ruled_out:
+        st.caption(plain(f"Ruled out: {', '.join(_told(cause) for cause in ruled_out)}", limit=900))
+
+
+def _cause(number: int, cause: Mapping[str, Any], links: Mapping[str, Link]) -> None:
+    confidence = cause.get("confidence")
+    sure = f"{confidence:.0%}" if isinstance(confidence, float) else str(confidence or "")
+    aside = f":small[:gray[{plain(cause.get('id'))} · {plain(sure)}]]"
+    label = f"{number}. {strong(cause.get('title') or cause.get('id'))} {aside}"
+    with st.expander(label, expanded=number == 1, key=f"cause-{cause.get('id')}"):
+        for heading, icon, key in (("For", "add_circle", "for"), ("Against", "do_not_disturb_on", "against")):
+            for told in cause.get(key) or ():
+                st.markdown(f":material/{icon}: :gray[{heading}:] {plain(_told(told), limit=400)}")
+        if cause.get("next_check"):
+            st.markdown(f":material/search: :gray[Next cheapest check:] {plain(_told(cause['next_check']))}")
+        if cause.get("playbook"):
+            st.markdown(f":material/menu_book: :gray[Playbook:] {plain(_told(cause['playbook']))}")
+        link = links.get(str(cause.get("link")))
+        if link:
+            st.markdown(f"[{plain(link.title)}]({link.url})")
+
+
+def _told(item: object) -> str:
+    if isinstance(item, Mapping):
+        return str(item.get("summary") or item.get("title") or item.get("text") or item.get("id") or "")
+    return str(item)
+
+
+def break_panel(context: PageContext, faults: Sequence[Mapping[str, Any]]) -> None:
+    """Break and repair; on disposable targets only."""
+    results = results_of(context, "break_fault", run=False)
+    repairs = results_of(context, "repair_fault", run=False)
+    busy = "A change is running." if results.running or repairs.running else None
+    for fault in faults:
+        name, broken = str(fault.get("id")), bool(fault.get("active"))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f"{inline_badge('failed', note='on') if broken else inline_badge('todo', note='off')}", width="content"
+            )
+            st.markdown(f"{strong(name)} {plain(fault.get('what', ''))}", width="stretch")
+            kind = "repair_fault" if broken else "break_fault"
+            seen = repairs.seen if broken else results.seen
+            action_button(
+                "Repair" if broken else "Break",
+                enqueue_act(kind, {"fault": name}, seen, of_run=False),
+                key=f"{kind}-{name}-{seen}",
+                icon="build" if broken else "bolt",
+                blocked=why_blocked(context, kind, None, None) or busy,
+            )
+
+
+def check_lines(app: AppDefinition, seen: Mapping[str, Evidence], now: datetime, links: Mapping[str, Link]) -> None:
+    """Every check that is watched, with its evidence."""
+    for check in dict.fromkeys(check for service in app.watch for check in service.checks):
+        if check in seen:
+            evidence = seen[check]
+            evidence_line(evidence, now, fresh=now - evidence.started <= OLD, link=links.get(evidence.link or ""))

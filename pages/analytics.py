@@ -1,0 +1,5 @@
+"""The page analytics."""
+
+import streamlit as st
+
+st.caption("analytics")
