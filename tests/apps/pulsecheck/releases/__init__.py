@@ -1,0 +1,1 @@
+"""Tests of the apps, in the folders of what they test."""
