@@ -97,8 +97,10 @@ class PulseCheck:
     def admin_weekly(self, weeks_back: int = 4) -> Answer:
         return self._http.get(f"{ADMIN}/weekly", params={"weeks_back": weeks_back})
 
-    def admin_users(self, limit: int = 50, sort_by: str = "total_interactions") -> Answer:
-        return self._http.get(f"{ADMIN}/users", params={"limit": limit, "sort_by": sort_by})
+    def admin_users(self, limit: int = 50, sort_by: str | None = None) -> Answer:
+        """sort_by: a column of the build's own view; builds differ in the names."""
+        sorting = {"sort_by": sort_by} if sort_by else {}
+        return self._http.get(f"{ADMIN}/users", params={"limit": limit, **sorting})
 
     def admin_feedback(self, days_back: int = 7) -> Answer:
         return self._http.get(f"{ADMIN}/feedback", params={"days_back": days_back})

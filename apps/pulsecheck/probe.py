@@ -190,7 +190,7 @@ def probing(context: CheckContext) -> Iterator[Probe]:
     """A probe whose rows are gone when the block is left, however it is left. Raises Unavailable and writes nothing
     where our rights do not allow us to remove what we would write."""
     require_alive(context)
-    with context.database(read_only=False, deadline_s=8.0) as plain:
+    with context.database(as_owner=True, read_only=False, deadline_s=8.0) as plain:
         conn: psycopg.Connection[Row] = plain
         conn.row_factory = dict_row
         _require_rights(conn)

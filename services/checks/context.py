@@ -97,22 +97,33 @@ class CheckContext:
         )
 
     @contextmanager
-    def database(self, *, read_only: bool = True, deadline_s: float = 8.0) -> Iterator[psycopg.Connection[Any]]:
-        """A connection to the target's database, closed afterwards; Unavailable where there is none.
+    def database(
+        self, *, as_owner: bool = False, read_only: bool = True, deadline_s: float = 8.0
+    ) -> Iterator[psycopg.Connection[Any]]:
+        """A connection to the target's database, closed afterwards. Raises Unavailable where there is none, and for
+        what the database refuses inside the block.
 
+        as_owner: with the rights of the release (calling its functions, removing test rows), not only for reading
         deadline_s: seconds to get in, and for each statement. A database found dead is not tried again in this run.
         """
-        self.once("database-alive", lambda: self._open(True, 3.0).close())
-        connection = self._open(read_only, max(0.5, remaining(deadline_s)) if read_only else deadline_s)
+        import psycopg
+
+        self.once("database-alive", lambda: self._open(False, True, 3.0).close())
+        connection = self._open(as_owner, read_only, max(0.5, remaining(deadline_s)) if read_only else deadline_s)
         try:
             yield connection
+        except psycopg.Error as error:
+            lost = "the connection was lost" if error.sqlstate is None else f"it refused a statement ({error.sqlstate})"
+            raise Unavailable(f"The database could not be asked: {lost}.", "What it holds is not known.") from None
         finally:
             connection.close()
 
-    def _open(self, read_only: bool, deadline_s: float) -> psycopg.Connection[Any]:
+    def _open(self, as_owner: bool, read_only: bool, deadline_s: float) -> psycopg.Connection[Any]:
         from services.database.connect import connect
 
         url = self.target.database_url
+        if as_owner:
+            url = self.target.deploy_url or url
         if url is None:
             raise Unavailable(f"{self.target.name} has no database address.", place=f"targets.{self.target.name}")
         return connect(

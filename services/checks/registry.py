@@ -28,7 +28,8 @@ class CheckSpec:
     """One check. `run` returns a finding, or raises an OpsError, which the runner reads as unknown.
 
     needs: settings of the target without which it cannot know anything
-    level: what the target must allow; mutates: writes marked data (and removes it), so never two at once
+    level: what the target must allow; mutates: writes marked data and removes it
+    lane: checks of one lane run one after the other, since one would see the other's rows
     deadline_s: after this long the verdict is unknown; expires_s: how long the evidence counts
     """
 
@@ -41,6 +42,7 @@ class CheckSpec:
     needs: tuple[str, ...] = ()
     level: Level = Level.OBSERVE
     mutates: bool = False
+    lane: str | None = None
     blocking: bool = True
     cost: Cost = Cost()
     expires_s: int = 900

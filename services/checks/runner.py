@@ -51,7 +51,7 @@ def run_checks(
     """Evidence of every check in `ids`, in that order. Raises NotUnderstood for an unknown id, before anything runs.
 
     emit: called in this thread with ("check-started", {"id"}) and ("check-finished", evidence as JSON).
-    Checks that write run one at a time. A check that outlives its deadline by `grace_s` is left behind as unknown.
+    Checks of one lane run one at a time. A check that outlives its deadline by `grace_s` is left behind as unknown.
     """
     order = list(dict.fromkeys(ids))
     waiting = deque(catalogue[check_id] for check_id in order)
@@ -91,12 +91,12 @@ def run_checks(
 
 
 def _next(waiting: deque[CheckSpec], in_flight: Mapping[str, _Flight], at_once: int) -> CheckSpec | None:
-    """The next check that may start now: there is room, and no other check is writing where this one writes."""
+    """The next check that may start now: there is room, and its lane is free."""
     if len(in_flight) >= at_once:
         return None
-    writing = any(flight.spec.mutates for flight in in_flight.values())
+    taken = {flight.spec.lane for flight in in_flight.values()} - {None}
     for spec in waiting:
-        if not (spec.mutates and writing):
+        if spec.lane not in taken:
             waiting.remove(spec)
             return spec
     return None

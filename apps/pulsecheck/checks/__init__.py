@@ -8,6 +8,7 @@ from services.checks.registry import DAY_S, Catalogue, CheckSpec, Cost
 from services.settings import Level
 
 API = ("PulseCheck API",)
+ROWS_LANE = "rows"
 DB = ("database",)
 ROWS = ("PulseCheck API", "database")
 RAILWAY = ("Railway",)
@@ -68,6 +69,7 @@ def _api() -> list[CheckSpec]:
             ("after",),
             ROWS,
             NEEDS_ROWS,
+            lane=ROWS_LANE,
             cost=Cost(3),
         ),
         CheckSpec(
@@ -102,6 +104,7 @@ def _probes() -> list[CheckSpec]:
             NEEDS_ROWS,
             Level.PROBE,
             mutates=True,
+            lane=ROWS_LANE,
             cost=cost,
             deadline_s=seconds,
         )
@@ -189,9 +192,10 @@ def _database() -> list[CheckSpec]:
         needs: tuple[str, ...] = ("database_url",),
         touches: tuple[str, ...] = DB,
         expires_s: int = 900,
+        lane: str | None = None,
     ) -> CheckSpec:
         assert callable(run)
-        return CheckSpec(check_id, title, proves, run, phases, touches, needs, expires_s=expires_s)
+        return CheckSpec(check_id, title, proves, run, phases, touches, needs, lane=lane, expires_s=expires_s)
 
     rest = ("database_url", "supabase_url", "supabase_anon_key")
     return [
@@ -210,6 +214,7 @@ def _database() -> list[CheckSpec]:
             ("before", "after"),
             ("database_url", "supabase_url"),
             ("database", "Supabase"),
+            lane=ROWS_LANE,
         ),
         reads(
             "schema-compatible",

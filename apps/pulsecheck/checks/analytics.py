@@ -130,7 +130,7 @@ def quota_matches_log(context: CheckContext) -> Finding:
 
 def tiers_match_rule(context: CheckContext) -> Finding:
     """get_user_tier_info, really called for every user, says what the rule says: premium, else beta, else free."""
-    with context.database() as conn:
+    with context.database(as_owner=True) as conn:
         cursor = conn.cursor(row_factory=dict_row)
         found = cursor.execute(
             "select to_regprocedure('public.get_user_tier_info(text)') is not null as there"
