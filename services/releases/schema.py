@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -118,3 +119,7 @@ def json_schema() -> str:
 def is_slug(text: str) -> bool:
     """True if `text` may be an id: lower-case words and digits with hyphens between."""
     return re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text) is not None
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json_schema())

@@ -83,9 +83,7 @@ def _read_checklist(files: Mapping[str, bytes], known: Known) -> tuple[ReleaseDo
         # Through JSON, so that strictness does not refuse a list where a tuple is meant.
         document = ReleaseDocument.model_validate_json(json.dumps(tree, default=str), strict=True)
     except ValidationError as error:
-        problems += [
-            _schema_problem(tree, dict(item)) for item in error.errors() if not _only_follows(tree, item["loc"])
-        ]
+        problems += _schema_problems(tree, [dict(item) for item in error.errors()])
     problems += _reference_problems(tree, known)
     problems += _manifest_problems(tree, files)
     return document, problems
@@ -121,6 +119,19 @@ def _only_follows(tree: Any, location: Location) -> bool:
         and bool(_at(tree, location))
         and isinstance(_at(tree, location), list)
     )
+
+
+def _schema_problems(tree: Any, errors: Sequence[dict[str, Any]]) -> Iterator[Problem]:
+    """One problem for each mistake: a required field under a nearly right key is not missing as well."""
+    meant = {
+        (*location[:-1], near)
+        for location in (tuple(error["loc"]) for error in errors if error["type"] == "extra_forbidden")
+        for near in get_close_matches(str(location[-1]), known_keys(location[:-1]), 1, 0.5)
+    }
+    for error in errors:
+        location: Location = tuple(error["loc"])
+        if not _only_follows(tree, location) and not (error["type"] == "missing" and location in meant):
+            yield _schema_problem(tree, error)
 
 
 def _schema_problem(tree: Any, error: dict[str, Any]) -> Problem:
