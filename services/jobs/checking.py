@@ -11,6 +11,8 @@ from services.app_definition import AppDefinition, load_app
 from services.checks.context import CheckContext
 from services.checks.runner import run_checks
 from services.checks.score import run_score
+from services.incidents.diagnosis import State
+from services.incidents.diagnosis import diagnose as rank_causes
 from services.jobs.queue import JobState, recent_jobs
 from services.jobs.worker import JobContext, Outcome
 from services.releases.bundle import Release, load_release
@@ -117,3 +119,19 @@ def score(context: JobContext) -> Outcome:
     else:
         state = JobState.UNKNOWN
     return Outcome(state, result.sentence, result.to_json())
+
+
+def diagnose(context: JobContext) -> Outcome:
+    """Look at everything, then rank the causes that the evidence speaks for."""
+    app = load_app(context.target.app)
+    catalogue = app.catalogue()
+    evidence = {item.check_id: item for item in look(context, catalogue.ids)}
+    costs = {spec.id: spec.cost.calls + spec.cost.cents for spec in catalogue}
+    found = rank_causes(evidence, app.causes(), costs)
+    if found.state is State.HEALTHY:
+        return Outcome(JobState.PASSED, "Healthy: every symptom was looked for and none was seen.", found.to_json())
+    if found.state is State.UNKNOWN:
+        looked = f"{len(found.ruled_out)} causes are ruled out"
+        return Outcome(JobState.UNKNOWN, f"No known cause fits what was seen; {looked}.", found.to_json())
+    first = found.causes[0]
+    return Outcome(JobState.FAILED, f"{first.cause.title} ({first.confidence.value}).", found.to_json())
