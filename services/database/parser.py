@@ -21,3 +21,13 @@ def enum_name(message: Any, field: str) -> str:
     """The name of an enum field's value, such as "AT_DropColumn"."""
     descriptor = message.DESCRIPTOR.fields_by_name[field].enum_type
     return str(descriptor.values_by_number[getattr(message, field)].name)
+
+
+def deparse(tree: Any) -> str:
+    """The SQL text of a parse tree."""
+    return str(_postgast.deparse(tree))
+
+
+def new_tree() -> Any:
+    """An empty parse tree, to be filled and deparsed."""
+    return importlib.import_module("postgast.pg_query_pb2").ParseResult()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from services.database.connect import APPLICATION_NAME, connect
 from services.database.fingerprint import Fingerprint
@@ -28,7 +29,8 @@ CREATE TABLE IF NOT EXISTS ops.deploy_receipts (
   deployed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), statements integer NOT NULL,
   fingerprint_before text NOT NULL, facts_before bytea NOT NULL,
   fingerprint_after text NOT NULL, facts_after bytea NOT NULL,
-  rolled_back_at timestamptz, rolled_back_by text, rollback_job_id text UNIQUE, snapshot_id uuid
+  rolled_back_at timestamptz, rolled_back_by text, rollback_job_id text UNIQUE, snapshot_id uuid,
+  rollback_result jsonb
 );
 CREATE TABLE IF NOT EXISTS ops.snapshots (
   id uuid PRIMARY KEY, release_id text NOT NULL, taken_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -36,8 +38,8 @@ CREATE TABLE IF NOT EXISTS ops.snapshots (
 );
 CREATE TABLE IF NOT EXISTS ops.snapshot_parts (
   snapshot_id uuid NOT NULL REFERENCES ops.snapshots ON DELETE CASCADE, part integer NOT NULL, kind text NOT NULL,
-  schema_name text NOT NULL, table_name text NOT NULL, columns text[] NOT NULL, key_columns text[] NOT NULL,
-  copy_name text NOT NULL, row_count bigint NOT NULL, row_digest text NOT NULL, definition text NOT NULL,
+  schema_name text NOT NULL, table_name text NOT NULL, columns text[] NOT NULL, column_types text[] NOT NULL,
+  key_columns text[] NOT NULL, copy_name text NOT NULL, row_count bigint NOT NULL, row_digest text NOT NULL,
   PRIMARY KEY (snapshot_id, part)
 );
 """
@@ -59,6 +61,7 @@ class Receipt:
     rolled_back_at: datetime | None
     rolled_back_by: str | None
     snapshot_id: str | None
+    rollback_result: dict[str, Any] | None
 
 
 def try_lock(conn: psycopg.Connection[Any]) -> bool:
@@ -185,17 +188,24 @@ def receipt_of(conn: psycopg.Connection[Any], column: str, value: str) -> Receip
         rolled_back_at=row["rolled_back_at"],
         rolled_back_by=row["rolled_back_by"],
         snapshot_id=str(row["snapshot_id"]) if row["snapshot_id"] else None,
+        rollback_result=row["rollback_result"],
     )
 
 
 def mark_rolled_back(
-    conn: psycopg.Connection[Any], receipt_id: str, *, actor: str, job_id: str, snapshot_id: str | None
+    conn: psycopg.Connection[Any],
+    receipt_id: str,
+    *,
+    actor: str,
+    job_id: str,
+    snapshot_id: str | None,
+    result: dict[str, Any],
 ) -> None:
     """Note in the receipt, inside the rollback's own transaction, that the deploy was taken back."""
     conn.execute(
         "UPDATE ops.deploy_receipts SET rolled_back_at = pg_catalog.clock_timestamp(), rolled_back_by = %s,"
-        " rollback_job_id = %s, snapshot_id = %s WHERE id = %s",
-        (actor, job_id, snapshot_id, receipt_id),
+        " rollback_job_id = %s, snapshot_id = %s, rollback_result = %s WHERE id = %s",
+        (actor, job_id, snapshot_id, Jsonb(result), receipt_id),
     )
 
 
