@@ -62,6 +62,11 @@ class HostedProcess:
         self._send(signal.SIGKILL)
         return await asyncio.shield(self.ended)
 
+    @property
+    def pid(self) -> int:
+        assert self._watched is not None
+        return self._watched.pid
+
     def memory_bytes(self) -> int | None:
         """Its resident memory; None where the system does not tell or the process is gone."""
         if self._watched is None or self.ended.done():
