@@ -169,7 +169,7 @@ def test_the_failed_deployment_tells_where_and_why(shared: Railway) -> None:
         ('"no module named"', ["ModuleNotFoundError: No module named 'greeting'"]),
         ("@level:info", []),
         ("ModuleNotFoundError AND @level:error", ["ModuleNotFoundError: No module named 'greeting'"]),
-        ("@level:error -File -"import " -Traceback", ["ModuleNotFoundError: No module named 'greeting'"]),
+        ('@level:error -File -"import " -Traceback', ["ModuleNotFoundError: No module named 'greeting'"]),
         ('("Traceback" OR nothing) @level:error', ["Traceback (most recent call last):"]),
     ],
 )
