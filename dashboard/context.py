@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -61,10 +62,15 @@ def current() -> PageContext:
     target = settings.target(_carried("target"))
     store = composition.store()
     now = datetime.now(UTC)
-    actor = session_actor(store, session_token(st.context.cookies, target.name), now)
+    actor = session_actor(store, session_token(cookies(), target.name), now)
     if actor is None or actor.target != target.name:
         raise SignedOut(target.name, sign_in_address(target.name, f"/?target={quote(target.name)}"))
     return PageContext(settings, store, actor, target, now, _run_id(store, target.name))
+
+
+def cookies() -> Mapping[str, str]:
+    """The cookies the browser sent when it opened this page."""
+    return st.context.cookies
 
 
 def carry(context: PageContext) -> None:

@@ -40,7 +40,7 @@ def _live_line() -> None:
             badges.target_badge(context.target)
             _run_line(context)
             if not alive:
-                badges.state_badge("interrupted", note="no worker", help_text="No worker reports: queued jobs wait.")
+                badges.state_badge("no worker", help_text="No worker has given a sign of life for some seconds.")
             if job is not None:
                 _job_note(context, job)
             _person(context)

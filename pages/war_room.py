@@ -42,7 +42,7 @@ def causes() -> None:
             not_yet("Nobody has asked for a diagnosis.", "Diagnose looks at all evidence and ranks the causes.")
             return
         age = times.age(found.ended.finished, context.now)
-        watch.diagnosis(found.document, age, app_of(context).links_for(context.target))
+        watch.diagnosis(context, found.document, age, app_of(context).links_for(context.target))
 
 
 @st.fragment(run_every=5)

@@ -39,6 +39,15 @@ STATES: Mapping[str, Look] = {
     "blocked": Look("Blocked", "lock", "orange"),
     "cancelled": Look("Cancelled", "block", "gray"),
     "interrupted": Look("Interrupted", "power_off", "orange"),
+    "no worker": Look("No worker: jobs wait", "power_off", "orange"),
+    "never": Look("Never looked", "visibility_off", "gray"),
+    "granted": Look("Granted", "key", "green"),
+    "in part": Look("Granted in part", "contrast", "yellow"),
+    "not granted": Look("Not granted", "lock", "gray"),
+    "broken": Look("Broken", "bolt", "red"),
+    "whole": Look("Whole", "check_circle", "green"),
+    "healthy": Look("Healthy", "check_circle", "green"),
+    "explained": Look("Explained", "troubleshoot", "red"),
 }
 ALIASES: Mapping[str, str] = {
     "pass": "passed",

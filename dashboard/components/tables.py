@@ -13,6 +13,8 @@ from dashboard.components.empty import nothing_now
 from dashboard.components.plain import plain
 
 Row = Mapping[str, Any]
+SHOWN_WHOLE = 25
+"""Up to so many rows a table has no scroll bar of its own."""
 
 # A spreadsheet runs a cell that begins like this as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -40,7 +42,7 @@ def table(
     st.dataframe(
         data,
         hide_index=True,
-        height=height or "auto",
+        height=height or ("content" if len(rows) <= SHOWN_WHOLE else "auto"),
         column_config=dict(config or {}),
         alt=name,
         key=f"table-{name}",

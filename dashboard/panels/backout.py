@@ -101,7 +101,7 @@ def losses_table(losses: Sequence[Mapping[str, Any]]) -> None:
         losses,
         name="blast-radius",
         empty="Nothing would go: no object of the release is there.",
-        columns={"kind": "Kind", "object": "Object", "rows": "Rows", "bytes": "Bytes"},
+        columns={"kind": "Kind", "object": "Object", "effect": "What happens to it", "rows": "Rows", "bytes": "Bytes"},
         config={"Bytes": st.column_config.NumberColumn(format="bytes")},
     )
 

@@ -70,7 +70,8 @@ def _record(context: PageContext, run_id: str) -> None:
 def jobs_part(context: PageContext) -> None:
     """The jobs of this target, and the story of the one in the address."""
     kinds = ["all", *KINDS]
-    kind = st.selectbox(
+    left, right = st.columns(2)
+    kind = left.selectbox(
         "Kind",
         kinds,
         key="kind",
@@ -78,6 +79,8 @@ def jobs_part(context: PageContext) -> None:
         format_func=lambda k: "All kinds" if k == "all" else KINDS[k].title,
     )
     found = recent_jobs(context.store, context.target.name, kind=None if kind == "all" else kind, limit=200)
+    with right:
+        _choose(found)
     named = st.query_params.get("job")
     if named:
         _story(context, job(context.store, named))
@@ -96,7 +99,6 @@ def jobs_part(context: PageContext) -> None:
         },
         config={"Came to": st.column_config.TextColumn(width="large")},
     )
-    _choose(found)
 
 
 def _row(one: Job) -> dict[str, object]:
@@ -118,7 +120,7 @@ def _choose(found: Sequence[Job]) -> None:
         return
     titles = {one.id: f"{one.title} · {one.id}" for one in found}
     st.selectbox(
-        "Open the story of a job",
+        "Story of a job",
         ids,
         index=None,
         format_func=lambda job_id: titles.get(job_id, job_id),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import streamlit as st
+
 from dashboard.actions import Act, action_button
+from dashboard.components.plain import plain
 from dashboard.context import PageContext
 from dashboard.panels.standing import step_act
 from dashboard.results import Results
@@ -49,11 +52,14 @@ def set_going_button(
     icon: str = "play_arrow",
     primary: bool = False,
 ) -> None:
-    """A button for an action that needs no phrase: the run's step for it where there is one, else a job of its own."""
+    """A button for an action that needs no phrase: the run's step where its turn has come, else a job of its own."""
     step = step_of(view, kind)
-    blocked = why_blocked(context, kind, view, step) or ("It is running." if results.running else None)
-    act = step_act(view.run.id, step) if view and step else enqueue_act(kind, payload, results.seen)
+    blocked = why_blocked(context, kind, None, None) or ("It is running." if results.running else None)
+    counts = view is not None and step is not None and why_blocked(context, kind, view, step) is None
+    act = step_act(view.run.id, step) if counts and view and step else enqueue_act(kind, payload, results.seen)
     action_button(label, act, key=f"go-{kind}-{results.seen}", icon=icon, primary=primary, blocked=blocked)
+    if step is not None and not counts and blocked is None:
+        st.caption(plain(f"You may run it at any time; for {step.id} it counts once that step's turn has come."))
 
 
 def enqueue_act(kind: str, payload: Mapping[str, Any], seen: int, *, of_run: bool = True) -> Act:

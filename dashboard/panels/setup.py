@@ -32,9 +32,7 @@ def levels_part(target: Target) -> None:
     for level in Level:
         granted = target.allows(level)
         missing = [" and ".join(group) for group in NEEDS[level] if any(getattr(target, key) is None for key in group)]
-        shown = inline_badge(
-            "passed" if granted and not missing else "unknown" if granted else "blocked", note=_note(granted, missing)
-        )
+        shown = inline_badge(_grant(granted, missing))
         text = f"{strong(level.value)}: {plain(LEVEL_MEANS[level])}"
         lack = f" :small[:gray[not set: {plain('; '.join(missing))}]]" if missing else ""
         st.markdown(f"{shown} {text}{lack}")
@@ -44,10 +42,10 @@ def levels_part(target: Target) -> None:
         )
 
 
-def _note(granted: bool, missing: list[str]) -> str:
+def _grant(granted: bool, missing: list[str]) -> str:
     if not granted:
         return "not granted"
-    return "granted, in part" if missing else "granted"
+    return "in part" if missing else "granted"
 
 
 def credential_state(value: object) -> str:

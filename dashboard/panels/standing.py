@@ -12,8 +12,9 @@ from dashboard.components.badges import inline_badge
 from dashboard.components.empty import nothing_now
 from dashboard.components.plain import plain, strong
 from dashboard.context import PageContext, choose_run
-from dashboard.links import page_link
+from dashboard.links import go_to, page_link
 from services.access.permissions import Permission
+from services.jobs.kinds import job_kind
 from services.releases import actions
 from services.releases.bundle import Release
 from services.releases.ledger import start_run
@@ -21,7 +22,7 @@ from services.releases.overview import Explained, Overview
 from services.releases.run import RunView, StepView
 
 RISK_LOOK = {"low": ("green", "shield"), "medium": ("orange", "warning"), "high": ("red", "dangerous")}
-ELSEWHERE = {"deploy": ("/database", "Open the deploy")}
+ELSEWHERE = {"deploy": ("/database", "Open the deploy", "Deploy")}
 """Actions with a page of their own: they need a typed phrase, so that a button here must not start them."""
 
 
@@ -73,19 +74,35 @@ def next_panel(context: PageContext, view: RunView, shown: Overview) -> None:
         if shown.next.step_id is None:
             return
         step = view.step(shown.next.step_id)
-        if shown.next.button is not None:
-            _next_button(context, view, step, shown.next.button)
-        page_link(context, "/checklist", f"{step.id} on the checklist", phase=step.phase_id, step=step.id)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if shown.next.button is not None:
+                _next_button(context, view, step, shown.next.button)
+            page_link(context, "/checklist", f"{step.id} on the checklist", phase=step.phase_id, step=step.id)
 
 
 def _next_button(context: PageContext, view: RunView, step: StepView, label: str) -> None:
+    key = f"next-{step.id}-{step.jobs}"
     if step.step.action in ELSEWHERE:
-        path, text = ELSEWHERE[step.step.action]
-        page_link(context, path, text)
-    elif step.step.action or step.step.checks:
+        path, text, part = ELSEWHERE[step.step.action]
+        if st.button(text, key=key, type="primary", icon=":material/arrow_forward:"):
+            go_to(context, path, part=part)
+    elif step.step.action or (step.step.checks and step.state.value != "todo") or not step.step.signoff:
+        blocked = None if context.actor.may(_permission(step)) else f"You are {context.actor.role.value}."
         action_button(
-            label, step_act(view.run.id, step), key=f"next-{step.id}-{step.jobs}", icon="play_arrow", primary=True
+            label,
+            step_act(view.run.id, step),
+            key=key,
+            icon="play_arrow",
+            primary=True,
+            blocked=blocked,
+            shortcut="Alt+N",
         )
+    elif st.button(label, key=key, type="primary", icon=":material/draw:"):
+        go_to(context, "/checklist", phase=step.phase_id, step=step.id)
+
+
+def _permission(step: StepView) -> Permission:
+    return job_kind(step.step.action or "check").permission
 
 
 def step_act(run_id: str, step: StepView) -> Act:

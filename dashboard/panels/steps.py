@@ -15,6 +15,7 @@ from dashboard.components.plain import plain, strong
 from dashboard.components.progress import show_job
 from dashboard.context import PageContext
 from dashboard.links import page_link
+from dashboard.panels.guides import playbook_panel
 from dashboard.panels.standing import ELSEWHERE, step_act
 from services.access.permissions import Permission
 from services.app_definition import Link
@@ -101,6 +102,8 @@ def _open_step(context: PageContext, view: RunView, step: StepView, links: Mappi
         _work_buttons(context, view, step)
     _decision(context, view, step)
     _places(step, links)
+    if step.step.playbook and step.state.value in ("failed", "unknown", "contradicted"):
+        playbook_panel(context, step.step.playbook, links)
     taken = [check.evidence for check in step.checks if check.evidence]
     if taken and st.toggle("Show the facts behind the evidence", key=f"facts-{step.id}"):
         for evidence in taken:
@@ -121,8 +124,8 @@ def _work_buttons(context: PageContext, view: RunView, step: StepView) -> None:
     running = "It is running." if step.job and step.job.active else None
     key = f"{step.id}-{step.jobs}"
     if step.step.action in ELSEWHERE:
-        path, label = ELSEWHERE[step.step.action]
-        page_link(context, path, label)
+        path, label, part = ELSEWHERE[step.step.action]
+        page_link(context, path, label, part=part)
     elif step.step.action:
         kind = job_kind(step.step.action)
         right = None if context.actor.may(kind.permission) else f"Your role may not {kind.permission.value}."

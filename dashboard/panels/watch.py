@@ -16,6 +16,7 @@ from dashboard.components.plain import plain, strong
 from dashboard.components.progress import show_job
 from dashboard.context import PageContext
 from dashboard.links import page_link
+from dashboard.panels.guides import playbook_panel
 from dashboard.panels.release_steps import enqueue_act, why_blocked
 from dashboard.results import results_of
 from services.app_definition import AppDefinition, Link, WatchedService
@@ -33,16 +34,16 @@ HANDLES = {
 
 def service_tiles(app: AppDefinition, seen: Mapping[str, Evidence], now: datetime) -> None:
     """One tile a service. The tile says the worst of its checks, and nothing is green that is old."""
-    with st.grid(4, min_column_width=230, gap="small"):
+    with st.grid(3, min_column_width=260, gap="small"):
         for service in app.watch:
             with st.container(border=True, height="stretch", gap="xsmall", key=f"tile-{service.id}"):
                 _tile(service, [seen[check] for check in service.checks if check in seen], now)
 
 
 def tile_state(service: WatchedService, found: Sequence[Evidence], now: datetime) -> str:
-    """todo: never looked; stale: not looked lately; else the worst verdict. A check not yet seen makes it unknown."""
+    """never: nobody looked; stale: not looked lately; else the worst verdict. A check not yet seen makes it unknown."""
     if not found:
-        return "todo"
+        return "never"
     if min(evidence.started for evidence in found) < now - OLD:
         return "stale"
     verdict = worst(evidence.verdict for evidence in found)
@@ -53,8 +54,7 @@ def tile_state(service: WatchedService, found: Sequence[Evidence], now: datetime
 
 def _tile(service: WatchedService, found: Sequence[Evidence], now: datetime) -> None:
     state = tile_state(service, found, now)
-    badge = inline_badge(state, note="never looked" if state == "todo" else "")
-    st.markdown(f"{strong(service.title)}  \n{badge}")
+    st.markdown(f"{strong(service.title)}  \n{inline_badge(state)}")
     if not found:
         st.caption(plain(f"{len(service.checks)} checks speak for it."))
         return
@@ -66,7 +66,7 @@ def _tile(service: WatchedService, found: Sequence[Evidence], now: datetime) -> 
 
 def handles(context: PageContext) -> None:
     """Restart, redeploy, back out; each says what it will do before it does it."""
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         for kind, effect in HANDLES.items():
             results = results_of(context, kind, run=False)
             title = job_kind(kind).title
@@ -104,23 +104,20 @@ def running_jobs(context: PageContext) -> None:
                 show_job(newest.id, key=f"war-{kind}", compact=True, live=False)
 
 
-def diagnosis(found: Mapping[str, Any], age: str, links: Mapping[str, Link]) -> None:
+def diagnosis(context: PageContext, found: Mapping[str, Any], age: str, links: Mapping[str, Link]) -> None:
     """Ranked causes with what speaks for and against each, and the next cheapest check; or that it is unknown."""
-    state = str(found.get("state") or "unknown")
-    shown = {"healthy": "passed", "explained": "failed"}.get(state, "unknown")
-    st.markdown(
-        f"{inline_badge(shown, note=state)} {plain(found.get('summary', ''), limit=600)} :small[:gray[{plain(age)}]]"
-    )
+    shown = str(found.get("state") or "unknown")
+    st.markdown(f"{inline_badge(shown)} {plain(found.get('summary', ''), limit=600)} :small[:gray[{plain(age)}]]")
     for symptom in found.get("symptoms") or ():
         st.markdown(f"- {plain(_told(symptom), limit=400)}")
     for number, cause in enumerate(found.get("causes") or (), start=1):
-        _cause(number, cause, links)
+        _cause(context, number, cause, links)
     ruled_out = found.get("ruled_out") or ()
     if ruled_out:
         st.caption(plain(f"Ruled out: {', '.join(_told(cause) for cause in ruled_out)}", limit=900))
 
 
-def _cause(number: int, cause: Mapping[str, Any], links: Mapping[str, Link]) -> None:
+def _cause(context: PageContext, number: int, cause: Mapping[str, Any], links: Mapping[str, Link]) -> None:
     confidence = cause.get("confidence")
     sure = f"{confidence:.0%}" if isinstance(confidence, float) else str(confidence or "")
     aside = f":small[:gray[{plain(cause.get('id'))} · {plain(sure)}]]"
@@ -132,10 +129,7 @@ def _cause(number: int, cause: Mapping[str, Any], links: Mapping[str, Link]) -> 
         if cause.get("next_check"):
             st.markdown(f":material/search: :gray[Next cheapest check:] {plain(_told(cause['next_check']))}")
         if cause.get("playbook"):
-            st.markdown(f":material/menu_book: :gray[Playbook:] {plain(_told(cause['playbook']))}")
-        link = links.get(str(cause.get("link")))
-        if link:
-            st.markdown(f"[{plain(link.title)}]({link.url})")
+            playbook_panel(context, str(cause["playbook"]), links)
 
 
 def _told(item: object) -> str:
@@ -152,9 +146,7 @@ def break_panel(context: PageContext, faults: Sequence[Mapping[str, Any]]) -> No
     for fault in faults:
         name, broken = str(fault.get("id")), bool(fault.get("active"))
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(
-                f"{inline_badge('failed', note='on') if broken else inline_badge('todo', note='off')}", width="content"
-            )
+            st.markdown(f"{inline_badge('broken' if broken else 'whole')}", width="content")
             st.markdown(f"{strong(name)} {plain(fault.get('what', ''))}", width="stretch")
             kind = "repair_fault" if broken else "break_fault"
             seen = repairs.seen if broken else results.seen
