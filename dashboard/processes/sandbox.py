@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from apps.pulsecheck.twin.definition import TWIN
-from dashboard import composition
+from dashboard.processes.home import ROOT, home_folder
 from dashboard.processes.signals import StopSignals
 from services.sandbox import control
 
@@ -19,13 +19,12 @@ def run_sandbox(world: Kind | None, tell: Callable[[str], None], say: Callable[[
 
     world: a fresh one of that kind, None = on with the one that is there; say: called when every part answers
     """
-    os.chdir(composition.ROOT)
+    os.chdir(ROOT)
 
     def ready(status: Mapping[str, Any]) -> None:
         say(f"Sandbox: {status[TWIN.app]['url']}")
         tell(f"It begins as the world '{status['world']}'; Ctrl-C ends it.")
 
     with StopSignals() as signals:
-        home = composition.settings().home
-        control.start(home, TWIN, signals.event, root=composition.ROOT, environ=os.environ, world=world, ready=ready)
+        control.start(home_folder(), TWIN, signals.event, root=ROOT, environ=os.environ, world=world, ready=ready)
     return 0

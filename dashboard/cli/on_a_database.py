@@ -1,0 +1,121 @@
+"""A release on a database given by its URL: no target, no store, no role; the phrase calls it `database`."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, cast
+
+from dashboard.cli import told
+from dashboard.cli.answer import Answer, tell
+from dashboard.cli.following import sentence_of
+from dashboard.cli.on_a_target import release_for, require_rollback
+from dashboard.processes.signals import StopSignals
+from services.database.connect import resolve_url
+from services.database.execution import Stopped
+from services.errors import NotUnderstood, Refused
+from services.jobs.releasing import queries_of
+from services.releases.actions import deploy_phrase, require_phrase, rollback_phrase
+from services.releases.bundle import Release
+from services.settings import Target
+
+DATABASE = "database"
+
+
+def _given(reference: str, url: str, named: str | None) -> tuple[Release, str]:
+    if named is not None:
+        raise NotUnderstood(
+            "Both a target and a database were given.", "Nothing was done.", "Give one of them.", "--target, --database"
+        )
+    address = resolve_url(url, os.environ)
+    return release_for(reference, Target(name=DATABASE)), address
+
+
+def rehearse(reference: str, url: str, named: str | None, rows: str | None) -> Answer:
+    from services.database import rehearsal
+
+    release, address = _given(reference, url, named)
+    policy = cast(Literal["all", "sample", "none"] | None, rows)
+    with _watched() as cancelled:
+        result = rehearsal.rehearse(address, release.deploy, rows=policy, emit=_tell, cancelled=cancelled)
+    return told.rehearsal(result.to_json())
+
+
+def deploy(reference: str, url: str, named: str | None, phrase: str | None) -> Answer:
+    from services.database import deploy as database_deploy
+
+    release, address = _given(reference, url, named)
+    require_phrase(phrase, deploy_phrase(release.id, DATABASE))
+    with _watched() as cancelled:
+        done = database_deploy.deploy(
+            address,
+            release.deploy,
+            queries_of(release),
+            release_id=release.id,
+            plan_hash=release.content_hash,
+            actor=_actor(),
+            emit=_tell,
+            cancelled=cancelled,
+        )
+    return told.deployment(done.to_json())
+
+
+def verify(reference: str, url: str, named: str | None) -> Answer:
+    from services.database import verification
+
+    release, address = _given(reference, url, named)
+    with _watched() as cancelled:
+        result = verification.verify(address, queries_of(release), emit=_tell, cancelled=cancelled)
+    return told.verification(result.to_json())
+
+
+def rollback(reference: str, url: str, named: str | None, phrase: str | None) -> Answer:
+    from services.database import rollback as database_rollback
+
+    release, address = _given(reference, url, named)
+    require_rollback(release)
+    if phrase is None:
+        return told.previewed(database_rollback.preview(address, release.id, release.rollback))
+    require_phrase(phrase, rollback_phrase(release.id, DATABASE))
+    with _watched() as cancelled:
+        done = database_rollback.rollback(
+            address, release.id, release.rollback, actor=_actor(), emit=_tell, cancelled=cancelled
+        )
+    return told.rolled_back(done.to_json())
+
+
+def restore(snapshot: str, url: str, named: str | None) -> Answer:
+    from services.database import restore as database_restore
+
+    if named is not None:
+        raise NotUnderstood("Both a target and a database were given.", "Nothing was done.", "Give one of them.")
+    with _watched():
+        done = database_restore.restore(resolve_url(url, os.environ), snapshot, emit=_tell)
+    return told.restored(done.to_json())
+
+
+@contextmanager
+def _watched() -> Iterator[Callable[[], bool]]:
+    """Within the block Ctrl-C is a wish to stop at the next safe point, where all is applied or nothing."""
+    with StopSignals() as signals:
+        try:
+            yield signals.event.is_set
+        except Stopped:
+            raise Refused(
+                "Stopped before COMMIT.", "Nothing was changed.", "Ask again when you want it done."
+            ) from None
+
+
+def _tell(kind: str, payload: Mapping[str, Any]) -> None:
+    sentence = sentence_of(kind, payload)
+    if sentence:
+        tell(sentence)
+
+
+def _actor() -> str:
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"cli:uid-{os.getuid()}"

@@ -1,0 +1,118 @@
+"""A release on a target: through jobs, with the rights, the store and the records of the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dashboard import composition
+from dashboard.cli import told
+from dashboard.cli.answer import Answer, tell
+from dashboard.cli.following import carry_out
+from dashboard.cli.person import person
+from dashboard.cli.targets import target_of, target_to_change
+from services.access.permissions import Permission
+from services.app_definition import load_app
+from services.errors import Refused, Unavailable
+from services.jobs.checking import last_rehearsal
+from services.jobs.kinds import KINDS
+from services.jobs.queue import Job, JobState
+from services.releases.actions import deploy_phrase, require_phrase, rollback_phrase
+from services.releases.bundle import Release, load_release
+from services.settings import Level, Target
+from services.verdict import Verdict
+
+
+def release_for(reference: str, target: Target) -> Release:
+    """The release, its steps checked against what the target's app and we can do."""
+    app = load_app(target.app)
+    return load_release(
+        reference, root=app.folder / "releases", known_checks=app.catalogue().ids, known_actions=tuple(KINDS)
+    )
+
+
+def _same_for_others(reference: str, release: Release, target: Target) -> str:
+    """The reference as another process understands it too: the app's own release by id, any other by its full path."""
+    if release.folder is not None and release.folder.parent == load_app(target.app).folder / "releases":
+        return release.folder.name
+    return str(Path(reference).resolve())
+
+
+def rehearse(reference: str, named: str | None, rows: str | None) -> Answer:
+    target = target_of(named)
+    release = release_for(reference, target)
+    result = dict(_ended("rehearse", target, release, reference, {"rows": rows} if rows else {}).result or {})
+    return told.rehearsal(result)
+
+
+def deploy(reference: str, named: str | None, phrase: str | None) -> Answer:
+    """Deploy; a content that has not passed a rehearsal on this target is rehearsed first."""
+    target = target_to_change(named)
+    release = release_for(reference, target)
+    require_phrase(phrase, deploy_phrase(release.id, target.name))
+    actor = person(target)
+    actor.require(Permission.DEPLOY, target.name)
+    target.require(Level.DEPLOY)
+    before = last_rehearsal(composition.store(), target.name, release)
+    if before is None or before["verdict"] != Verdict.PASS.value:
+        tell(f"{release.id} has not passed a rehearsal on {target.name} in this content: rehearsing it first.")
+        rehearsed = _ended("rehearse", target, release, reference, {})
+        result = rehearsed.result or {}
+        if result["verdict"] != Verdict.PASS.value:
+            raise Refused(
+                f"The rehearsal did not pass: {result['summary']}",
+                "Nothing was changed.",
+                f"`rehearse {reference}` shows all of it.",
+            )
+    return told.deployment(_ended("deploy", target, release, reference, {}).result or {})
+
+
+def verify(reference: str, named: str | None) -> Answer:
+    target = target_of(named)
+    release = release_for(reference, target)
+    return told.verification(_ended("verify", target, release, reference, {}).result or {})
+
+
+def rollback(reference: str, named: str | None, phrase: str | None) -> Answer:
+    """Roll back, or only say what would go (phrase None)."""
+    target = target_to_change(named) if phrase is not None else target_of(named)
+    release = release_for(reference, target)
+    require_rollback(release)
+    if phrase is None:
+        from services.database.rollback import preview
+        from services.jobs.releasing import reading_url
+
+        target.require(Level.OBSERVE)
+        return told.previewed(preview(reading_url(target), release.id, release.rollback))
+    require_phrase(phrase, rollback_phrase(release.id, target.name))
+    return told.rolled_back(_ended("rollback", target, release, reference, {}).result or {})
+
+
+def restore(snapshot: str, named: str | None) -> Answer:
+    ended = carry_out("restore", target_to_change(named), {"snapshot_id": snapshot})
+    return told.restored(ended.result or {})
+
+
+def require_rollback(release: Release) -> None:
+    """Raise Refused for a release that says nothing about the way back."""
+    if not release.rollback:
+        raise Refused(
+            f"{release.id} has no rollback scripts.",
+            "Nothing was changed.",
+            "A plain .sql file has no way back; a release folder keeps it in rollback/*.sql.",
+        )
+
+
+def _ended(kind: str, target: Target, release: Release, reference: str, more: Mapping[str, Any]) -> Job:
+    """The job when it has ended with a result to tell. Raises Refused or Unavailable where it ended without one."""
+    ended = carry_out(kind, target, {"release": _same_for_others(reference, release, target), **more})
+    result = ended.result or {}
+    if ended.state in (JobState.CANCELLED, JobState.INTERRUPTED):
+        kind_of_end = Unavailable if ended.state is JobState.INTERRUPTED else Refused
+        raise kind_of_end(
+            f"'{ended.title}' was {ended.state.value}: {result.get('summary', 'its worker is gone')}",
+            "Its events are on /history.",
+            "Ask again when you want it done.",
+        )
+    return ended

@@ -1,0 +1,49 @@
+"""Who sits at the command line: the account of the operating system, and the role it has on a target."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping
+
+from services.access.permissions import Actor, Role
+from services.errors import NotUnderstood, Refused
+from services.settings import Target
+
+SANDBOX = "sandbox"
+ROLE_SETTING = "OPS_CLI_ROLE__"
+
+
+def person(target: Target, environ: Mapping[str, str] = os.environ) -> Actor:
+    """The actor `cli:<account>`: admin on the sandbox, elsewhere what OPS_CLI_ROLE__<TARGET> says.
+
+    Raises Refused where no role is set (never a viewer by default), NotUnderstood where it is none.
+    """
+    account = _account()
+    return Actor(id=f"cli:{account}", name=f"{account} (command line)", role=_role(target, environ), target=target.name)
+
+
+def _role(target: Target, environ: Mapping[str, str]) -> Role:
+    if target.name == SANDBOX and not target.production:
+        return Role.ADMIN
+    setting = ROLE_SETTING + target.name.upper().replace("-", "_")
+    known = ", ".join(role.value for role in Role)
+    said = environ.get(setting)
+    if not said:
+        raise Refused(
+            f"The command line has no role on {target.name}.",
+            "Nothing was done.",
+            f"Set {setting} to one of: {known}.",
+            place=setting,
+        )
+    try:
+        return Role(said)
+    except ValueError:
+        raise NotUnderstood(f"'{said}' is not a role.", "Nothing was done.", f"Roles: {known}.", setting) from None
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"

@@ -1,0 +1,137 @@
+"""Commands that take a release to a database and back: lint, rehearse, deploy, verify, rollback, restore, record."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from dashboard.cli.answer import Answer
+from dashboard.cli.options import Confirm, Database, Json, ReleaseName, Target
+
+
+class Rows(StrEnum):
+    """How many of the target's rows a rehearsal copies."""
+
+    ALL = "all"
+    SAMPLE = "sample"
+    NONE = "none"
+
+
+class Format(StrEnum):
+    """What a record is written as."""
+
+    MD = "md"
+    JSON = "json"
+    PDF = "pdf"
+
+
+def register(app: typer.Typer) -> None:
+    for command in (lint, rehearse, deploy, verify, rollback, restore, record):
+        app.command()(command)
+
+
+def lint(release: ReleaseName, target: Target = None, as_json: Json = False) -> Answer:
+    """Read a release folder and its scripts, and name what is wrong."""
+    from dashboard.cli.linting import lint_release
+
+    return lint_release(release, target)
+
+
+def rehearse(
+    release: ReleaseName,
+    database: Database = None,
+    rows: Annotated[
+        Rows | None,
+        typer.Option("--rows", help="Rows to copy; else all of a small database that is not production, else none."),
+    ] = None,
+    target: Target = None,
+    as_json: Json = False,
+) -> Answer:
+    """Execute the deploy twice on a shadow; the target itself is only read."""
+    from dashboard.cli import on_a_database, on_a_target
+
+    policy = rows.value if rows else None
+    if database is not None:
+        return on_a_database.rehearse(release, database, target, policy)
+    return on_a_target.rehearse(release, target, policy)
+
+
+def deploy(
+    release: ReleaseName,
+    database: Database = None,
+    confirm: Confirm = None,
+    target: Target = None,
+    as_json: Json = False,
+) -> Answer:
+    """Change the database, wholly or not at all, verified before COMMIT. Phrase: "deploy NAME to TARGET"."""
+    from dashboard.cli import on_a_database, on_a_target
+
+    if database is not None:
+        return on_a_database.deploy(release, database, target, confirm)
+    return on_a_target.deploy(release, target, confirm)
+
+
+def verify(
+    release: ReleaseName,
+    database: Database = None,
+    target: Target = None,
+    as_json: Json = False,
+) -> Answer:
+    """Run the release's verification queries: no row means healthy."""
+    from dashboard.cli import on_a_database, on_a_target
+
+    if database is not None:
+        return on_a_database.verify(release, database, target)
+    return on_a_target.verify(release, target)
+
+
+def rollback(
+    release: ReleaseName,
+    database: Database = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Only say what would go.")] = False,
+    confirm: Confirm = None,
+    target: Target = None,
+    as_json: Json = False,
+) -> Answer:
+    """Take the release out of the database, with a proved snapshot. Phrase: "rollback NAME on TARGET"."""
+    from dashboard.cli import on_a_database, on_a_target
+    from services.errors import NotUnderstood
+
+    if preview == (confirm is not None):
+        raise NotUnderstood(
+            "A rollback is either previewed or confirmed.",
+            "Nothing was changed.",
+            "Give --preview, or --confirm with the phrase.",
+            place="--preview, --confirm",
+        )
+    if database is not None:
+        return on_a_database.rollback(release, database, target, confirm)
+    return on_a_target.rollback(release, target, confirm)
+
+
+def restore(
+    snapshot: Annotated[str, typer.Argument(metavar="SNAPSHOT", help="The snapshot's id.", show_default=False)],
+    database: Database = None,
+    target: Target = None,
+    as_json: Json = False,
+) -> Answer:
+    """Put the rows of a snapshot back."""
+    from dashboard.cli import on_a_database, on_a_target
+
+    if database is not None:
+        return on_a_database.restore(snapshot, database, target)
+    return on_a_target.restore(snapshot, target)
+
+
+def record(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id; /history lists them.", show_default=False)],
+    form: Annotated[Format, typer.Option("--format", help="What it is written as.")] = Format.MD,
+    target: Target = None,
+    as_json: Json = False,
+) -> Answer:
+    """Write down a run: every step with its state, decisions, evidence and jobs."""
+    from dashboard.cli.recording import record_run
+
+    return record_run(run, "json" if as_json else form.value)

@@ -1,0 +1,134 @@
+"""Commands that look: our own settings, an address, a target's credentials, checks, the production test, causes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from dashboard.cli.answer import BAD, GOOD, OF_VERDICT, UNKNOWN, Answer, columns
+from dashboard.cli.options import Json, Target
+
+
+def register(app: typer.Typer) -> None:
+    for command in (doctor, look, connect, check, score, diagnose):
+        app.command()(command)
+
+
+def doctor(target: Target = None, as_json: Json = False) -> Answer:
+    """Look at our own settings, what can be reached, and versions."""
+    from dashboard.cli.examination import examine
+
+    problems = examine(target)
+    document = {"problems": [{"what": p.what, "means": p.means, "do": p.do} for p in problems]}
+    lines = [f"- {problem}" for problem in problems] or ["No problem found."]
+    return Answer.of(document, lines, BAD if problems else GOOD)
+
+
+def look(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The app's public address.", show_default=False)],
+    target: Target = None,
+    as_json: Json = False,
+) -> Answer:
+    """See what can be seen from outside, with no key."""
+    from dashboard.cli.outside import look_at
+
+    return _checked([evidence.to_json() for evidence in look_at(url, like=target)])
+
+
+def connect(target: Target = None, as_json: Json = False) -> Answer:
+    """Go through a target's levels, one by one, and prove what its credentials allow."""
+    from dashboard.cli.proving import prove_levels
+    from dashboard.cli.targets import target_of
+
+    proofs = prove_levels(target_of(target))
+    document = {"levels": [proof.to_json() for proof in proofs]}
+    granted = [proof.verdict.value for proof in proofs if proof.granted]
+    lines = columns([(p.level.value, "granted" if p.granted else "-", p.verdict.value, p.summary) for p in proofs])
+    return Answer.of(document, lines, max((OF_VERDICT[v] for v in granted), key=_weight, default=UNKNOWN))
+
+
+def check(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Checks by id; none: all.", show_default=False)
+    ] = None,
+    phase: Annotated[
+        str | None,
+        typer.Option("--phase", metavar="P", help="Those of a phase: before, during, after ...", show_default=False),
+    ] = None,
+    target: Target = None,
+    as_json: Json = False,
+) -> Answer:
+    """Run checks and say what each of them saw."""
+    from dashboard.cli.following import carry_out
+    from services.app_definition import load_app
+
+    place = _target_to_look_at(target)
+    catalogue = load_app(place.app).catalogue()
+    wanted = [catalogue[one].id for one in ids or ()]
+    if phase is not None:
+        wanted = [one for one in catalogue.in_phase(phase) if not ids or one in wanted]
+    ended = carry_out(
+        "check", place, {"checks": wanted or list(catalogue.ids)} if phase is None else {"checks": wanted}
+    )
+    return _checked((ended.result or {})["checks"])
+
+
+def score(target: Target = None, as_json: Json = False) -> Answer:
+    """Run the production test: ten features, each judged by its effect."""
+    from dashboard.cli.following import EXIT_OF, carry_out
+
+    ended = carry_out("score", _target_to_look_at(target), {})
+    result = ended.result or {}
+    lines = columns([(f["verdict"], f["id"], f["summary"]) for f in result["features"]])
+    lines += [f"finding: {one['id']}  {one['summary']}" for one in result["findings"]]
+    return Answer.of(result, [*lines, f"{result['passed']}/{result['of']}"], EXIT_OF[ended.state])
+
+
+def diagnose(target: Target = None, as_json: Json = False) -> Answer:
+    """Rank the causes that the evidence speaks for."""
+    from dashboard.cli.following import carry_out
+
+    result = carry_out("diagnose", _target_to_look_at(target), {}).result or {}
+    lines = [str(result["state"])]
+    for cause in result["causes"]:
+        lines += [f"{cause['confidence']}  {cause['id']}  {cause['title']}"]
+        lines += [f"    for: {reason}" for reason in cause["for"]] + [f"    against: {r}" for r in cause["against"]]
+    return Answer.of(result, lines, {"healthy": GOOD, "explained": BAD}.get(str(result["state"]), UNKNOWN))
+
+
+def _target_to_look_at(named: str | None) -> Any:
+    """The target; where checks may write marked test data on it, it must be spelled out as for any change."""
+    from dashboard.cli.targets import target_of, target_to_change
+    from services.settings import Level
+
+    place = target_of(named)
+    return (
+        target_to_change(named, "Nothing was run: checks write marked test data there.")
+        if (place.allows(Level.PROBE))
+        else place
+    )
+
+
+def _checked(evidence: Sequence[Mapping[str, Any]]) -> Answer:
+    from services.verdict import Verdict, worst
+
+    verdict = worst(Verdict(one["verdict"]) for one in evidence)
+    checks = [
+        {
+            "id": one["check_id"],
+            "verdict": one["verdict"],
+            "summary": one["summary"],
+            "evidence": one,
+            "took_ms": one["took_ms"],
+        }
+        for one in evidence
+    ]
+    lines = columns([(one["verdict"], one["check_id"], one["summary"]) for one in evidence])
+    return Answer.of({"verdict": verdict.value, "checks": checks}, lines, OF_VERDICT[verdict.value])
+
+
+def _weight(exit_code: int) -> int:
+    """Order for the worst of several: a fail is worse than an unknown."""
+    return {GOOD: 0, UNKNOWN: 1, BAD: 2}[exit_code]

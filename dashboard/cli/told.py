@@ -1,0 +1,90 @@
+"""How results are told: each result's document as lines for a person, with the exit code of its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dashboard.cli.answer import BAD, GOOD, OF_VERDICT, Answer, columns
+
+if TYPE_CHECKING:
+    from services.database.blast_radius import Loss
+
+Document = Mapping[str, Any]
+
+
+def rehearsal(result: Document) -> Answer:
+    lines = columns(
+        [
+            (f"{s['file']}:{s['line']}", s["lock"] or "-", f"{s['rows_written']} rows", f"{s['ms']} ms")
+            for s in result["statements"]
+        ]
+    )
+    for name, label in (("failure", "fails"), ("second_run", "cannot run twice")):
+        failed = result[name]
+        if failed:
+            lines.append(f"{label}: {failed['file']}:{failed['line']}  {failed['sqlstate']}  {failed['message']}")
+    lines += [f"danger ({d['class']}): {d['object']}  {d['detail']}" for d in result["dangers"]]
+    lines += [f"security: {finding}" for finding in map(_finding, result["security"])]
+    lines += [f"not known: {reason}" for reason in result["unknown_because"]]
+    return Answer.of(result, [*lines, str(result["verdict"])], OF_VERDICT[result["verdict"]])
+
+
+def _finding(finding: Document) -> str:
+    return "  ".join(str(value) for value in finding.values())
+
+
+def deployment(result: Document) -> Answer:
+    lines = [str(result["summary"])]
+    failed = result.get("failure")
+    if failed:
+        lines.append(f"{failed['file']}:{failed['line']}  {failed['sqlstate']}  {failed['message']}")
+    verified = result.get("verification")
+    if verified:
+        lines += _queries(verified["queries"])
+    lines.append(f"receipt: {result['receipt_id'] or 'none, nothing was applied'}")
+    return Answer.of(result, [*lines, str(result["verdict"])], OF_VERDICT[result["verdict"]])
+
+
+def verification(result: Document) -> Answer:
+    return Answer.of(result, [*_queries(result["queries"]), str(result["verdict"])], OF_VERDICT[str(result["verdict"])])
+
+
+def _queries(queries: Sequence[Document]) -> list[str]:
+    return columns([(q["verdict"], q["id"], f"{q['rows']} rows", q["message"] or q["proves"]) for q in queries])
+
+
+def previewed(losses: Sequence[Loss]) -> Answer:
+    """What a rollback would take; the keys of a rollback that was not done are null."""
+    document = {
+        "blast_radius": [loss.to_json() for loss in losses],
+        "snapshot_id": None,
+        "fingerprint_restored": None,
+        "rows_lost": None,
+    }
+    return Answer.of(
+        document, [*_losses(document["blast_radius"] or []), "This is what would go; nothing was changed."]
+    )
+
+
+def rolled_back(result: Document) -> Answer:
+    lines = [
+        *_losses(result["blast_radius"]),
+        f"snapshot: {result['snapshot_id']}",
+        f"catalog restored: {_YES_NO[result['fingerprint_restored']]}",
+        f"rows lost: {result['rows_lost']}",
+    ]
+    return Answer.of(result, lines, OF_VERDICT[result["verdict"]])
+
+
+_YES_NO: Mapping[bool | None, str] = {True: "yes", False: "NO", None: "not known, there is no deploy receipt"}
+
+
+def _losses(radius: Sequence[Document]) -> list[str]:
+    return columns([(one["kind"], one["object"], f"{one['rows']} rows", f"{one['bytes']} bytes") for one in radius])
+
+
+def restored(result: Document) -> Answer:
+    conflicts = result.get("conflicts") or []
+    lines = [f"{result['rows_restored']} rows are back.", *(f"conflict: {one}" for one in conflicts)]
+    return Answer.of(result, lines, BAD if conflicts else GOOD)
