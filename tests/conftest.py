@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -24,6 +26,19 @@ class SupabaseDatabase:
     admin: str
     owner: str
     read_only: str
+
+
+@pytest.fixture
+def open_tmp_path(tmp_path: Path) -> Path:
+    """tmp_path, opened so far that a server run as an unprivileged account reaches it (pytest closes its folders)."""
+    open_up(tmp_path)
+    return tmp_path
+
+
+def open_up(folder: Path) -> None:
+    for one in (folder, *folder.parents):
+        if one.stat().st_uid == os.geteuid() and one.name.startswith(("pytest-", folder.name)):
+            one.chmod(0o711)
 
 
 @pytest.fixture(scope="session")

@@ -25,8 +25,13 @@ APP_DATABASE = "postgres"
 SKELETON = "supabase_skeleton"
 _MAINTENANCE = "template1"
 
-SANDBOX_OPTIONS: Mapping[str, str] = {"statement_timeout": "120000"}
-"""Supabase's limit for every role that has none of its own: two minutes."""
+SANDBOX_OPTIONS: Mapping[str, str] = {
+    # Supabase's limit for every role that has none of its own: two minutes.
+    "statement_timeout": "120000",
+    # People's rows and texts stay out of the server's log.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+}
 
 _HERE = Path(__file__).parent
 _ROLES = (_HERE / "supabase_roles.sql").read_text(encoding="utf-8")
@@ -36,17 +41,17 @@ Seed = Callable[[psycopg.Connection, datetime, int], None]
 
 
 class Cluster:
-    """A server with Supabase's roles. passwords: of the roles that log in, by role name (`LOGIN_ROLES`)."""
+    """A server with Supabase's roles. passwords: of the roles that log in, by role name; database: the app's."""
 
-    def __init__(self, server: Server, passwords: Mapping[str, str]) -> None:
+    def __init__(self, server: Server, passwords: Mapping[str, str], database: str = APP_DATABASE) -> None:
         self.server = server
+        self.database = database
         self._passwords = dict(passwords)
 
-    def dsn(self, role: str = OWNER, dbname: str = APP_DATABASE) -> str:
-        """The address of a database for one of the roles that log in."""
-        return (
-            f"postgresql://{role}:{quote(self._passwords[role], safe='')}@127.0.0.1:{self.server.port}/{quote(dbname)}"
-        )
+    def dsn(self, role: str = OWNER, dbname: str | None = None) -> str:
+        """The address of a database, by default the app's, for one of the roles that log in."""
+        name = quote(dbname or self.database)
+        return f"postgresql://{role}:{quote(self._passwords[role], safe='')}@127.0.0.1:{self.server.port}/{name}"
 
     def prepare(self) -> None:
         """Make the roles and the empty Supabase-like database `SKELETON`; a second call costs one query."""
@@ -66,19 +71,19 @@ class Cluster:
                 conn.execute(_SCHEMAS.encode())
             self._set_comment(admin, SKELETON, version)
 
-    def fill(self, name: str, seed: Seed, anchor: datetime, number: int) -> None:
-        """Replace the database `name`, ending every connection to it, by a Supabase-like one that `seed` has filled.
+    def fill(self, seed: Seed, anchor: datetime, number: int) -> None:
+        """Replace the app's database, ending every connection to it, by a Supabase-like one that `seed` has filled.
 
         seed runs as the owner; anchor and number are handed on to it. 200 ms for some thousand rows.
         """
         with closing(self._admin()) as admin:
-            self._replace(admin, name, SKELETON)
-        with psycopg.connect(self.dsn(OWNER, name)) as conn:
+            self._replace(admin, self.database, SKELETON)
+        with psycopg.connect(self.dsn(OWNER)) as conn:
             seed(conn, anchor, number)
 
-    def add_accounts(self, accounts: Iterable[Account], made: datetime, name: str = APP_DATABASE) -> None:
+    def add_accounts(self, accounts: Iterable[Account], made: datetime) -> None:
         """Write the people who can sign in to auth.users, as Auth would have; without their passwords."""
-        with psycopg.connect(self.server.dsn(name)) as conn, conn.cursor() as cursor:
+        with psycopg.connect(self.server.dsn(self.database)) as conn, conn.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO auth.users (id, aud, role, email, email_confirmed_at, raw_app_meta_data,"
                 " raw_user_meta_data, created_at, updated_at)"
@@ -89,14 +94,14 @@ class Cluster:
                 ],
             )
 
-    def has(self, name: str = APP_DATABASE) -> bool:
-        """Is there a database of that name?"""
+    def has_database(self) -> bool:
+        """Is the app's database there?"""
         with closing(self._admin()) as admin:
-            return admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+            return admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.database]).fetchone() is not None
 
-    def apply(self, scripts: Sequence[Path], dbname: str = APP_DATABASE) -> None:
+    def apply(self, scripts: Sequence[Path]) -> None:
         """Run SQL files as the owner, all in one transaction, as `psql -1 -v ON_ERROR_STOP=1` would."""
-        with psycopg.connect(self.dsn(OWNER, dbname)) as conn:
+        with psycopg.connect(self.dsn(OWNER)) as conn:
             for script in scripts:
                 conn.execute(script.read_bytes())
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+import httpx
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -21,6 +22,7 @@ class SupabaseState:
     cluster:  the database behind it (another one after it went down and came back)
     rest_url: where PostgREST listens; None = this machine has none, and our stand-in answers
     now:      the clock
+    upstream: the connections to PostgREST
     paused:   a paused project answers 540 to everything but the Management API
     """
 
@@ -30,10 +32,16 @@ class SupabaseState:
     rest_url: str | None
     now: Callable[[], datetime]
     paused: bool = False
+    upstream: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(trust_env=False, timeout=65.0))
 
     @property
     def rest_engine(self) -> str:
+        """What answers REST here: "postgrest" or "stand-in"."""
         return "postgrest" if self.rest_url else "stand-in"
+
+    async def close(self) -> None:
+        """Close the connections to PostgREST."""
+        await self.upstream.aclose()
 
 
 def supabase_app(state: SupabaseState) -> Starlette:

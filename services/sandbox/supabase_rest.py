@@ -17,7 +17,7 @@ _OF_THE_CONNECTION = frozenset(
 
 
 def rest_endpoint(state: SupabaseState) -> ASGIApp:
-    """An ASGI app mounted at /rest/v1; the client lives as long as the app."""
+    """The ASGI app mounted at /rest/v1."""
     if state.rest_url is None:
         from services.sandbox.rest_stand_in import rest_stand_in
 
@@ -36,7 +36,6 @@ def _gated(state: SupabaseState, inner: ASGIApp) -> ASGIApp:
 class _Proxy:
     def __init__(self, state: SupabaseState) -> None:
         self._state = state
-        self._client = httpx.AsyncClient(trust_env=False, timeout=65.0, follow_redirects=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -52,7 +51,7 @@ class _Proxy:
         if bearer(request) is None:
             headers.append(("authorization", f"Bearer {api_key(request)}"))
         try:
-            upstream = await self._client.request(
+            upstream = await self._state.upstream.request(
                 request.method,
                 f"{self._state.rest_url}{path}",
                 params=httpx.QueryParams(query),

@@ -15,10 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import structlog
+
 from services.database.server import THROW_AWAY, Server
-from services.errors import NotUnderstood
+from services.errors import NotUnderstood, OpsError
 from services.sandbox.keys import load_keys, write_json
-from services.sandbox.postgres import APP_DATABASE, OWNER, SANDBOX_OPTIONS, Cluster
+from services.sandbox.postgres import OWNER, SANDBOX_OPTIONS, Cluster
 from services.sandbox.postgrest import PostgRest, find_postgrest
 from services.sandbox.serving import Ports, Serving
 from services.sandbox.twin_definition import Twin, WorldAddresses
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from services.sandbox.hosting import Hosting
     from services.sandbox.openai_server import OpenAIState
     from services.sandbox.supabase import SupabaseState
+
+log = structlog.get_logger("sandbox")
 
 Kind = Literal["before", "after"]
 
@@ -123,6 +127,8 @@ class World:
             await self.hosting.close()
         await asyncio.gather(*(one.close() for one in self._serving))
         self._serving.clear()
+        if hasattr(self, "supabase"):
+            await self.supabase.close()
         await self._stop_rest()
         if self._server is not None:
             await asyncio.to_thread(self._server.stop, "fast")
@@ -185,16 +191,18 @@ class World:
         """
         if self._server is None or not self._server.running():
             port = self.ports.numbers["database"]
-            with contextlib.suppress(KeyError):
+            if self._server is None:
                 self.ports.release("database")
+            else:
+                self._server.stop()  # it has ended already; this gives its lock back
             options = {**THROW_AWAY, **SANDBOX_OPTIONS}
             self._server = Server.start(self.home / "postgres", port=port, options=options)
             self.cluster = Cluster(self._server, self.keys.passwords)
             self.cluster.prepare()
         self.database_wanted = True
-        if not fresh and self.cluster.has(APP_DATABASE):
+        if not fresh and self.cluster.has_database():
             return True
-        self.cluster.fill(APP_DATABASE, self.twin.seed, self.clock(), SEED)
+        self.cluster.fill(self.twin.seed, self.clock(), SEED)
         self.cluster.add_accounts(self.keys.accounts, self.keys.made)
         if kind == "after":
             self.cluster.apply(sorted((self.twin.release / "deploy").glob("*.sql")))
@@ -321,11 +329,19 @@ class World:
                 continue
             self._remember()
             async with self.changing:
-                if self.database_wanted and self._server is not None and not self._server.running():
-                    await self.start_database()
-                elif self._postgrest is not None and not self._postgrest.running():
-                    await self._stop_rest()
-                    await self._start_rest()
+                try:
+                    await self._raise_the_dead()
+                except OpsError as error:
+                    log.warning("part not started again", reason=error.what)
+
+    async def _raise_the_dead(self) -> None:
+        if self.database_wanted and self._server is not None and not self._server.running():
+            log.warning("the database has died and is started again")
+            await self.start_database()
+        elif self._postgrest is not None and not self._postgrest.running():
+            log.warning("PostgREST has died and is started again")
+            await self._stop_rest()
+            await self._start_rest()
 
 
 def _fault(fault_id: str) -> Fault:

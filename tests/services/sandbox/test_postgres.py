@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from services.sandbox.postgres import AUTHENTICATOR, OWNER, SKELETON, Cluster
+from services.sandbox.accounts import make_accounts
+from services.sandbox.postgres import AUTHENTICATOR, LOGIN_ROLES, OWNER, SKELETON, Cluster
 
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -106,38 +107,45 @@ def test_supabase_limits_are_set(owner: psycopg.Connection) -> None:
 
 class TestFilling:
     @pytest.fixture
-    def name(self, supabase_cluster: Cluster) -> Any:
-        yield "test_filled"
-        with psycopg.connect(supabase_cluster.server.dsn(), autocommit=True) as admin:
+    def cluster(self, supabase_cluster: Cluster) -> Any:
+        server = supabase_cluster.server
+        yield Cluster(server, {role: f"{role}-pw" for role in LOGIN_ROLES}, "test_filled")
+        with psycopg.connect(server.dsn(), autocommit=True) as admin:
             admin.execute("DROP DATABASE IF EXISTS test_filled")
 
-    def test_filling_again_puts_back_the_seed_though_somebody_is_connected(
-        self, supabase_cluster: Cluster, name: str
-    ) -> None:
+    def test_filling_again_puts_back_the_seed_though_somebody_is_connected(self, cluster: Cluster) -> None:
         def seed(conn: psycopg.Connection, anchor: datetime, number: int) -> None:
             conn.execute("CREATE TABLE seeded AS SELECT %s::timestamptz AS at, %s AS number", [anchor, number])
 
-        assert not supabase_cluster.has(name)
-        supabase_cluster.fill(name, seed, ANCHOR, 7)
-        with psycopg.connect(supabase_cluster.dsn(OWNER, name)) as conn:
+        assert not cluster.has_database()
+        cluster.fill(seed, ANCHOR, 7)
+        with psycopg.connect(cluster.dsn(OWNER)) as conn:
             assert conn.execute("SELECT at, number, current_user FROM seeded").fetchone() == (ANCHOR, 7, OWNER)
             conn.execute("DROP TABLE seeded")
             conn.commit()
-            supabase_cluster.fill(name, seed, ANCHOR, 8)
-        assert supabase_cluster.has(name)
-        with psycopg.connect(supabase_cluster.dsn(OWNER, name)) as conn:
+            cluster.fill(seed, ANCHOR, 8)
+        assert cluster.has_database()
+        with psycopg.connect(cluster.dsn(OWNER)) as conn:
             assert conn.execute("SELECT number FROM seeded").fetchone() == (8,)
 
-    def test_a_release_is_applied_whole_or_not_at_all(
-        self, supabase_cluster: Cluster, database: Any, tmp_path: Path
-    ) -> None:
+    def test_a_release_is_applied_whole_or_not_at_all(self, cluster: Cluster, tmp_path: Path) -> None:
+        cluster.fill(lambda *_: None, ANCHOR, 7)
         scripts = [tmp_path / "010.sql", tmp_path / "020.sql"]
         scripts[0].write_text("CREATE TABLE first (n int); CREATE TABLE second (n int);")
         scripts[1].write_text("SELECT 1 / 0")
         with pytest.raises(errors.DivisionByZero):
-            supabase_cluster.apply(scripts, database.name)
-        with psycopg.connect(database.owner) as conn:
+            cluster.apply(scripts)
+        with psycopg.connect(cluster.dsn(OWNER)) as conn:
             assert conn.execute("SELECT to_regclass('first')").fetchone() == (None,)
+
+    def test_the_people_are_known_to_auth_without_a_role_anybody_may_edit(self, cluster: Cluster) -> None:
+        cluster.fill(lambda *_: None, ANCHOR, 7)
+        cluster.add_accounts(make_accounts(), ANCHOR)
+        with psycopg.connect(cluster.dsn(OWNER)) as conn:
+            rows = conn.execute(
+                "SELECT raw_app_meta_data ->> 'ops_role', raw_user_meta_data ? 'ops_role' FROM auth.users ORDER BY id"
+            ).fetchall()
+        assert rows == [("viewer", False), ("operator", False), ("admin", False), (None, False)]
 
     def test_preparing_again_changes_nothing(self, supabase_cluster: Cluster) -> None:
         oid = "SELECT oid FROM pg_database WHERE datname = %s"
