@@ -67,7 +67,10 @@ def stats_answer(context: CheckContext) -> Finding:
     """The statistics' total is the number of rows we count for the same caller in the database."""
     require_alive(context)
     api = api_of(context)
-    listed = one_object(api.entries(per_page=1).expect())
+    list_answer = api.entries(per_page=1)
+    if not list_answer.ok:
+        return answered(list_answer, "/journal/entries")
+    listed = one_object(list_answer)
     entries = listed.get("entries") or []
     with context.database() as conn:
         sql = "select count(*) from public.journal_entries where user_id::text = %s"
