@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from services.analytics.definition import AnalyticsDefinition
 from services.errors import NotUnderstood
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ class AppDefinition(_Frozen):
     tables: tuple[DeclaredTable, ...]
     links: dict[str, LinkTemplate]
     watch: tuple[WatchedService, ...]
+    analytics: AnalyticsDefinition = AnalyticsDefinition()
     prices_per_1k_usd: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
