@@ -109,7 +109,7 @@ def make_schema(conn: psycopg.Connection[Any]) -> None:
             "Nothing was changed: its contents are not ours.",
             "Rename that schema, then try again.",
         )
-    if row is None or not _table_exists(conn):
+    if row is None or not receipts_exist(conn):
         conn.execute(_MAKE)
         revoke_all(conn)
 
@@ -129,7 +129,8 @@ def revoke_all(conn: psycopg.Connection[Any]) -> None:
         conn.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA ops FROM {}").format(grantee))
 
 
-def _table_exists(conn: psycopg.Connection[Any]) -> bool:
+def receipts_exist(conn: psycopg.Connection[Any]) -> bool:
+    """True if deploys have been recorded here before."""
     row = conn.execute("SELECT pg_catalog.to_regclass('ops.deploy_receipts') IS NOT NULL").fetchone()
     return row is not None and bool(row[0])
 
@@ -168,7 +169,7 @@ def write_receipt(
 
 def receipt_of(conn: psycopg.Connection[Any], column: str, value: str) -> Receipt | None:
     """The newest receipt whose column ("job_id", "release_id", "rollback_job_id") has the value."""
-    if not _table_exists(conn):
+    if not receipts_exist(conn):
         return None
     query = sql.SQL("SELECT * FROM ops.deploy_receipts WHERE {} = %s ORDER BY deployed_at DESC LIMIT 1")
     with conn.cursor(row_factory=dict_row) as cursor:

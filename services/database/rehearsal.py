@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from services.database.dangers import Danger, Measured, blocking, losses, securi
 from services.database.execution import Cancelled, Emit, Stopped, never, run_sql, silent
 from services.database.failure_classes import Failure
 from services.database.fingerprint import Fingerprint, catalog_fingerprint
+from services.database.masking import literals
 from services.database.measure import StatementEffects, effects, measure
 from services.database.script import Script, Statement, read_scripts
 from services.database.security import SecurityFinding, new_findings, security_findings
@@ -22,6 +24,7 @@ from services.errors import NotUnderstood
 from services.verdict import Verdict
 
 _STATEMENT_S = 300
+_PART_OF_MAIL = re.compile(r"'[^']*(?:%[^']*@|@[^']*%)[^']*'")
 _NEEDS_NO_TRANSACTION = "cannot run inside a transaction block"
 
 
@@ -119,31 +122,36 @@ def rehearse(
     Raises NotUnderstood for scripts without a statement, and as `connect` does; Stopped when cancelled.
     """
     started = time.monotonic()
-
-    def took() -> float:
-        return (time.monotonic() - started) * 1000
-
     read = read_scripts(scripts)
     if read.unsupported:
         reasons = tuple(f"{odd.file}:{odd.line}: {odd.what}" for odd in read.unsupported)
-        return Rehearsal(None, None, reasons, (), (), (), (), took())
+        return _unknown(reasons, started)
     if not read.statements:
         raise NotUnderstood("The scripts hold no statement.", "Nothing was run.", "Write the SQL to run.")
     try:
-        with shadow(url, rows=rows, emit=emit) as copy:
-            return _rehearse_on(copy, read.statements, rollback, took, emit, cancelled)
+        with shadow(url, rows=rows, keep=literals(script.sql for script in scripts), emit=emit) as copy:
+            return rehearse_on(
+                copy, read.statements, rollback=rollback, started=started, emit=emit, cancelled=cancelled
+            )
     except NoShadow as error:
-        return Rehearsal(None, None, (str(error),), (), (), (), (), took())
+        return _unknown((str(error),), started)
 
 
-def _rehearse_on(
+def _unknown(reasons: tuple[str, ...], started: float) -> Rehearsal:
+    return Rehearsal(None, None, reasons, (), (), (), (), (time.monotonic() - started) * 1000)
+
+
+def rehearse_on(
     copy: Shadow,
     statements: Sequence[Statement],
-    rollback: Sequence[Script],
-    took: Any,
-    emit: Emit,
-    cancelled: Cancelled,
+    *,
+    rollback: Sequence[Script] = (),
+    started: float | None = None,
+    emit: Emit = silent,
+    cancelled: Cancelled = never,
 ) -> Rehearsal:
+    """The same on a shadow that is there already; it can be used for many rehearsals. started: monotonic seconds."""
+    started = time.monotonic() if started is None else started
     emit("phase", {"name": "first-run"})
     name, apart, first = _first_run(copy, statements, emit, cancelled)
     dangers, findings, after, second = blocking(first.measured), [], None, None
@@ -160,12 +168,12 @@ def _rehearse_on(
     return Rehearsal(
         first.failure,
         second,
-        tuple(copy.unlike + list(copy.rows.problems) + _missing_rows(copy, first)),
+        tuple(copy.unlike + list(copy.rows.problems) + _missing_rows(copy, first) + _masked_rows(copy, first)),
         tuple(first.statements),
         tuple(dangers + security(findings)),
         tuple(findings),
         tuple(first.notices),
-        took(),
+        (time.monotonic() - started) * 1000,
         copy.target_fingerprint,
         after,
         failure,
@@ -180,8 +188,8 @@ def _first_run(
     """Run on a fresh clone; where the server wants a statement outside a transaction, begin again with it apart."""
     apart: set[int] = set()
     while True:
-        name = f"rehearsal_{len(apart)}"
-        done = _run(copy.clone(name), statements, apart, emit, cancelled)
+        name = copy.clone()
+        done = _run(copy.url_of(name), statements, apart, emit, cancelled)
         at = len(done.statements)
         refused = done.failure is not None and _NEEDS_NO_TRANSACTION in done.failure.message
         if not refused or done.failure is None or done.failure.sqlstate != "25001" or at in apart:
@@ -262,15 +270,27 @@ def _missing_rows(copy: Shadow, first: _Run) -> list[str]:
     return list(dict.fromkeys(reasons))
 
 
+def _masked_rows(copy: Shadow, first: _Run) -> list[str]:
+    """Statements that search rows for a part of an e-mail: those were replaced on the shadow."""
+    if not copy.rows.rows:
+        return []
+    return [
+        f"{statement.file}:{statement.line}: it looks for parts of e-mails, which were replaced on the shadow"
+        for statement, done in first.measured
+        if _PART_OF_MAIL.search(statement.sql) and any(effect.scans for effect in done.effects)
+    ]
+
+
 def _try_rollback(
     copy: Shadow, statements: Sequence[Statement], apart: set[int], rollback: Sequence[Script], cancelled: Cancelled
 ) -> tuple[Failure | None, bool | None]:
     """Deploy on a fresh clone, roll back, and compare the catalog with the untouched shadow's."""
-    url = copy.clone("rollback")
+    name = copy.clone()
+    url = copy.url_of(name)
     _run(url, statements, apart, silent, cancelled, measured=False)
     read = read_scripts(rollback)
     undone = _run(url, read.statements, set(), silent, cancelled, measured=False)
     if undone.failure:
         return undone.failure, None
-    with connect(copy.as_superuser()) as untouched, connect(copy.as_superuser("rollback")) as changed:
+    with connect(copy.as_superuser()) as untouched, connect(copy.as_superuser(name)) as changed:
         return None, catalog_fingerprint(untouched).digest == catalog_fingerprint(changed).digest

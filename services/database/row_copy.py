@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,10 +45,13 @@ class CopiedRows:
     problems: tuple[str, ...]
 
 
-def copy_rows(target: psycopg.Connection[Any], scratch: psycopg.Connection[Any], how: str) -> CopiedRows:
+def copy_rows(
+    target: psycopg.Connection[Any], scratch: psycopg.Connection[Any], how: str, keep: Sequence[str] = ()
+) -> CopiedRows:
     """Copy rows of all user tables: how = "all", "sample" (the first of each table, orphans left out) or "none".
 
-    target: inside a read-only transaction. scratch: the superuser's connection to the restored catalog.
+    keep: values that are not masked. target: inside a read-only transaction.
+    scratch: the superuser's connection to the restored catalog.
     """
     total, incomplete, problems = 0, set(), []
     scratch.execute("SET session_replication_role = replica")  # no triggers, no foreign keys while loading
@@ -58,7 +62,7 @@ def copy_rows(target: psycopg.Connection[Any], scratch: psycopg.Connection[Any],
             if how == "none" or _is_sample_cut(target, schema, table, how):
                 incomplete |= {name} if _has_rows(target, schema, table) else set()
             if how != "none":
-                total += _copy_table(target, scratch, schema, table, how)
+                total += _copy_table(target, scratch, (schema, table), how, keep)
         except psycopg.Error as error:
             incomplete.add(name)
             problems.append(f"the rows of {name} could not be copied ({error.sqlstate or 'connection lost'})")
@@ -88,15 +92,21 @@ def _is_sample_cut(target: psycopg.Connection[Any], schema: str, table: str, how
 
 
 def _copy_table(
-    target: psycopg.Connection[Any], scratch: psycopg.Connection[Any], schema: str, table: str, how: str
+    target: psycopg.Connection[Any],
+    scratch: psycopg.Connection[Any],
+    place: tuple[str, str],
+    how: str,
+    keep: Sequence[str],
 ) -> int:
-    name = sql.Identifier(schema, table)
+    name = sql.Identifier(*place)
     columns = target.execute(_COLUMNS, (name.as_string(target),)).fetchall()
     if not columns:
         return 0
     limit = sql.SQL(" LIMIT {}").format(sql.Literal(SAMPLE_PER_TABLE)) if how == "sample" else sql.SQL("")
     source = sql.SQL("COPY (SELECT {} FROM ONLY {}{}) TO STDOUT").format(
-        sql.SQL(", ").join(masked(column, kind, constrained=checked) for column, kind, checked in columns), name, limit
+        sql.SQL(", ").join(masked(column, kind, constrained=checked, keep=keep) for column, kind, checked in columns),
+        name,
+        limit,
     )
     into = sql.SQL("COPY {} ({}) FROM STDIN").format(
         name, sql.SQL(", ").join(sql.Identifier(column) for column, _, _ in columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from services.database.connect import (
     inspect_connection,
     refuse_transaction_pooler,
 )
-from services.database.execution import Emit
+from services.database.execution import Emit, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
 from services.database.roles import Circumstances, apply_settings, make_roles, read_circumstances
 from services.database.row_copy import CopiedRows, copy_rows
@@ -51,14 +51,17 @@ class Shadow:
     policy: RowPolicy
     unlike: list[str] = field(default_factory=list)
     password: str = field(default="", repr=False)
+    clones: int = 0
 
-    def clone(self, name: str) -> str:
-        """A fresh copy of the shadow; returns the URL on which the connecting role reaches it."""
+    def clone(self) -> str:
+        """Make a fresh copy of the shadow; returns its name."""
+        self.clones += 1
+        name = f"{_TEMPLATE}_{self.clones}"
         with connect(self.server.dsn()) as admin:
             made = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
             admin.execute(made.format(sql.Identifier(name), sql.Identifier(_TEMPLATE)))
             apply_settings(admin, self.around, name, only_database=True)
-        return self.url_of(name)
+        return name
 
     def url_of(self, name: str) -> str:
         """The URL on which the connecting role reaches a clone."""
@@ -77,10 +80,11 @@ def rows_allowed(facts: ConnectionFacts) -> RowPolicy:
 
 
 @contextmanager
-def shadow(url: str, *, rows: RowPolicy | None, emit: Emit) -> Iterator[Shadow]:
+def shadow(url: str, *, rows: RowPolicy | None, keep: Sequence[str] = (), emit: Emit = silent) -> Iterator[Shadow]:
     """Build a shadow of the target behind `url`; it is gone when the block is left.
 
     The target is read in one read-only snapshot, and nothing is left there. rows None: see `rows_allowed`.
+    keep: e-mails and texts that are copied as they are, because the scripts spell them out.
     Raises NoShadow where none can be made that is like the target, and as `connect` does.
     """
     emit("phase", {"name": "shadow"})
@@ -93,7 +97,8 @@ def shadow(url: str, *, rows: RowPolicy | None, emit: Emit) -> Iterator[Shadow]:
             raise NoShadow(error.what) from error
         with scratch_server(binaries=binaries) as server:
             target.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")
-            yield _build(url, target, server, facts, rows or rows_allowed(facts), emit)
+            emit("phase", {"name": "catalog"})
+            yield _build(url, target, server, facts, rows or rows_allowed(facts), keep)
 
 
 def _build(
@@ -102,7 +107,7 @@ def _build(
     server: Server,
     facts: ConnectionFacts,
     policy: RowPolicy,
-    emit: Emit,
+    keep: Sequence[str],
 ) -> Shadow:
     around = read_circumstances(target)
     fingerprint = catalog_fingerprint(target)
@@ -119,8 +124,7 @@ def _build(
     _restore_catalog(url, target, server)
     with connect(server.dsn(_TEMPLATE)) as copy:
         unlike += _differences(fingerprint, catalog_fingerprint(copy), facts.major, server.binaries.version)
-        emit("phase", {"name": "rows", "policy": policy})
-        copied = copy_rows(target, copy, policy)
+        copied = copy_rows(target, copy, policy, keep)
     target.close()  # all is read: the target sees no more of us
     return Shadow(server, facts, around, fingerprint, copied, policy, unlike, password)
 
