@@ -110,7 +110,10 @@ class World:
         await self._start_rest()
         for name, app in self._apps().items():
             self._serving.append(Serving(app, self.ports.take(name)))
-        if not (memory and kept and await self._recalled(memory["hosting"])):
+        if memory and kept and await self._recalled(memory["hosting"]):
+            for fault_id in memory.get("broken", ()):
+                await self.break_fault(fault_id)
+        else:
             await self.hosting.start(self._commits())
         self._remember()
         self._keeper = asyncio.create_task(self._keep())
@@ -312,7 +315,12 @@ class World:
     def _remember(self) -> None:
         from services.sandbox.hosting_memory import remember
 
-        memory = {"app": self.twin.app, "world": self.kind, "hosting": remember(self.hosting)}
+        memory = {
+            "app": self.twin.app,
+            "world": self.kind,
+            "broken": sorted(self.broken),
+            "hosting": remember(self.hosting),
+        }
         if memory != self._remembered:
             write_json(self.home / "state.json", memory)
             self._remembered = memory

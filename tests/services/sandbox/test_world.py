@@ -142,6 +142,43 @@ def test_an_unknown_fault_is_not_understood(world: RunningWorld) -> None:
         world.client.break_fault("volcano")
 
 
+@pytest.mark.parametrize(("fault", "silent"), [("database-down", "database"), ("api-timeout", "tiny")])
+def test_a_fault_is_visible_when_break_returns_and_gone_when_repair_does(
+    world: RunningWorld, fault: str, silent: str
+) -> None:
+    assert {one["id"]: one["active"] for one in world.client.break_fault(fault)}[fault]
+    broken = world.client.status()
+    assert not broken["ok"]
+    assert not broken[silent]["answers"]
+    assert broken["faults"] == [fault]
+    world.client.repair(fault)
+    repaired = world.client.status()
+    assert repaired["ok"]
+    assert repaired["faults"] == []
+
+
+def test_the_database_stays_down_until_it_is_repaired(world: RunningWorld) -> None:
+    world.client.break_fault("database-down")
+    try:
+        assert not until(lambda: bool(world.client.status()["database"]["answers"]), within_s=1.5)
+    finally:
+        world.client.repair()
+    assert world.client.status()["ok"]
+
+
+def test_reset_repairs_every_fault(world: RunningWorld) -> None:
+    for fault in ("openai-no-quota", "database-down", "api-timeout"):
+        world.client.break_fault(fault)
+    status = world.client.reset()
+    assert status["ok"]
+    assert status["faults"] == []
+    key = world.target.openai_key
+    assert key is not None
+    body = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "hello"}]}
+    with httpx.Client(trust_env=False, headers={"Authorization": f"Bearer {key.get_secret_value()}"}) as client:
+        assert client.post(f"{world.target.openai_url}/chat/completions", json=body).status_code == 200
+
+
 def test_control_answers_nobody_without_its_token(world: RunningWorld) -> None:
     assert world.target.fault_control_url is not None
     base = world.target.fault_control_url.rsplit("/", 1)[0]
@@ -185,6 +222,13 @@ class TestRestart:
             assert second.target == target
             assert serving(second) == NEW
             assert deploy_rows(second, "SELECT count(*) FROM notes") == [(10,)]
+
+    def test_a_fault_stays_broken(self, home: Path) -> None:
+        with running_world(home) as first:
+            first.client.break_fault("api-timeout")
+        with running_world(home) as second:
+            assert second.told[0]["faults"] == ["api-timeout"]
+            assert not second.told[0]["tiny"]["answers"]
 
     def test_a_kind_that_is_named_begins_anew(self, home: Path) -> None:
         with running_world(home, world="after"):
