@@ -240,13 +240,16 @@ def application_name(job_id: str) -> str:
     return f"{APPLICATION_NAME} {job_id}"[:63]
 
 
-def outcome(url: str, job_id: str) -> Literal["applied", "not-applied", "in-progress"]:
+def outcome(
+    url: str, job_id: str, column: Literal["job_id", "rollback_job_id"] = "job_id"
+) -> Literal["applied", "not-applied", "in-progress"]:
     """What became of a deploy whose client is gone: told by its receipt and by the sessions still there.
 
+    column: "rollback_job_id" asks the same of a rollback.
     "in-progress" while its server process lives, or while a process that we cannot name holds the lock.
     """
     with connect(url, read_only=True, statement_timeout_s=10) as conn:
-        if receipt_of(conn, "job_id", job_id):
+        if receipt_of(conn, column, job_id):
             return "applied"
         alive = conn.execute(
             "SELECT FROM pg_catalog.pg_stat_activity"
@@ -257,4 +260,4 @@ def outcome(url: str, job_id: str) -> Literal["applied", "not-applied", "in-prog
         if alive is not None or (holder is not None and not holder[1]):
             return "in-progress"
         # It may have committed between our two looks.
-        return "applied" if receipt_of(conn, "job_id", job_id) else "not-applied"
+        return "applied" if receipt_of(conn, column, job_id) else "not-applied"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import SecretStr
 
 from services.app_definition import load_app
 from services.database.connect import connect, inspect_connection
 from services.database.deploy import deploy as deploy_scripts
-from services.database.deploy import outcome
 from services.database.execution import Stopped
+from services.database.receipts import outcome
 from services.database.rehearsal import rehearse as rehearse_scripts
+from services.database.restore import restore as restore_snapshot
+from services.database.rollback import RollbackResult
 from services.database.rollback import rollback as roll_back_scripts
-from services.database.rollback import rollback_outcome
 from services.database.shadow import RowPolicy
-from services.database.snapshot import restore as restore_snapshot
 from services.database.verification import Query
 from services.database.verification import verify as verify_queries
 from services.errors import Refused
@@ -171,37 +169,45 @@ def settle_deploy(context: JobContext) -> Outcome | None:
 
 def rollback(context: JobContext) -> Outcome:
     """Take the release out of the database, with a proved snapshot of every row that goes."""
-    release = release_of(context)
     refuse_while_needed(context)
     try:
-        done = roll_back_scripts(
-            deploying_url(context.target),
-            release.id,
-            release.rollback,
-            actor=context.job.actor.id,
-            job_id=context.job.id,
-            emit=context.emit,
-            cancelled=context.cancelled,
-        )
+        return _rolled_back(_roll_back(context))
     except Stopped:
         return Outcome(JobState.CANCELLED, "Stopped before COMMIT: nothing was rolled back.", {"applied": False})
-    return _rolled_back(done)
 
 
-def _rolled_back(done: Any) -> Outcome:
-    good = done.fingerprint_restored and done.rows_lost == 0
-    catalog = "is exactly as before" if done.fingerprint_restored else "is NOT as before the deploy"
-    summary = f"Rolled back; the catalog {catalog}; {done.rows_lost} rows lost; snapshot {done.snapshot_id}."
-    return Outcome(JobState.PASSED if good else JobState.FAILED, summary, done.to_json())
+def _roll_back(context: JobContext) -> RollbackResult:
+    release = release_of(context)
+    return roll_back_scripts(
+        deploying_url(context.target),
+        release.id,
+        release.rollback,
+        actor=context.job.actor.id,
+        job_id=context.job.id,
+        emit=context.emit,
+        cancelled=context.cancelled,
+    )
+
+
+def _rolled_back(done: RollbackResult) -> Outcome:
+    catalog = {
+        True: "is exactly as before the deploy",
+        False: f"is NOT as before the deploy ({done.not_restored})",
+        None: "cannot be compared: there is no deploy receipt",
+    }[done.fingerprint_restored]
+    kept = f"{done.rows_kept} rows are kept in snapshot {done.snapshot_id}" if done.snapshot_id else "no row was lost"
+    summary = f"Rolled back. The catalog {catalog}; {kept}; {done.rows_lost} rows lost."
+    return Outcome(STATE_OF[done.verdict], summary, done.to_json())
 
 
 def settle_rollback(context: JobContext) -> Outcome | None:
     """What became of a rollback whose worker died: the deploy receipt tells whether it was taken back."""
-    found = rollback_outcome(deploying_url(context.target), context.job.id)
+    found = outcome(deploying_url(context.target), context.job.id, "rollback_job_id")
     if found == "in-progress":
         return None
     if found == "applied":
-        return Outcome(JobState.PASSED, "The worker died, but the rollback is in the target's receipt.", {})
+        # Asked again under the same job, the engine changes nothing and tells what was done.
+        return _rolled_back(_roll_back(context))
     return Outcome(
         JobState.INTERRUPTED, "The worker died before COMMIT: nothing was rolled back. It can be resumed.", {}
     )
@@ -211,7 +217,7 @@ def restore(context: JobContext) -> Outcome:
     """Put the rows of a snapshot back."""
     done = restore_snapshot(deploying_url(context.target), str(context.job.payload["snapshot_id"]), emit=context.emit)
     return Outcome(
-        JobState.PASSED if not done.conflicts else JobState.FAILED,
+        STATE_OF[done.verdict],
         f"{done.rows_restored} rows are back; {len(done.conflicts)} conflicts.",
         done.to_json(),
     )
