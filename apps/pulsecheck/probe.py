@@ -166,12 +166,14 @@ class Probe:
         )
 
     def _restore_quotas(self, user_id: str, before: Sequence[Row]) -> None:
-        """The trigger subtracts what is deleted; what it cannot give back is the time of the last change."""
+        """The trigger subtracts what is deleted; what it cannot give back is the time of the last change, and how many
+        digits the cost was written with."""
         for row in before:
             self.conn.execute(
-                "update public.daily_usage_quotas set updated_at = %s where user_id = %s and usage_date = %s"
-                " and requests_used = %s and tokens_used = %s",
-                (row.get("updated_at"), row["user_id"], row["usage_date"], row["requests_used"], row["tokens_used"]),
+                "update public.daily_usage_quotas set updated_at = %(updated_at)s, cost_usd = %(cost_usd)s"
+                " where user_id = %(user_id)s and usage_date = %(usage_date)s and requests_used = %(requests_used)s"
+                " and tokens_used = %(tokens_used)s and cost_usd = %(cost_usd)s",
+                row,
             )
 
     def _restore_users(self, before: Sequence[Row]) -> None:

@@ -42,12 +42,18 @@ BEGIN
 
     -- What we must change but do not own.
     FOR wrong IN
-        SELECT c.relname, pg_catalog.pg_get_userbyid(c.relowner) AS owner
+        SELECT c.relname::text, pg_catalog.pg_get_userbyid(c.relowner) AS owner
         FROM pg_catalog.pg_class AS c
         WHERE c.relnamespace = 'public'::regnamespace
           AND c.relname IN ('users', 'user_tier_limits', 'journal_summaries', 'ai_usage_logs', 'ai_feedback',
                             'daily_usage_quotas', 'beta_daily_metrics', 'beta_user_engagement', 'beta_feedback_analysis')
           AND NOT pg_catalog.pg_has_role(current_user, c.relowner, 'USAGE')
+        UNION ALL
+        SELECT p.oid::regprocedure::text, pg_catalog.pg_get_userbyid(p.proowner)
+        FROM pg_catalog.pg_proc AS p
+        WHERE p.pronamespace = 'public'::regnamespace
+          AND p.proname IN ('get_user_tier_info', 'reset_daily_usage_counters', 'keep_daily_usage_quota', 'probe_beta_release')
+          AND NOT pg_catalog.pg_has_role(current_user, p.proowner, 'USAGE')
     LOOP
         problems := problems || format('public.%s belongs to %s, and %s may not change it: connect as its owner',
                                        wrong.relname, wrong.owner, current_user);

@@ -82,14 +82,13 @@ BEGIN
         UPDATE public.users AS u
         SET daily_ai_usage = 0, daily_usage_reset_at = now()
         WHERE u.daily_ai_usage <> 0
-           OR u.id::text IN (SELECT log.user_id FROM public.ai_usage_logs AS log
-                             WHERE log.created_at >= greatest(today, u.daily_usage_reset_at));
+           OR u.id::text IN (SELECT log.user_id FROM public.ai_usage_logs AS log WHERE log.created_at >= today);
         GET DIAGNOSTICS users_reset = ROW_COUNT;
         RETURN users_reset;
     END
     $function$;
     COMMENT ON FUNCTION public.reset_daily_usage_counters() IS
-        'Starts the day''s count anew for every user who has used some of it; returns how many. [beta-optimization]';
+        'Starts the day''s count anew for every user who has a call today or a counter; returns how many. [beta-optimization]';
 END
 $reset_daily_usage_counters$;
 

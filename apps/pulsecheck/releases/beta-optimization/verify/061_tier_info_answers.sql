@@ -1,6 +1,6 @@
--- Proves that get_user_tier_info, really called, gives one complete and right row for every user and for callers not in users.
+-- Proves that get_user_tier_info, really called for up to 100 users of each tier and for callers not in users, gives one right row.
 -- A row shows who was asked for, and what came back beside what the tier rule says.
-WITH asked AS (
+WITH ruled AS (
     SELECT
         u.id::text AS user_id,
         CASE
@@ -9,6 +9,11 @@ WITH asked AS (
             ELSE 'free'
         END AS tier
     FROM public.users AS u
+),
+asked AS (
+    SELECT numbered.user_id, numbered.tier
+    FROM (SELECT ruled.*, row_number() OVER (PARTITION BY ruled.tier ORDER BY ruled.user_id) AS place FROM ruled) AS numbered
+    WHERE numbered.place <= 100
     UNION ALL
     SELECT stranger.user_id, 'free'
     FROM (VALUES ('nobody-' || gen_random_uuid()), (gen_random_uuid()::text), ('nobody@example.invalid')) AS stranger (user_id)
