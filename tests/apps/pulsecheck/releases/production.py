@@ -160,5 +160,12 @@ CREATE TABLE ai_usage_logs (
 INSERT INTO ai_usage_logs (user_id, total_tokens) VALUES ('user_123', 10), ('user_123', 20), ('other', 5);
 CREATE VIEW beta_daily_metrics AS
 SELECT created_at::text AS metric_date, count(*)::integer AS calls FROM ai_usage_logs GROUP BY 1;
+CREATE TABLE ai_feedback (
+    id serial PRIMARY KEY, user_id varchar(255), feedback_type varchar(20), created_at timestamptz DEFAULT now());
+INSERT INTO ai_feedback (user_id, feedback_type) VALUES ('user_123', 'thumbs_up');
+CREATE TABLE daily_usage_quotas (
+    id serial PRIMARY KEY, user_id varchar(255), usage_date date, requests_used integer, tokens_used integer);
+INSERT INTO daily_usage_quotas (user_id, usage_date, requests_used, tokens_used)
+VALUES ('user_123', (now() AT TIME ZONE 'UTC')::date, 2, 30), ('other', (now() AT TIME ZONE 'UTC')::date, 1, 5);
 CREATE FUNCTION get_user_tier_info(p_user_id text) RETURNS text LANGUAGE sql AS $$ SELECT 'premium' $$;
 """
