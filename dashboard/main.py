@@ -9,7 +9,7 @@ from dashboard.components.problem import problems_shown
 from dashboard.edge.shell import ICON, TITLE
 
 st.set_page_config(page_title=TITLE, page_icon=ICON, layout="wide", initial_sidebar_state="auto")
-st.logo(ICON, size="large", alt=TITLE)
+st.logo(ICON, size="large")
 page = st.navigation(nav.build_pages(), position="sidebar", expanded=True)
 with problems_shown():
     here = context.current()

@@ -8,6 +8,9 @@ from typing import Any
 import streamlit as st
 
 from dashboard.context import PageContext
+from services.access.permissions import Permission
+from services.analytics.definition import AnalyticsDefinition
+from services.analytics.metrics import Analytics, read_analytics
 from services.errors import Unavailable
 from services.jobs.faults import known_faults
 from services.releases.bundle import Release
@@ -28,15 +31,33 @@ def _blast_radius(
     from services.database.blast_radius import blast_radius
 
     del content_hash
-    secret = _context.target.deploy_url or _context.target.database_url
+    return [loss.to_json() for loss in blast_radius(_database(_context, target), _release.rollback)]
+
+
+def analytics_now(context: PageContext, definition: AnalyticsDefinition) -> Analytics:
+    """The app's own numbers as this person may see them, asked at most every 30 s. Raises Refused, Unavailable."""
+    context.target.require(Level.OBSERVE)
+    is_admin = context.actor.may(Permission.SEE_SMALL_GROUPS)
+    return _analytics(context.target.name, is_admin, _context=context, _definition=definition)
+
+
+@st.cache_data(ttl=30, max_entries=8, show_spinner="Reading the views …")
+def _analytics(target: str, is_admin: bool, *, _context: PageContext, _definition: AnalyticsDefinition) -> Analytics:
+    url = _database(_context, target)
+    return read_analytics(url, _definition, _context.now, is_admin=is_admin)
+
+
+def _database(context: PageContext, target: str) -> str:
+    """The address to read with: the read-only one where there is one."""
+    secret = context.target.database_url or context.target.deploy_url
     if secret is None:
         raise Unavailable(
             f"{target} has no database_url.",
-            "What would go is not known.",
+            "What its database holds is not known.",
             "Set it; /settings shows the way.",
             f"targets.{target}.database_url",
         )
-    return [loss.to_json() for loss in blast_radius(secret.get_secret_value(), _release.rollback)]
+    return secret.get_secret_value()
 
 
 def faults_now(context: PageContext) -> Sequence[Mapping[str, Any]]:

@@ -1,5 +1,39 @@
-"""The page analytics."""
+"""Analytics: what the release's users do and cost, as numbers with a definition and a state each."""
 
 import streamlit as st
 
-st.caption("analytics")
+from dashboard.components import times
+from dashboard.components.empty import not_yet
+from dashboard.components.plain import plain
+from dashboard.components.problem import problems_shown
+from dashboard.context import current
+from dashboard.panels import numbers
+from dashboard.reads import analytics_now
+from dashboard.runs import app_of
+from services.jobs.queue import JobState, recent_jobs
+
+
+@st.fragment(run_every=30)
+def live() -> None:
+    with problems_shown():
+        context = current()
+        definition = app_of(context).analytics
+        if not definition.views:
+            not_yet("This app names no views to read.", "They stand in its app.yaml.")
+            return
+        found = analytics_now(context, definition)
+        st.caption(plain(f"Read {times.age(found.read_at, context.now)} from the views of {context.target.name}."))
+        numbers.contradictions(found.contradictions)
+        numbers.metric_tiles(found.metrics)
+        deploys = recent_jobs(context.store, context.target.name, kind="deploy")
+        marks = {job.finished: "deploy" for job in deploys if job.finished and job.state is JobState.PASSED}
+        for pair in zip(found.charts[::2], [*found.charts[1::2], None], strict=False):
+            for column, chart in zip(st.columns(2, gap="medium"), pair, strict=True):
+                if chart is not None:
+                    with column.container(border=True):
+                        numbers.chart_panel(chart, marks)
+        for table in found.tables:
+            numbers.view_table(table)
+
+
+live()

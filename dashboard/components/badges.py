@@ -46,6 +46,9 @@ STATES: Mapping[str, Look] = {
     "not granted": Look("Not granted", "lock", "gray"),
     "broken": Look("Broken", "bolt", "red"),
     "whole": Look("Whole", "check_circle", "green"),
+    "no data yet": Look("No data yet", "hourglass_empty", "gray"),
+    "not measured": Look("Not measured", "do_not_disturb_on", "gray"),
+    "truncated": Look("Truncated", "content_cut", "orange"),
     "healthy": Look("Healthy", "check_circle", "green"),
     "explained": Look("Explained", "troubleshoot", "red"),
 }

@@ -17,6 +17,7 @@ from dashboard.edge.shell import PLAIN_PAGE_POLICY
 from dashboard.edge.sign_in_page import problem_page, sign_in_page, sign_out_page
 from services.access.permissions import Actor
 from services.access.sessions import close_session, open_session, session_actor
+from services.clients.http import Kind, UpstreamError
 from services.errors import NotUnderstood, OpsError, Refused
 from services.settings import Settings, Target
 from services.store.database import Store
@@ -104,13 +105,19 @@ def _take_sign_in(access: Access, request: Request, form: dict[str, str]) -> Res
         actor = access.authenticate(target, email, password)
         token = open_session(access.store(), actor, access.clock())
     except OpsError as error:
-        status = 401 if isinstance(error, Refused) else 503
+        status = 401 if _is_denial(error) else 503
         shown = "" if form.get("account") else email
         problem = (error.what, error.means, error.do)
         return _page(_sign_in(settings, target, after, problem=problem, email=shown), status)
     response = RedirectResponse(after, status_code=303)
     set_session(response, target.name, token, secure=request.url.scheme == "https")
     return response
+
+
+def _is_denial(error: OpsError) -> bool:
+    """Whether the person was turned away, or could not be asked about."""
+    wrong = isinstance(error, UpstreamError) and error.kind is Kind.UNAUTHORISED
+    return wrong or isinstance(error, Refused | NotUnderstood)
 
 
 def _credentials(target: Target, form: dict[str, str]) -> tuple[str, str]:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.components.plain import plain
-from services.database.script import Script
 from services.releases.bundle import Release
 
 
 def scripts_panel(release: Release) -> None:
     """One file at a time; the chosen one is in the address."""
-    scripts: dict[str, Script] = {
-        script.file: script for part in (release.deploy, release.verify, release.rollback) for script in part
-    }
+    scripts = {script.file: script.sql for script in (*release.deploy, *release.rollback)}
+    scripts |= {query.file: query.sql for query in release.verify}
     chosen = st.selectbox("File", list(scripts), key="file", bind="query-params")
-    if chosen is None:
-        return
     st.caption(plain(f"As pinned, content {release.content_hash[:12]}."))
-    st.code(scripts[chosen].sql, language="sql", line_numbers=True, height=520)
+    st.code(scripts[chosen], language="sql", line_numbers=True, height=520)

@@ -1,0 +1,1 @@
+"""The dashboard apart from its pages: edge, frame, components, command line, processes."""
