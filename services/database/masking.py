@@ -10,7 +10,7 @@ from psycopg import sql
 FREE_TEXT_CHARACTERS = 20
 """Text with a blank in it counts as free text from this length on; shorter is a label or a name of a state."""
 
-_JSON_TEXT = r'"(?:[^"\\]|\\.)*[\s@](?:[^"\\]|\\.)*"(?!\s*:)'
+_JSON_PIECES = r'("(?:[^"\\]|\\.)*")(\s*:)?|([^"]+)'
 _TEXT_TYPES = {"text", "character varying", "character", "citext"}
 
 
@@ -43,13 +43,12 @@ def masked(column: str, type_name: str, *, constrained: bool, keep: Sequence[str
             " FROM pg_catalog.unnest({0}) WITH ORDINALITY AS item(value, at) ORDER BY at) ELSE {0} END"
         ).format(name, _text(sql.Identifier("item", "value"), keep, free_text=not constrained))
     if type_name in ("json", "jsonb") and not constrained:
-        # Strings that are values, not keys, and hold a blank or an at-sign.
-        return sql.SQL("pg_catalog.regexp_replace({0}::text, {1}, {2}, 'g')::{3}").format(
-            name,
-            sql.Literal(r'"(?:[^"\\]|\\.)*[\s@](?:[^"\\]|\\.)*"(?!\s*:)'),
-            sql.Literal('"text"'),
-            sql.SQL(type_name),
-        )
+        # Cut into strings (a key's with its colon) and the rest, so that no quote is taken for the wrong end.
+        return sql.SQL(
+            "(SELECT pg_catalog.string_agg(CASE WHEN cut[1] IS NULL THEN cut[3] WHEN cut[2] IS NULL AND cut[1] ~ {1}"
+            " THEN '\"' || pg_catalog.md5(cut[1]) || '\"' ELSE cut[1] || COALESCE(cut[2], '') END, '' ORDER BY at)"
+            " FROM pg_catalog.regexp_matches({0}::text, {2}, 'g') WITH ORDINALITY AS piece(cut, at))::{3}"
+        ).format(name, sql.Literal(r"[\s@]"), sql.Literal(_JSON_PIECES), sql.SQL(type_name))
     return name
 
 
