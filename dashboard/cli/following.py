@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 from dashboard import composition
 from dashboard.cli.answer import BAD, GOOD, UNKNOWN, tell
 from dashboard.cli.person import person
+from dashboard.processes.logs import log_to
 from dashboard.processes.signals import StopSignals
 from services.errors import OpsError, Refused, Unavailable
 from services.jobs.handlers import make_worker
@@ -75,6 +77,7 @@ class _OwnWorker:
     """Runs one job in a thread of this process, or settles it where its worker died."""
 
     def __init__(self, job_id: str) -> None:
+        log_to(sys.stderr)
         self._worker = make_worker(composition.store(), composition.settings, watch=False)
         self._thread = threading.Thread(target=self._work, args=(self._worker, job_id), name="own-worker", daemon=True)
         self._thread.start()

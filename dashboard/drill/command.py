@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from dashboard.cli.person import person
 from dashboard.drill import witness
 from dashboard.drill.forward import Course, utc_now
 from dashboard.drill.stage import Stage, stage
+from dashboard.processes.logs import log_to
 from services.errors import OpsError
 from services.jobs.queue import JobState, enqueue
 from services.releases.actions import back_out_app, roll_back, rollback_phrase
@@ -49,6 +51,7 @@ class Report:
 
 def run_drill(reference: str, tell: Tell, environ: Mapping[str, str]) -> Answer:
     """Drill a release. Exit code 0 only if every step passed, the score rose, and everything of before came back."""
+    log_to(sys.stderr)
     began = time.monotonic()
     report = Report()
     tell("Starting a sandbox of the drill's own ...")
