@@ -216,6 +216,23 @@ def _rest_ok(answer: Answer) -> Answer:
     raise error
 
 
+def _auth_failed(error: Exception) -> UpstreamError:
+    """The package wraps what the network did in errors of its own; the first of the chain tells."""
+    import httpx
+
+    first: BaseException | None = error
+    while first is not None and not isinstance(first, httpx.HTTPError):
+        first = first.__cause__ or first.__context__
+    if isinstance(first, httpx.TimeoutException):
+        return UpstreamError("Supabase", Kind.TIMEOUT, "Supabase Auth gave no answer in time.")
+    if isinstance(first, httpx.TransportError):
+        return UpstreamError("Supabase", Kind.UNREACHABLE, "Supabase Auth cannot be reached.")
+    if isinstance(first, httpx.HTTPStatusError) and first.response.status_code >= 500:
+        return UpstreamError("Supabase", Kind.SERVER_ERROR, "Supabase Auth failed.", status=first.response.status_code)
+    # pydantic's ValidationError (a ValueError) is what a web page with status 200 turns into.
+    return UpstreamError("Supabase", Kind.NOT_UNDERSTOOD, "Supabase Auth answered something that is not understood.")
+
+
 def _list(answer: Answer) -> list[Mapping[str, Any]]:
     body = answer.json()
     if not isinstance(body, list):
@@ -251,14 +268,8 @@ def _sign_in(url: str, key: str, email: str, password: str) -> SignedIn:
             status=error.status,
             code=error.code,
         ) from None
-    except httpx.TimeoutException:
-        raise UpstreamError("Supabase", Kind.TIMEOUT, "Supabase Auth gave no answer in time.") from None
-    except httpx.HTTPError:
-        raise UpstreamError("Supabase", Kind.UNREACHABLE, "Supabase Auth cannot be reached.") from None
-    except (AuthError, ValueError) as error:
-        # pydantic's ValidationError (a ValueError) is what a web page with status 200 turns into.
-        kind = Kind.NOT_UNDERSTOOD if isinstance(error, ValueError) else Kind.SERVER_ERROR
-        raise UpstreamError("Supabase", kind, "Supabase Auth answered something that is not understood.") from None
+    except (AuthError, httpx.HTTPError, ValueError) as error:
+        raise _auth_failed(error) from None
     finally:
         http.close()
     if answer.user is None or answer.session is None:
