@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from services.database.server import Server, scratch_server
 from services.releases.bundle import Release, load_release
+from services.sandbox.postgres import OWNER, Cluster
 from tests.apps.pulsecheck.releases.production import FOLDER, Database, Shape, on_plain_server
 
 Production = Callable[[Shape], Database]
@@ -30,6 +32,22 @@ def production(make_supabase_database: Callable[[], Any], postgres_server: Serve
         return database
 
     return make
+
+
+@pytest.fixture(scope="session")
+def deployed_database(
+    supabase_cluster: Cluster, supabase_template: str, postgres_server: Server, release: Release
+) -> Iterator[Database]:
+    """One database with the release in it, for tests that roll back whatever they do."""
+    with psycopg.connect(postgres_server.dsn(), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE beta_deployed TEMPLATE {supabase_template} OWNER {OWNER}".encode())
+        database = Database(
+            supabase_cluster.dsn(OWNER, "beta_deployed"), postgres_server.dsn("beta_deployed"), postgres_server
+        )
+        database.run(Shape("varchar(255)", "level", rows=True, rights=False).sql())
+        database.run(release.deploy)
+        yield database
+        admin.execute("DROP DATABASE beta_deployed WITH (FORCE)")
 
 
 @pytest.fixture

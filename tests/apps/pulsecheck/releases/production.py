@@ -136,11 +136,10 @@ def on_plain_server(server: Server) -> Database:
 
 SHAPES = [
     Shape(user_id, levels, rows, rights)
-    for user_id, levels, rows, rights in product(
-        ("varchar(255)", "uuid"), ("level", "score"), (True, False), (True, False)
-    )
+    for user_id, levels in product(("varchar(255)", "uuid"), ("level", "score"))
+    for rows, rights in ((True, False), (False, True))
 ]
-"""All shapes of production before the release."""
+"""The shapes of production before the release."""
 
 LEFTOVERS = """
 -- What an earlier attempt by hand may have left: a table with rows and open to everyone, a log without a price, a view

@@ -92,7 +92,8 @@ BEGIN
 END
 $reset_daily_usage_counters$;
 
--- A call without a price counts as a call and adds nothing to the cost; it must not turn the sum into null.
+-- A call without a price counts as a call and adds nothing to the cost; it must not turn the sum into null. trim_scale
+-- keeps a sum from which something was taken away the same, digit by digit, as one to which it was never added.
 DO $keep_daily_usage_quota$
 BEGIN
     CREATE OR REPLACE FUNCTION public.keep_daily_usage_quota()
@@ -104,18 +105,18 @@ BEGIN
         IF TG_OP IN ('INSERT', 'UPDATE') THEN
             INSERT INTO public.daily_usage_quotas AS quota (user_id, usage_date, requests_used, tokens_used, cost_usd)
             VALUES (NEW.user_id, (NEW.created_at AT TIME ZONE 'UTC')::date, 1, coalesce(NEW.total_tokens, 0),
-                    coalesce(NEW.cost_usd, 0))
+                    trim_scale(coalesce(NEW.cost_usd, 0)))
             ON CONFLICT (user_id, usage_date) DO UPDATE
             SET requests_used = coalesce(quota.requests_used, 0) + EXCLUDED.requests_used,
                 tokens_used = coalesce(quota.tokens_used, 0) + EXCLUDED.tokens_used,
-                cost_usd = coalesce(quota.cost_usd, 0) + EXCLUDED.cost_usd,
+                cost_usd = trim_scale(coalesce(quota.cost_usd, 0) + EXCLUDED.cost_usd),
                 updated_at = now();
         END IF;
         IF TG_OP IN ('UPDATE', 'DELETE') THEN
             UPDATE public.daily_usage_quotas AS quota
             SET requests_used = coalesce(quota.requests_used, 0) - 1,
                 tokens_used = coalesce(quota.tokens_used, 0) - coalesce(OLD.total_tokens, 0),
-                cost_usd = coalesce(quota.cost_usd, 0) - coalesce(OLD.cost_usd, 0),
+                cost_usd = trim_scale(coalesce(quota.cost_usd, 0) - coalesce(OLD.cost_usd, 0)),
                 updated_at = now()
             WHERE quota.user_id = OLD.user_id AND quota.usage_date = (OLD.created_at AT TIME ZONE 'UTC')::date;
             DELETE FROM public.daily_usage_quotas AS quota
@@ -150,7 +151,7 @@ BEGIN
     -- Calls that were logged before there was a trigger: their missing days are summed; no row that is there is changed.
     INSERT INTO public.daily_usage_quotas (user_id, usage_date, requests_used, tokens_used, cost_usd)
     SELECT log.user_id, (log.created_at AT TIME ZONE 'UTC')::date, count(*), coalesce(sum(log.total_tokens), 0),
-           coalesce(sum(log.cost_usd), 0)
+           trim_scale(coalesce(sum(log.cost_usd), 0))
     FROM public.ai_usage_logs AS log
     WHERE log.user_id IS NOT NULL
     GROUP BY 1, 2
