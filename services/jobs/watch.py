@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.app_definition import AppDefinition, load_app
+from services.checks.registry import CheckSpec
 from services.checks.runner import run_checks
 from services.jobs.checking import check_context
 from services.releases.ledger import newest_evidence, record_evidence
-from services.settings import Level, Settings
+from services.settings import Settings
 from services.store.database import Store
 from services.store.tables import evidence, interests
 
 INTEREST = timedelta(seconds=30)
 REFRESH = timedelta(seconds=5)
+# What watching may use up of an upstream that counts our calls, in calls an hour and target: Railway grants 1,000 on
+# its smaller plan, Supabase's Management API 120 a minute; people and jobs need most of it.
+CALLS_PER_HOUR: Mapping[str, int] = {"Railway": 360, "Supabase": 1800}
 KEEP = timedelta(hours=24)
 
 
@@ -60,8 +64,11 @@ def _refresh_target(settings: Settings, store: Store, name: str, now: datetime) 
     target = settings.target(name)
     app = load_app(target.app)
     catalogue = app.catalogue()
-    due = _due(store, name, [check for check in watched_checks(app) if not catalogue[check].mutates], now)
-    if not due or not target.allows(Level.LOOK):
+    watched = [catalogue[check] for check in watched_checks(app)]
+    newest = newest_evidence(store, name, [spec.id for spec in watched])
+    pauses = intervals(spec for spec in watched if not spec.mutates)
+    due = [check for check, pause in pauses.items() if check not in newest or now - newest[check].started >= pause]
+    if not due:
         return False
     taken = run_checks(catalogue, due, check_context(store, target, app, now), now)
     record_evidence(store, taken)
@@ -69,10 +76,25 @@ def _refresh_target(settings: Settings, store: Store, name: str, now: datetime) 
     return True
 
 
-def _due(store: Store, target: str, checks: Iterable[str], now: datetime) -> list[str]:
-    wanted = list(checks)
-    newest = newest_evidence(store, target, wanted)
-    return [check for check in wanted if check not in newest or now - newest[check].started >= REFRESH]
+def intervals(specs: Iterable[CheckSpec]) -> dict[str, timedelta]:
+    """How long to wait between two looks of each check: five seconds where looking is free; as long as the upstream's
+    share of calls demands where it counts them; and as long as the evidence counts where a look costs money."""
+    watched = list(specs)
+    calls = {
+        upstream: sum(spec.cost.calls for spec in watched if upstream in spec.touches) for upstream in CALLS_PER_HOUR
+    }
+    return {spec.id: _interval(spec, calls) for spec in watched}
+
+
+def _interval(spec: CheckSpec, calls: Mapping[str, int]) -> timedelta:
+    if spec.cost.tokens or spec.cost.cents:
+        return timedelta(seconds=spec.expires_s)
+    shares = [
+        timedelta(hours=1) * calls[upstream] / CALLS_PER_HOUR[upstream]
+        for upstream in spec.touches
+        if upstream in calls
+    ]
+    return max([REFRESH, *shares])
 
 
 def _forget_old(store: Store, now: datetime) -> None:

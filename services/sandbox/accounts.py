@@ -24,7 +24,7 @@ class Account(BaseModel):
     def app_metadata(self) -> dict[str, Any]:
         """What only the service may write: the one place a role is read from."""
         told: dict[str, Any] = {"provider": "email", "providers": ["email"]}
-        return told if self.ops_role is None else {**told, "ops_role": self.ops_role}
+        return told if self.ops_role is None else {**told, "ops_role": self.ops_role, "name": self.name}
 
 
 _PEOPLE: tuple[tuple[str, str, str, Role | None], ...] = (

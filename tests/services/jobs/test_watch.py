@@ -1,0 +1,80 @@
+"""Watching: only what somebody looks at, never what writes, and within what each upstream lets us ask."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+import services.jobs.watch as watch
+from services.app_definition import load_app
+from services.checks.registry import Catalogue, CheckSpec, Cost
+from services.jobs.watch import CALLS_PER_HOUR, INTEREST, REFRESH, intervals, refresh, show_interest
+from services.releases.ledger import newest_evidence
+from services.settings import Settings
+from services.store.database import Store
+from services.verdict import Finding, Verdict
+from tests.services.conftest import NOON
+
+
+def spec(check_id: str, *touches: str, calls: int = 1, tokens: int = 0, mutates: bool = False) -> CheckSpec:
+    return CheckSpec(
+        check_id,
+        check_id,
+        "",
+        lambda context: Finding(Verdict.PASS, "seen"),
+        ("before",),
+        touches,
+        cost=Cost(calls, tokens),
+        mutates=mutates,
+        expires_s=900,
+    )
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    catalogue = Catalogue([spec("free", "PulseCheck API"), spec("writes", "database", mutates=True)])
+    app = load_app("pulsecheck")
+    monkeypatch.setattr(type(app), "catalogue", lambda _: catalogue)
+    monkeypatch.setattr(watch, "watched_checks", lambda _: ["free", "writes"])
+    return ["free", "writes"]
+
+
+def test_what_nobody_looks_at_is_not_asked(store: Store, settings: Settings, watched: list[str]) -> None:
+    assert refresh(settings, store, NOON) is False
+    assert newest_evidence(store, "staging", watched) == {}
+
+
+def test_what_somebody_looks_at_is_kept_fresh_and_nothing_is_written(
+    store: Store, settings: Settings, watched: list[str]
+) -> None:
+    show_interest(store, "staging", "war-room", NOON)
+    assert refresh(settings, store, NOON) is True
+    assert newest_evidence(store, "staging", watched).keys() == {"free"}
+    assert refresh(settings, store, NOON + timedelta(seconds=1)) is False
+    assert refresh(settings, store, NOON + REFRESH + timedelta(seconds=1)) is True
+
+
+def test_interest_ends_by_itself(store: Store, settings: Settings, watched: list[str]) -> None:
+    show_interest(store, "staging", "war-room", NOON)
+    assert refresh(settings, store, NOON + INTEREST) is False
+
+
+def test_a_look_that_costs_money_is_repeated_only_when_its_evidence_ends() -> None:
+    assert intervals([spec("paid", "OpenAI", tokens=20)])["paid"] == timedelta(seconds=900)
+
+
+def test_counted_calls_stay_within_the_upstreams_share() -> None:
+    specs = [spec(f"check-{number}", "Railway", calls=3) for number in range(4)]
+    an_hour = sum(timedelta(hours=1) / pause * 3 for pause in intervals(specs).values())
+    assert an_hour == pytest.approx(CALLS_PER_HOUR["Railway"])
+
+
+def test_pulsechecks_own_watch_fits() -> None:
+    app = load_app("pulsecheck")
+    catalogue = app.catalogue()
+    specs = [catalogue[check] for check in watch.watched_checks(app) if not catalogue[check].mutates]
+    pauses = intervals(specs)
+    for upstream, allowed in CALLS_PER_HOUR.items():
+        used = sum(timedelta(hours=1) / pauses[one.id] * one.cost.calls for one in specs if upstream in one.touches)
+        assert used <= allowed * 1.001
