@@ -107,6 +107,7 @@ def test_signing_in_tells_who_it_is_by_app_metadata(httpserver: HTTPServer) -> N
             Kind.UNAUTHORISED,
         ),
         (500, {"code": 500, "error_code": "unexpected_failure", "msg": "boom"}, Kind.SERVER_ERROR),
+        (503, {"msg": "down"}, Kind.SERVER_ERROR),
     ],
 )
 def test_a_refused_sign_in_has_its_kind(httpserver: HTTPServer, status: int, body: dict[str, Any], kind: Kind) -> None:
