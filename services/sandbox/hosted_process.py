@@ -46,12 +46,19 @@ class HostedProcess:
         process = cls(pipes, on_line)
         process._open_pipes()
         command = ["/bin/sh", "-c", _SPLIT_STREAMS, str(process._paths["info"]), *argv]
+        starting = asyncio.ensure_future(
+            asyncio.to_thread(Watched, command, log=process._paths["error"], env=env, cwd=cwd)
+        )
         try:
-            watched = await asyncio.to_thread(Watched, command, log=process._paths["error"], env=env, cwd=cwd)
+            process._attend(await asyncio.shield(starting))
+        except asyncio.CancelledError:
+            # The thread cannot be called back: what it starts is ended as soon as it is there.
+            process._attend(await starting)
+            await process.stop()
+            raise
         except BaseException:
             process._close_pipes()
             raise
-        process._attend(watched)
         return process
 
     async def stop(self, timeout_s: float = 5.0) -> int:

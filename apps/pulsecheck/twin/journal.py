@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from apps.pulsecheck.twin.contract import API, CALLER, ApiError, Operation, invalid, whole_number
+from apps.pulsecheck.twin.log import LOG
 from apps.pulsecheck.twin.rest import Rest, RestError, Row, all_of
 
 ENTRIES = "journal_entries"
@@ -121,6 +122,7 @@ async def answered(question: Any) -> Any:
     except RestError as error:
         if error.code == "22P02":
             raise ApiError(404, "Not found") from error
+        LOG.error("database request failed: %s", error)
         raise ApiError(500, f"Database error: {error}") from error
 
 

@@ -266,6 +266,31 @@ def test_cancel_gives_up_a_deployment_under_way(platform: Platform) -> None:
     assert platform.who()["commit"] == "a"
 
 
+def test_cancel_in_the_moment_of_starting_leaves_no_process(platform: Platform) -> None:
+    async def begin_and_cancel() -> Deployment:
+        one = platform.hosting.deploy_commit(A)
+        while not any(step.name == "CREATE_CONTAINER" for step in one.steps):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        platform.hosting.cancel(one.id)
+        return one
+
+    one = platform.do(begin_and_cancel)
+    assert (one.status, one.process) == (Status.REMOVED, None)
+    assert not [
+        entry
+        for entry in Path("/proc").glob("[0-9]*/environ")
+        if entry.exists() and one.id.encode() in _readable(entry)
+    ]
+
+
+def _readable(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
 def test_an_unknown_deployment_or_commit_is_refused(platform: Platform) -> None:
     for action in (platform.hosting.redeploy, platform.hosting.deploy_commit):
         with pytest.raises(HostingRefused):
