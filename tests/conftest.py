@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -28,17 +29,24 @@ class SupabaseDatabase:
     read_only: str
 
 
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder of its own that other accounts may walk through, removed afterwards.
+
+    Not below pytest's: each start of a pytest closes the folder above all of them to others, where a server that was
+    started as an unprivileged account still runs.
+    """
+    with tempfile.TemporaryDirectory(prefix="ops-test-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
+
+
 @pytest.fixture
-def open_tmp_path(tmp_path: Path) -> Path:
-    """tmp_path, opened so far that a server run as an unprivileged account reaches it (pytest closes its folders)."""
-    open_up(tmp_path)
-    return tmp_path
-
-
-def open_up(folder: Path) -> None:
-    for one in (folder, *folder.parents):
-        if one.stat().st_uid == os.geteuid() and one.name.startswith(("pytest-", folder.name)):
-            one.chmod(0o711)
+def open_tmp_path() -> Iterator[Path]:
+    """A fresh folder that a server run as an unprivileged account reaches."""
+    with open_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -126,6 +126,13 @@ def reachable(path: Path, account: tuple[int, int]) -> bool:
     return True
 
 
+def make_reachable(folder: Path) -> None:
+    """Make a folder that every account may walk through, whatever the umask; one that is there keeps its mode."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(0o711)
+
+
 def cache_folder() -> Path:
     """Where copies of programs are kept: reachable for every account when we are root, our own otherwise."""
     if os.geteuid() == 0:
@@ -163,7 +170,7 @@ def _shim_stamp() -> int:
 
 
 def _copy(origin: Path, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    make_reachable(place.parent)
     fresh = Path(tempfile.mkdtemp(prefix=".postgres-", dir=place.parent))
     try:
         shutil.copytree(origin, fresh / "copy", copy_function=_link_or_copy, symlinks=True)

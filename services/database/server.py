@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-import pwd
-import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -20,29 +16,27 @@ from types import TracebackType
 from typing import Literal
 from urllib.parse import quote
 
-from services.database.binaries import Binaries, find_binaries, reachable, runnable
+from services.database.binaries import Binaries, find_binaries, runnable
+from services.database.cluster_folder import SUPERUSER, ClusterFolder, server_account, server_environment
 from services.database.watcher import Watched
-from services.errors import Refused, Unavailable
+from services.errors import Unavailable
 
 __all__ = ["SUPERUSER", "THROW_AWAY", "Binaries", "Server", "find_binaries", "scratch_server"]
-
-SUPERUSER = "supabase_admin"
-"""The cluster's superuser. As on Supabase it is not `postgres`, which there is a plain owner."""
 
 THROW_AWAY: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """Options for data nobody will miss: a crash of the machine may spoil it, and everything is faster."""
 
 _SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
-_ELSEWHERE = Path("/var/lib/release-cockpit")
 _SCRATCH = "ops-scratch-"
-_LOCK_WAIT_S = 8.0
 _SHARED_MEMORY_WAIT_S = 2.0
 
 
 class Server:
     """A running server; made by `Server.start`. port: where it listens on 127.0.0.1; pid: of its postmaster."""
 
-    def __init__(self, place: _Place, binaries: Binaries, port: int, password: str, child: Watched, lock: int) -> None:
+    def __init__(
+        self, place: ClusterFolder, binaries: Binaries, port: int, password: str, child: Watched, lock: int
+    ) -> None:
         self._place = place
         self._password = password
         self._child = child
@@ -69,9 +63,9 @@ class Server:
         options: server settings, given as `-c name=value`
         Raises Refused (the data is in use, or was made by another major version), Unavailable (it did not start).
         """
-        account = _account()
+        account = server_account()
         programs = runnable(binaries or find_binaries(), account)
-        place = _Place(data.absolute(), account)
+        place = ClusterFolder(data.absolute(), account)
         lock = place.lock()
         try:
             password = place.prepare(programs, deadline_s)
@@ -160,187 +154,10 @@ def _sweep(folder: Path) -> None:
         try:
             with left.open("rb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _Place(left.parent / "data", _account()).remove()
+                ClusterFolder(left.parent / "data", server_account()).remove()
                 shutil.rmtree(left.parent, ignore_errors=True)
         except OSError:
             continue  # still in use, or another account's: not ours to delete
-
-
-class _Place:
-    """The folder of a cluster and the files beside it, owned by the account the server runs as."""
-
-    def __init__(self, data: Path, account: tuple[int, int] | None) -> None:
-        self.account = account
-        self.data = data
-        self._moved: Path | None = None
-        if account is not None and not reachable(_existing(data) / "x", account):
-            name = hashlib.sha256(str(data).encode()).hexdigest()[:16]
-            self._moved = _ELSEWHERE / name / "data"
-        self.real = self._moved or data
-        self.password = data.with_name(data.name + ".password")
-        self.log = data.with_name(data.name + ".log")
-
-    def lock(self) -> int:
-        """Take the lock that every process of a server holds while it lives; returns its descriptor."""
-        self.data.parent.mkdir(parents=True, exist_ok=True)
-        path = self.data.with_name(self.data.name + ".lock")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.monotonic() + _LOCK_WAIT_S
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                # The server of an owner that has just been killed needs a moment to go; one in use stays.
-                if self._has_owner() or time.monotonic() > deadline:
-                    os.close(descriptor)
-                    raise Refused(
-                        f"The data in {self.data} is served by another process.",
-                        "Nothing was started.",
-                        "Use that server, or stop it first.",
-                        place=str(self.data),
-                    ) from None
-                time.sleep(0.02)
-            else:
-                self._note_owner(os.getpid())
-                return descriptor
-
-    def _note_owner(self, pid: int) -> None:
-        self.data.with_name(self.data.name + ".owner").write_text(f"{pid} {_started(pid)}\n", encoding="ascii")
-
-    def _has_owner(self) -> bool:
-        """Does the process that took the lock still live (and is it that one, not a later one of its number)?"""
-        try:
-            pid, started = self.data.with_name(self.data.name + ".owner").read_text(encoding="ascii").split()
-        except (OSError, ValueError):
-            return False
-        return _started(int(pid)) == started
-
-    def prepare(self, programs: Binaries, deadline_s: float) -> str:
-        """Make the cluster where there is none; returns the superuser's password."""
-        if self._moved is not None and self._moved.exists() and not self.data.is_symlink():
-            shutil.rmtree(self._moved)  # belongs to a folder of this name that has since been deleted
-        if not (self.real / "PG_VERSION").exists():
-            return self._make(programs, deadline_s)
-        made_by = (self.real / "PG_VERSION").read_text(encoding="ascii").strip()
-        if made_by != str(programs.version):
-            raise Refused(
-                f"{self.data} was made by Postgres {made_by}, and the programs found are {programs.version}.",
-                "Nothing was started or changed.",
-                "Name the programs of that version in OPS_POSTGRES_BIN, or delete the data if it may go.",
-                place=str(self.data),
-            )
-        try:
-            return self.password.read_text(encoding="ascii").strip()
-        except OSError:
-            raise Refused(
-                f"The password file {self.password} is gone.",
-                "The data cannot be opened without it; nothing was changed.",
-                "Put the file back, or delete the data if it may go.",
-                place=str(self.password),
-            ) from None
-
-    def _make(self, programs: Binaries, deadline_s: float) -> str:
-        password = secrets.token_urlsafe(24)
-        fresh = self.real.with_name(self.real.name + ".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(self.real, ignore_errors=True)
-        self.real.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
-        fresh.mkdir(mode=0o700)
-        password_copy = fresh.with_name(fresh.name + ".pw")
-        _write_private(password_copy, password)
-        if self.account is not None:
-            os.chown(fresh, *self.account)
-            os.chown(password_copy, *self.account)
-        try:
-            _initdb(programs, fresh, password_copy, self.account, deadline_s)
-        finally:
-            password_copy.unlink()
-        _write_private(self.password, password)
-        fresh.rename(self.real)
-        if self._moved is not None:
-            self.data.unlink(missing_ok=True)
-            self.data.symlink_to(self._moved)
-        return password
-
-    def remove(self) -> None:
-        shutil.rmtree(self.real, ignore_errors=True)
-        if self._moved is not None:
-            shutil.rmtree(self._moved.parent, ignore_errors=True)
-            self.data.unlink(missing_ok=True)
-        for file in self.data.parent.glob(f"{self.data.name}.*"):
-            file.unlink(missing_ok=True)
-
-
-def _existing(path: Path) -> Path:
-    """The nearest folder above the path that is there already; what we make below it we make reachable."""
-    return next(parent for parent in path.parents if parent.exists())
-
-
-def _started(pid: int) -> str:
-    """When a process began, in the kernel's own count; "" where there is none of that number."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()[19]
-    except (OSError, IndexError):
-        pass
-    told = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return told.strip().replace(" ", "_")
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(text + "\n")
-
-
-def _account() -> tuple[int, int] | None:
-    """Whom the server runs as: ourselves, or an unprivileged account when we are root, which Postgres refuses."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return entry.pw_uid, entry.pw_gid
-    raise Unavailable(
-        "We run as root, and there is neither an account 'postgres' nor 'nobody'.",
-        "Postgres refuses to run as root.",
-        "Start this as an ordinary user.",
-    )
-
-
-def _environment(programs: Binaries) -> dict[str, str]:
-    return {"PATH": f"{programs.bin}:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _initdb(
-    programs: Binaries, folder: Path, password_file: Path, account: tuple[int, int] | None, deadline_s: float
-) -> None:
-    uid, gid = account or (None, None)
-    done = subprocess.run(
-        [
-            *(str(programs.tool("initdb")), "-D", str(folder), "-U", SUPERUSER, "-A", "scram-sha-256"),
-            *("--pwfile", str(password_file), "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"),
-        ],
-        env=_environment(programs),
-        cwd="/",
-        user=uid,
-        group=gid,
-        extra_groups=[] if account else None,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=deadline_s,
-        check=False,
-    )
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise Unavailable(
-            f"A Postgres cluster could not be made: {lines[0] if lines else 'initdb failed without a word'}.",
-            "No server was started.",
-            "Look at the free space and the rights of the folder.",
-            place=str(folder),
-        )
 
 
 def _free_port() -> int:
@@ -351,7 +168,7 @@ def _free_port() -> int:
 
 
 def _launch(
-    place: _Place, programs: Binaries, port: int | None, options: Mapping[str, str], lock: int, deadline_s: float
+    place: ClusterFolder, programs: Binaries, port: int | None, options: Mapping[str, str], lock: int, deadline_s: float
 ) -> tuple[Watched, int]:
     """Start the postmaster and wait until it is ready; tries again where that can help."""
     deadline = time.monotonic() + deadline_s
@@ -366,7 +183,7 @@ def _launch(
                 *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
             ],
             log=place.log,
-            env=_environment(programs),
+            env=server_environment(programs),
             account=place.account,
             last_signal=signal.SIGINT,
             keep_open=[lock],
@@ -387,7 +204,7 @@ def _launch(
         )
 
 
-def _ready(place: _Place, child: Watched, deadline: float) -> bool:
+def _ready(place: ClusterFolder, child: Watched, deadline: float) -> bool:
     """True once line 8 of postmaster.pid says so; False when the server ended or the deadline passed."""
     status = place.real / "postmaster.pid"
     while time.monotonic() < deadline:

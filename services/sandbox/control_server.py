@@ -7,14 +7,17 @@ from collections.abc import Awaitable, Callable
 from hmac import compare_digest
 from typing import Any
 
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from services.errors import NotUnderstood, OpsError, Refused
+from services.errors import NotUnderstood, OpsError, Refused, Unavailable
 from services.sandbox.world import World
 from services.sandbox.world_status import world_status
+
+log = structlog.get_logger("sandbox")
 
 _HTTP_STATUS = {NotUnderstood.exit_code: 400, Refused.exit_code: 409}
 
@@ -33,6 +36,11 @@ def control_app(world: World) -> Starlette:
             except OpsError as error:
                 status = _HTTP_STATUS.get(error.exit_code, 503)
                 return JSONResponse({"error": error.to_json()}, status_code=status)
+            except Exception as error:
+                log.exception("a call of the control failed", path=path)
+                what = f"The sandbox could not do that ({type(error).__name__})."
+                told = Unavailable(what, "Its state is not known.", "Reset it, or start it again.", place=path)
+                return JSONResponse({"error": told.to_json()}, status_code=503)
 
         return Route(f"/{{token}}{path}", endpoint, methods=[method])
 

@@ -70,18 +70,18 @@ class World:
         self.twin = twin
         self.clock = clock
         self.keys = load_keys(home / "keys.json", clock())
-        self.ports = Ports(home / "ports.json", (*SERVED, *BOUND), ports or {})
         self.changing = asyncio.Lock()
         self.stop_asked = asyncio.Event()
         self.broken: set[str] = set()
         self.kind: Kind = "before"
         self.database_wanted = False
         self._postgrest_program = find_postgrest(root, environ)
+        self.ports = Ports(home / "ports.json", (*SERVED, *BOUND), ports or {})
         self._postgrest: PostgRest | None = None
         self._server: Server | None = None
         self._serving: list[Serving] = []
+        self._opening: asyncio.Task[bool] | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._remembered: dict[str, Any] = {}
 
     @property
     def addresses(self) -> WorldAddresses:
@@ -101,10 +101,11 @@ class World:
         """Start every part. kind: a fresh world of that kind; None = go on with what is there, else `before`."""
         memory = self._memory() if kind is None else None
         opening = asyncio.to_thread(self._open_database, memory is None, kind or "before")
-        database = asyncio.create_task(opening)
+        self._opening = asyncio.create_task(opening)
         await asyncio.sleep(0)
         self._import_parts()
-        kept = await database
+        # Shielded: a thread cannot be cancelled, and close() has to know the server that it starts.
+        kept = await asyncio.shield(self._opening)
         self.kind = memory["world"] if memory and kept else kind or "before"
         self._make_parts()
         await self._start_rest()
@@ -126,6 +127,8 @@ class World:
                 await self._keeper
             self._remember()
             self._keeper = None
+        if self._opening is not None:
+            await asyncio.wait({self._opening})
         if hasattr(self, "hosting"):
             await self.hosting.close()
         await asyncio.gather(*(one.close() for one in self._serving))
@@ -321,26 +324,28 @@ class World:
             "broken": sorted(self.broken),
             "hosting": remember(self.hosting),
         }
-        if memory != self._remembered:
-            write_json(self.home / "state.json", memory)
-            self._remembered = memory
+        write_json(self.home / "state.json", memory)
 
     def _forget(self) -> None:
         (self.home / "state.json").unlink(missing_ok=True)
-        self._remembered = {}
 
     async def _keep(self) -> None:
         """Note changes of the platform, and start again what has died though nobody took it away."""
+        known = self._platform()
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            if self.changing.locked():
-                continue
-            self._remember()
             async with self.changing:
+                if (seen := self._platform()) != known:
+                    self._remember()
+                    known = seen
                 try:
                     await self._raise_the_dead()
                 except OpsError as error:
                     log.warning("part not started again", reason=error.what)
+
+    def _platform(self) -> object:
+        """What is worth remembering when it changes; new log lines alone are not."""
+        return self.hosting.active, sorted(self.broken), [(one.id, one.status) for one in self.hosting.deployments]
 
     async def _raise_the_dead(self) -> None:
         if self.database_wanted and self._server is not None and not self._server.running():

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from services.database import binaries as binaries_module
+from services.database import cluster_folder
 from services.database import server as server_module
 from services.database.binaries import Binaries, find_binaries, reachable, runnable
 from services.database.server import THROW_AWAY, Server, scratch_server
@@ -146,19 +148,60 @@ def test_a_killed_scratch_server_is_swept_by_the_next(place: Path, monkeypatch: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run Postgres as somebody else")
-def test_as_root_closed_folders_still_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tmp_path.chmod(0o700)
-    open_place = Path("/var/tmp") / f"ops-test-{uuid.uuid4().hex}"
-    monkeypatch.setattr(server_module, "_ELSEWHERE", open_place)
-    server = Server.start(tmp_path / "data", options=THROW_AWAY)
-    try:
-        assert (tmp_path / "data").is_symlink()
-        with psycopg.connect(server.dsn()) as conn:
-            assert conn.execute("SELECT 1").fetchone() == (1,)
-    finally:
-        server.remove()
-    assert not any(open_place.iterdir())
-    open_place.rmdir()
+class TestAsRoot:
+    @pytest.fixture
+    def elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        folder = Path("/var/tmp") / f"ops-test-{uuid.uuid4().hex}"
+        monkeypatch.setattr(cluster_folder, "_ELSEWHERE", folder)
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def test_closed_folders_work_and_nothing_is_left_elsewhere(self, place: Path, elsewhere: Path) -> None:
+        place.chmod(0o700)
+        with Server.start(place / "data", options=THROW_AWAY) as first, psycopg.connect(first.dsn()) as conn:
+            conn.execute("CREATE TABLE kept AS SELECT 7 AS n")
+        assert (place / "data").is_symlink()
+        place.chmod(0o711)
+        second = Server.start(place / "data", options=THROW_AWAY)
+        with psycopg.connect(second.dsn()) as conn:
+            assert conn.execute("SELECT n FROM kept").fetchone() == (7,)
+        second.remove()
+        assert not any(elsewhere.iterdir())
+        assert not any(place.iterdir())
+
+    def test_data_left_elsewhere_by_a_deleted_folder_is_not_taken_for_ours(self, place: Path, elsewhere: Path) -> None:
+        place.chmod(0o700)
+        with Server.start(place / "data", options=THROW_AWAY) as first, psycopg.connect(first.dsn()) as conn:
+            conn.execute("CREATE TABLE old (n int)")
+        for file in place.iterdir():
+            file.unlink()
+        with Server.start(place / "data", options=THROW_AWAY) as second, psycopg.connect(second.dsn()) as conn:
+            assert conn.execute("SELECT to_regclass('old')").fetchone() == (None,)
+
+    def test_what_a_deleted_folder_left_elsewhere_is_swept(self, place: Path, elsewhere: Path) -> None:
+        place.chmod(0o700)
+        for name in ("first", "second"):
+            with Server.start(place / name / "data", options=THROW_AWAY):
+                assert len(list(elsewhere.iterdir())) == 1
+            shutil.rmtree(place / name)
+
+    def test_data_whose_folders_were_closed_is_refused_untouched(self, place: Path, elsewhere: Path) -> None:
+        Server.start(place / "data", options=THROW_AWAY).stop()
+        place.chmod(0o700)
+        with pytest.raises(Refused, match="have been closed"):
+            Server.start(place / "data", options=THROW_AWAY)
+        assert (place / "data" / "PG_VERSION").exists()
+
+    def test_a_strict_umask_closes_no_door(self, place: Path, elsewhere: Path) -> None:
+        before = os.umask(0o077)
+        try:
+            server = Server.start(place / "new" / "data", options=THROW_AWAY)
+        finally:
+            os.umask(before)
+        try:
+            assert server.running()
+        finally:
+            server.remove()
 
 
 def test_uuid_ossp_is_there_and_exact(make_database: Callable[..., str]) -> None:

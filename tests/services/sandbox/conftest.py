@@ -19,7 +19,7 @@ from services.sandbox import control
 from services.sandbox.control import ControlClient
 from services.sandbox.twin_definition import Build, Twin, WorldAddresses
 from services.settings import Target, load_settings
-from tests.conftest import open_up
+from tests.conftest import open_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 OLD, NEW = "a" * 40, "b" * 40
@@ -67,7 +67,7 @@ class RunningWorld:
 
 @contextmanager
 def running_world(
-    home: Path, *, world: Any = None, environ: Mapping[str, str] | None = None, ports: Mapping[str, int] | None = None
+    home: Path, *, world: Any = None, environ: Mapping[str, str] | None = None, root: Path = ROOT
 ) -> Iterator[RunningWorld]:
     """A world on this home while the block runs. Raises what its start raised."""
     one = RunningWorld(home, tiny_twin(home / "release"), environ if environ is not None else os.environ)
@@ -79,9 +79,7 @@ def running_world(
 
     def run() -> None:
         try:
-            control.start(
-                home, one.twin, one.stop, root=ROOT, environ=one.environ, world=world, ports=ports, ready=tell
-            )
+            control.start(home, one.twin, one.stop, root=root, environ=one.environ, world=world, ready=tell)
         except BaseException as error:
             one.errors.append(error)
         finally:
@@ -103,9 +101,7 @@ def running_world(
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorld]:
+def world() -> Iterator[RunningWorld]:
     """A world `before`, with PostgREST where it is installed; tests that change it reset it."""
-    home = tmp_path_factory.mktemp("home")
-    open_up(home)
-    with running_world(home, world="before") as one:
+    with open_folder() as home, running_world(home, world="before") as one:
         yield one

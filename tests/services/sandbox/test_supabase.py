@@ -214,6 +214,16 @@ class TestRest:
         assert service.rpc("add", {"a": 2, "b": 3}).execute().data == 5
         assert [row["id"] for row in service.rpc("first_notes", {"many": 2}).execute().data] == [1, 2]
 
+    def test_a_new_table_is_served_soon_and_without_a_restart(self, project: Project, service: Client) -> None:
+        with psycopg.connect(project.cluster.dsn(OWNER), autocommit=True) as owner:
+            owner.execute("CREATE TABLE IF NOT EXISTS fresh (n int); GRANT SELECT ON fresh TO service_role")
+            try:
+                path = "/rest/v1/fresh?select=n"
+                codes = (project.call("GET", path, project.keys.service_key).status_code for _ in range(100))
+                assert 200 in codes
+            finally:
+                owner.execute("DROP TABLE fresh")
+
     @pytest.mark.parametrize(
         ("path", "method", "body", "code", "status"),
         [

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from services.errors import NotUnderstood, Refused
 from services.sandbox import control
 from services.sandbox.serving import Ports
 from services.settings import Level
-from tests.services.sandbox.conftest import NEW, OLD, ROOT, RunningWorld, running_world
+from tests.services.sandbox.conftest import NEW, OLD, ROOT, RunningWorld, running_world, tiny_twin
 
 STARTER = """
 import os, sys, threading
@@ -205,6 +206,34 @@ def _other(world: RunningWorld, pid: int) -> bool:
         return int((world.home / "sandbox" / "postgres" / "postmaster.pid").read_text().split()[0]) != pid
     except OSError:
         return False
+
+
+def test_without_postgrest_the_stand_in_serves_and_says_so(open_tmp_path: Path) -> None:
+    with running_world(open_tmp_path, world="after", environ={"PATH": ""}, root=open_tmp_path) as one:
+        assert one.told[0]["ok"]
+        assert "stand-in, Auth" in one.told[0]["supabase"]["detail"]
+        assert serving(one) == NEW
+
+
+def test_a_named_postgrest_that_is_none_is_told(open_tmp_path: Path) -> None:
+    environ = {"OPS_POSTGREST_BIN": str(open_tmp_path)}
+    with pytest.raises(NotUnderstood, match="OPS_POSTGREST_BIN"), running_world(open_tmp_path, environ=environ):
+        pass
+
+
+def test_a_stop_in_the_middle_of_the_start_leaves_nothing(open_tmp_path: Path) -> None:
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=control.start,
+        args=(open_tmp_path, tiny_twin(open_tmp_path / "release"), stop),
+        kwargs={"root": ROOT, "environ": os.environ},
+    )
+    thread.start()
+    assert until(lambda: (open_tmp_path / "sandbox" / "postgres.lock").exists())
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert descendants_of(open_tmp_path) == []
 
 
 class TestRestart:
