@@ -59,6 +59,8 @@ _DOLLAR_QUOTE = re.compile(rb"\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$"
 _PLAIN_QUOTE = re.compile(rb"'[^']*'")
 _ESCAPE_QUOTE = re.compile(rb"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _NAME_QUOTE = re.compile(rb'"[^"]*"')
+_COPY_IN = re.compile(rb"copy\b[^;]*\bfrom\s+stdin\b", re.IGNORECASE)
+_END_OF_DATA = re.compile(rb"^\\\.[ \t\r]*$", re.MULTILINE)
 _CREATE_WORDS = (b"create", b"or", b"replace", b"function", b"procedure")
 
 
@@ -152,6 +154,14 @@ class _Nesting:
         self._opening = []
 
 
+def _end_of_copy_data(sql: bytes, piece: Piece) -> int:
+    """Where the data lines after COPY ... FROM stdin end, as psql reads them; -1 for any other statement."""
+    if not _COPY_IN.match(sql, piece.start, piece.end):
+        return -1
+    end = _END_OF_DATA.search(sql, piece.end)
+    return end.end() if end else len(sql)
+
+
 def cut(sql: bytes) -> Cut:
     """Cut a file as psql would send it.
 
@@ -170,6 +180,7 @@ def cut(sql: bytes) -> Cut:
         elif token.kind is TokenKind.SEMICOLON and nesting.at_top():
             if start is not None:
                 pieces.append(Piece(start, token.start, token.start))
+                skip_to = _end_of_copy_data(sql, pieces[-1])
             start = None
             nesting.restart()
         elif token.kind is not TokenKind.BLANK and (token.kind is not TokenKind.COMMENT or not token.closed):

@@ -88,6 +88,14 @@ class _Cover:
     tables: set[tuple[str, str]] = field(default_factory=set)
     columns: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        return bool(self.tables or self.columns)
+
+    def add(self, other: _Cover) -> None:
+        self.tables |= other.tables
+        for place, names in other.columns.items():
+            self.columns.setdefault(place, set()).update(names)
+
     def add_column(self, place: tuple[str, str], column: str) -> None:
         self.columns.setdefault(place, set()).add(column)
 
@@ -235,7 +243,8 @@ def _transaction(conn: psycopg.Connection[Any], order: _Order, cover: _Cover) ->
     notices: list[str] = []
     run_statements(conn, order.read.statements, watch, ran, notices)
     watch.phase("proof")
-    if _uncovered(conn, cover, base, columns_before):
+    if missing := _uncovered(conn, parts, base, columns_before):
+        cover.add(missing)
         raise _Uncovered
     after = catalog_fingerprint(conn)
     radius += _unforeseen(now, after, radius)
@@ -301,31 +310,28 @@ def _columns(conn: psycopg.Connection[Any]) -> dict[int, dict[int, str]]:
 
 def _uncovered(
     conn: psycopg.Connection[Any],
-    cover: _Cover,
+    parts: Sequence[Part],
     base: Measurement,
     columns_before: dict[int, dict[int, str]],
-) -> bool:
-    """Add to `cover` what the statements took beyond it, measured by effect; True if there was anything."""
+) -> _Cover:
+    """What the statements took, measured by effect, that no part of the snapshot holds."""
     after, columns_after = measure(conn), _columns(conn)
-    found = False
+    missing = _Cover()
+    whole = {(part.schema, part.table) for part in parts if part.kind == "table"}
+    kept = {(part.schema, part.table): set(part.columns) for part in parts}
     for oid, old in base.items():
         schema, _, table = old.name.partition(".")
-        if old.kind != "r" or schema == "ops" or (schema, table) in cover.tables:
+        if old.kind != "r" or schema == "ops" or (schema, table) in whole:
             continue
         new = after.get(oid)
-        touched = new is None or new.file != old.file or new.updated > old.updated or new.deleted > old.deleted
-        if touched:
-            cover.tables.add((schema, table))
-            found = True
+        if new is None or new.file != old.file or new.updated > old.updated or new.deleted > old.deleted:
+            missing.tables.add((schema, table))
             continue
-        known = cover.columns.get((schema, table), set())
-        gone = [
-            c[0] for n, c in columns_before[oid].items() if n not in columns_after.get(oid, {}) and c[0] not in known
-        ]
-        for column in gone:
-            cover.add_column((schema, table), column)
-            found = True
-    return found
+        still_there = columns_after.get(oid, {})
+        for number, column in columns_before.get(oid, {}).items():
+            if number not in still_there and column not in kept.get((schema, table), set()):
+                missing.add_column((schema, table), column)
+    return missing
 
 
 def _unforeseen(before: Fingerprint, after: Fingerprint, radius: Sequence[Loss]) -> list[Loss]:

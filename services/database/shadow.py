@@ -51,17 +51,25 @@ class Shadow:
     policy: RowPolicy
     unlike: list[str] = field(default_factory=list)
     password: str = field(default="", repr=False)
-    clones: int = 0
+    _made: int = 0
+    _clones: list[str] = field(default_factory=list)
 
     def clone(self) -> str:
         """Make a fresh copy of the shadow; returns its name."""
-        self.clones += 1
-        name = f"{_TEMPLATE}_{self.clones}"
+        self._made += 1
+        name = f"{_TEMPLATE}_{self._made}"
+        self._clones.append(name)
         with connect(self.server.dsn()) as admin:
             made = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
             admin.execute(made.format(sql.Identifier(name), sql.Identifier(_TEMPLATE)))
             apply_settings(admin, self.around, name, only_database=True)
         return name
+
+    def drop_clones(self) -> None:
+        """Drop all clones, so that a shadow that is used again and again does not grow."""
+        with connect(self.server.dsn()) as admin:
+            while self._clones:
+                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self._clones.pop())))
 
     def url_of(self, name: str) -> str:
         """The URL on which the connecting role reaches a clone."""
