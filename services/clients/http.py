@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -156,7 +157,10 @@ def message_in(answer: Answer) -> str:
 
 
 class HttpClient:
-    """Calls to one upstream. `request` returns any answer; it raises UpstreamError only where there is none."""
+    """Calls to one upstream. `request` returns any answer; it raises UpstreamError only where there is none.
+
+    Its connections are closed by `close`, or when nobody holds the client any more.
+    """
 
     def __init__(
         self,
@@ -178,12 +182,13 @@ class HttpClient:
             transport=DeadlineTransport(),
             trust_env=False,
         )
+        self._closing = weakref.finalize(self, self._client.close)
 
     def __repr__(self) -> str:
         return f"HttpClient({self.upstream})"
 
     def close(self) -> None:
-        self._client.close()
+        self._closing()
 
     def get(self, path: str, *, params: Mapping[str, Any] | None = None, call_s: float | None = None) -> Answer:
         return self.request("GET", path, params=params, call_s=call_s)
