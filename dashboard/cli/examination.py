@@ -15,7 +15,7 @@ from dashboard.processes.lock import HomeLock
 from services.database.server import find_binaries
 from services.errors import OpsError, Unavailable
 from services.jobs.worker import worker_is_alive
-from services.settings import Level, Settings
+from services.settings import Settings
 from services.verdict import Verdict
 
 OLDEST_PYTHON = (3, 11)
@@ -81,7 +81,7 @@ def _own_processes(home: Path) -> Iterator[OpsError]:
 
 def _target(settings: Settings, name: str) -> Iterator[OpsError]:
     for proof in prove_levels(settings.target(name)):
-        if proof.granted and proof.verdict is not Verdict.PASS and proof.level is not Level.PROBE:
+        if proof.granted and proof.verdict is not Verdict.PASS and not proof.by_writing_only:
             yield OpsError(
                 f"{name}: the level '{proof.level.value}' is granted and not proved: {proof.summary}",
                 "What needs it will not work.",

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dashboard import composition
-from dashboard.cli.answer import BAD, GOOD, UNKNOWN, tell
+from dashboard.cli.answer import BAD, GOOD, NOT_UNDERSTOOD, UNKNOWN, tell
 from dashboard.cli.person import person
 from dashboard.processes.logs import log_to
 from dashboard.processes.signals import StopSignals
-from services.errors import OpsError, Refused, Unavailable
+from services.errors import NotUnderstood, OpsError, Refused, Unavailable
 from services.jobs.handlers import make_worker
 from services.jobs.queue import Job, JobState, cancel, enqueue, events, job
 from services.jobs.worker import Worker, worker_is_alive
@@ -97,8 +97,11 @@ def raise_error(ended: Job) -> Job:
     error = (ended.result or {}).get("error")
     if error is None:
         return ended
-    kind: type[OpsError] = Refused if ended.state is JobState.FAILED else Unavailable
+    kind = NotUnderstood if (ended.result or {}).get("exit_code") == NOT_UNDERSTOOD else _KIND[ended.state]
     raise kind(error["what"], error["means"], error["do"], error["place"])
+
+
+_KIND: Mapping[JobState, type[OpsError]] = {JobState.FAILED: Refused, JobState.UNKNOWN: Unavailable}
 
 
 def _tell_new(store: Store, job_id: str, told: int) -> int:
@@ -119,7 +122,7 @@ def sentence_of(kind: str, payload: Mapping[str, Any]) -> str | None:
     if kind == "check-finished":
         return f"  {payload['verdict']:7}  {payload['check_id']}  {payload['summary']}"
     if kind == "query":
-        return f"  {payload['verdict']:7}  {payload['id']}  {payload['message'] or payload['proves']}"
+        return f"  {payload['verdict']:7}  {payload['id']}  {payload['message']}".rstrip()
     if kind == "retry":
         return f"  A lock was not free (try {payload['attempt']} of {payload['of']}); again in {payload['pause_s']} s."
     return None

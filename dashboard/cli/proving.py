@@ -26,6 +26,11 @@ class Proof:
     verdict: Verdict
     summary: str
 
+    @property
+    def by_writing_only(self) -> bool:
+        """Whether the credential cannot be tried without changing something, so that nothing is known before."""
+        return self.level is Level.PROBE and self.verdict is Verdict.UNKNOWN
+
     def to_json(self) -> dict[str, Any]:
         return {
             "level": self.level.value,

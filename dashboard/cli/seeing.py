@@ -44,7 +44,7 @@ def connect(target: Target = None, as_json: Json = False) -> Answer:
 
     proofs = prove_levels(target_of(target))
     document = {"levels": [proof.to_json() for proof in proofs]}
-    granted = [proof.verdict.value for proof in proofs if proof.granted]
+    granted = [proof.verdict.value for proof in proofs if proof.granted and not proof.by_writing_only]
     lines = columns([(p.level.value, "granted" if p.granted else "-", p.verdict.value, p.summary) for p in proofs])
     return Answer.of(document, lines, max((OF_VERDICT[v] for v in granted), key=_weight, default=UNKNOWN))
 

@@ -51,7 +51,7 @@ def verification(result: Document) -> Answer:
 
 
 def _queries(queries: Sequence[Document]) -> list[str]:
-    return columns([(q["verdict"], q["id"], f"{q['rows']} rows", q["message"] or q["proves"]) for q in queries])
+    return columns([(q["verdict"], q["id"], f"{q['rows']} rows", q["message"]) for q in queries])
 
 
 def previewed(losses: Sequence[Loss]) -> Answer:
@@ -81,7 +81,13 @@ _YES_NO: Mapping[bool | None, str] = {True: "yes", False: "NO", None: "not known
 
 
 def _losses(radius: Sequence[Document]) -> list[str]:
-    return columns([(one["kind"], one["object"], f"{one['rows']} rows", f"{one['bytes']} bytes") for one in radius])
+    return columns(
+        [(one["kind"], one["object"], _size(one["rows"], "rows"), _size(one["bytes"], "bytes")) for one in radius]
+    )
+
+
+def _size(number: int | None, unit: str) -> str:
+    return "-" if number is None else f"{number} {unit}"
 
 
 def restored(result: Document) -> Answer:
