@@ -39,14 +39,15 @@ def _live_line() -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             badges.target_badge(context.target)
             _run_line(context)
-            if not alive:
-                badges.state_badge("no worker", help_text="No worker has given a sign of life for some seconds.")
-            if job is not None:
-                _job_note(context, job)
             _person(context)
             st.markdown(f":small[as of {times.exact(context.now, now=context.now)}]", width="content")
             with st.container(key=HEARTBEAT_KEY, width="content"):
                 st.text(context.now.isoformat())
+            # What comes and goes stands last, so that nothing else moves when it does.
+            if not alive:
+                badges.state_badge("no worker", help_text="No worker has given a sign of life for some seconds.")
+            if job is not None:
+                _job_note(context, job)
 
 
 def _run_line(context: PageContext) -> None:

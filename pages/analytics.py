@@ -23,6 +23,10 @@ def live() -> None:
             return
         found = analytics_now(context, definition)
         st.caption(plain(f"Read {times.age(found.read_at, context.now)} from the views of {context.target.name}."))
+        missing = numbers.all_missing(found)
+        if missing:
+            not_yet("There is no number to show yet.", " ".join(missing))
+            return
         numbers.contradictions(found.contradictions)
         numbers.metric_tiles(found.metrics)
         deploys = recent_jobs(context.store, context.target.name, kind="deploy")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -52,7 +52,7 @@ def _draw(context: PageContext, job_id: str, key: str, compact: bool) -> Job:
     _problem_of(shown)
     _bar(shown, story)
     if story and not compact:
-        _story(shown, story)
+        _story(story, key)
     _handles(context, shown, key)
     return shown
 
@@ -95,22 +95,50 @@ def _bar(shown: Job, story: Sequence[JobEvent]) -> None:
         st.progress(done / total, text=f"{done} of {total}")
 
 
-def _story(shown: Job, story: Sequence[JobEvent]) -> None:
+def _story(story: Sequence[JobEvent], key: str) -> None:
+    box = st.expander(f"Its story, {len(story)} lines", key=f"story-{key}", on_change="rerun")
+    if not box.open:
+        return
     lines = [event_line(event) for event in story[-SHOWN_EVENTS:]]
     left_out = len(story) - len(lines)
     if left_out > 0:
-        lines.insert(0, f"… {left_out} earlier lines, all in the download")
+        lines.insert(0, f"… {left_out} earlier lines; /history has all of them")
     # Text as it is: notices and messages come from the target.
-    st.code("\n".join(lines), language=None, wrap_lines=True, height=320 if len(lines) > 14 else "content")
+    box.code("\n".join(lines), language=None, wrap_lines=True, height=320 if len(lines) > 14 else "content")
 
 
 def event_line(event: JobEvent) -> str:
     """One event as one line of text: time, kind, and what it tells."""
-    told = event.payload.get("message") or event.payload.get("summary") or _brief(event.payload)
-    return f"{event.at:%H:%M:%S}  {event.kind:<18} {' '.join(str(told).split())}".rstrip()
+    told = _TOLD.get(event.kind, _brief)(event.payload)
+    return f"{event.at:%H:%M:%S}  {event.kind:<14} {' '.join(told.split())}".rstrip()
+
+
+def _statement(payload: Mapping[str, Any]) -> str:
+    state = "runs" if payload.get("state") == "running" else f"{payload.get('ms')} ms"
+    return f"{payload.get('index')}/{payload.get('of')} {payload.get('file')}:{payload.get('line')} {state}"
+
+
+def _judged(payload: Mapping[str, Any]) -> str:
+    name = payload.get("id") or payload.get("check_id") or ""
+    return f"{payload.get('verdict')} {name} {payload.get('message') or payload.get('summary') or ''}"
+
+
+_TOLD: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "statement": _statement,
+    "query": _judged,
+    "check-finished": _judged,
+    "feature": _judged,
+    "routes": _judged,
+    "notice": lambda payload: str(payload.get("message", "")),
+    "phase": lambda payload: str(payload.get("name", "")),
+    "check-started": lambda payload: str(payload.get("title") or payload.get("id", "")),
+}
 
 
 def _brief(payload: Mapping[str, Any]) -> str:
+    told = payload.get("message") or payload.get("summary") or payload.get("why")
+    if told:
+        return str(told)
     return ", ".join(f"{key} {value}" for key, value in payload.items() if not isinstance(value, dict | list))
 
 

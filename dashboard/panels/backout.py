@@ -32,8 +32,8 @@ def step_app(context: PageContext, view: RunView, results: Results) -> None:
         not_yet("No build is pinned: nothing has been deployed in this run.", "GO pins the build that serves then.")
         return
     st.markdown(
-        f"Pinned at GO: commit {strong(pin.get('commit'))}, build {strong(pin.get('build') or 'unknown')}, "
-        f"deployment {plain(pin.get('deployment_id'))}. {plain(pin.get('message') or '')}"
+        f"Pinned at GO: commit {strong(short(pin))} ({plain(pin.get('message') or 'no message')}), "
+        f"build {strong(pin.get('build') or 'unknown')}, deployment {plain(pin.get('deployment_id'))}."
     )
     st.caption(
         "The platform brings back the image and its variables. It does not bring back the schema or the data: "
@@ -42,7 +42,7 @@ def step_app(context: PageContext, view: RunView, results: Results) -> None:
     blocked = why_blocked(context, "back_out_app", None, None) or ("It is running." if results.running else None)
     run_id, seen = view.run.id, results.seen
     action_button(
-        f"Bring the app back to {pin.get('commit')}",
+        f"Bring the app back to {short(pin)}",
         lambda here: actions.back_out_app(
             here.store, actor=here.actor, target=here.target, run_id=run_id, seen=seen, now=here.now
         ),
@@ -53,6 +53,11 @@ def step_app(context: PageContext, view: RunView, results: Results) -> None:
     )
     if results.newest is not None:
         show_job(results.newest.id, key="back-out", live=False)
+
+
+def short(pin: Mapping[str, Any]) -> str:
+    """The pinned commit as people name it."""
+    return str(pin.get("commit") or "the pinned build")[:10]
 
 
 def step_routes(context: PageContext, results: Results) -> bool:
@@ -152,7 +157,7 @@ def rollback_result(context: PageContext, results: Results) -> None:
     if results.newest is None:
         return
     if results.running:
-        statement_progress(events(context.store, results.newest.id))
+        statement_progress(events(context.store, results.newest.id), running=True)
     show_job(results.newest.id, key="rollback", live=False)
     found = results.document
     if results.running or "fingerprint_restored" not in found:

@@ -31,9 +31,9 @@ def deploy_panel(context: PageContext, view: RunView) -> None:
     if step.state.value != "passed":
         _deploy_button(context, view, step)
     if results.newest is not None:
-        statement_progress(events(context.store, results.newest.id))
         show_job(results.newest.id, key="deploy", live=False)
         _result(results)
+        statement_progress(events(context.store, results.newest.id), running=results.running is not None)
 
 
 def _deploy_button(context: PageContext, view: RunView, step: StepView) -> None:
@@ -82,11 +82,11 @@ def _deploy(run_id: str, step: StepView) -> Callable[[str], object]:
     return confirmed
 
 
-def statement_progress(story: Sequence[JobEvent]) -> None:
+def statement_progress(story: Sequence[JobEvent], *, running: bool) -> None:
     """The statement that runs, how many have run, and the target's NOTICEs as they came."""
     statements = [event for event in story if event.kind == "statement"]
     notices = [event for event in story if event.kind == "notice"]
-    if statements:
+    if statements and running:
         last = statements[-1].payload
         sql = " ".join(str(last.get("sql", "")).split())[:110]
         st.caption(plain(f"Statement {last.get('index')} of {last.get('of')} · {last.get('file')}:{last.get('line')}"))

@@ -10,10 +10,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard.components.badges import inline_badge
-from dashboard.components.empty import not_loaded
 from dashboard.components.plain import plain, strong
 from dashboard.components.tables import table
-from services.analytics.metrics import Chart, Metric, NumberState, Table
+from services.analytics.metrics import Analytics, Chart, Metric, NumberState, Table
 
 NUMBERS = frozenset({NumberState.VALUE, NumberState.ZERO, NumberState.TRUNCATED, NumberState.STALE})
 FORMATS = {
@@ -41,6 +40,14 @@ def formatted(value: float, unit: str) -> str:
     return f"{value:,.2f}"
 
 
+def all_missing(found: Analytics) -> list[str]:
+    """Why there is not one number, each reason once; empty where there is at least one."""
+    parts: list[Metric | Chart | Table] = [*found.metrics, *found.charts, *found.tables]
+    if any(part.state in NUMBERS for part in parts):
+        return []
+    return list(dict.fromkeys(f"{part.state.value.capitalize()}: {part.note}" for part in parts))
+
+
 def metric_tiles(metrics: Sequence[Metric]) -> None:
     """One tile a number; where there is no number, the word that says why."""
     with st.grid(4, min_column_width=200, gap="small"):
@@ -66,7 +73,7 @@ def chart_panel(chart: Chart, releases: Mapping[datetime, str]) -> None:
     """A chart with gaps where there is no number, and a line where a release was deployed."""
     st.markdown(strong(chart.title))
     if chart.state not in NUMBERS or not chart.x:
-        not_loaded(f"{chart.state.value.capitalize()}.", chart.note)
+        st.markdown(f"{inline_badge(chart.state.value)} {plain(chart.note, limit=600)}")
         return
     figure = go.Figure()
     for name, values in chart.y.items():
@@ -104,6 +111,8 @@ def view_table(shown: Table) -> None:
     st.markdown(strong(shown.title), help=plain(shown.definition, limit=900))
     if shown.state is not NumberState.VALUE:
         st.markdown(f"{inline_badge(shown.state.value)} {plain(shown.note, limit=600)}")
+    if not shown.rows and shown.state is not NumberState.VALUE:
+        return
     config = {
         title: st.column_config.NumberColumn(format=FORMATS[unit])
         for title, unit in shown.columns.values()

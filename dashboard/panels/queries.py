@@ -31,20 +31,31 @@ def _query(query: Mapping[str, Any], sql: Mapping[str, str]) -> None:
     rows = int(query.get("rows") or 0)
     count = "no rows" if rows == 0 else f"{rows} row{'' if rows == 1 else 's'}"
     row = st.expander(
-        f"{inline_badge(str(query.get('verdict')))} {strong(query.get('proves') or name)} "
-        f":small[:gray[{plain(name)} · {count} · {times.duration_ms(float(query.get('took_ms') or 0))}]]",
+        f"{inline_badge(str(query.get('verdict')))} {strong(_title(name))} {plain(_first_sentence(query))} "
+        f":small[:gray[{count} · {times.duration_ms(float(query.get('took_ms') or 0))}]]",
         key=f"query-{name}",
         on_change="rerun",
     )
     if not row.open:
         return
     with row:
+        st.markdown(plain(query.get("proves") or "", limit=900))
         if query.get("message"):
             st.markdown(plain(query["message"], limit=900))
         _sample(query, rows)
         text = next((body for file, body in sql.items() if file.endswith(f"{name}.sql")), None)
         if text:
             st.code(text, language="sql")
+
+
+def _title(name: str) -> str:
+    """ "061_tier_info_answers" reads as "061 tier info answers"."""
+    return name.replace("_", " ")
+
+
+def _first_sentence(query: Mapping[str, Any]) -> str:
+    told = str(query.get("proves") or "")
+    return told.split(". ")[0].rstrip(".") + "." if told else ""
 
 
 def _sample(query: Mapping[str, Any], rows: int) -> None:

@@ -35,7 +35,9 @@ def score_panel(score: Mapping[str, Any], age: str, links: Mapping[str, Link]) -
 
 def _feature(feature: Mapping[str, Any], said: Mapping[str, Any]) -> None:
     before = said.get(str(feature.get("id")))
-    claim = "" if before is None else f" :small[:gray[status codes said {'yes' if before else 'no'}]]"
+    passed = feature.get("verdict") == "pass"
+    disagrees = before is not None and bool(before) is not passed
+    claim = f" :orange-badge[status codes alone said {'yes' if before else 'no'}]" if disagrees else ""
     st.markdown(
         f"{inline_badge(str(feature.get('verdict')))} {strong(feature.get('title') or feature.get('id'))} "
         f"{plain(feature.get('summary', ''))}{claim}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,36 +32,50 @@ HANDLES = {
 }
 
 
+def still_speaks(evidence: Evidence, now: datetime, *, watched: bool) -> bool:
+    """Whether evidence speaks of now. A check that writes is not repeated by watching: it counts until it expires."""
+    return now - evidence.started <= OLD if watched else now < evidence.expires
+
+
 def service_tiles(app: AppDefinition, seen: Mapping[str, Evidence], now: datetime) -> None:
     """One tile a service. The tile says the worst of its checks, and nothing is green that is old."""
+    catalogue = app.catalogue()
+    watched = {check for service in app.watch for check in service.checks if not catalogue[check].mutates}
     with st.grid(3, min_column_width=260, gap="small"):
         for service in app.watch:
             with st.container(border=True, height="stretch", gap="xsmall", key=f"tile-{service.id}"):
-                _tile(service, [seen[check] for check in service.checks if check in seen], now)
+                _tile(service, seen, watched, now)
 
 
-def tile_state(service: WatchedService, found: Sequence[Evidence], now: datetime) -> str:
-    """never: nobody looked; stale: not looked lately; else the worst verdict. A check not yet seen makes it unknown."""
+def tile_state(service: WatchedService, seen: Mapping[str, Evidence], watched: Set[str], now: datetime) -> str:
+    """never: nobody looked; stale: a watched check is old; unknown: one was not seen yet; else the worst verdict.
+
+    watched: the checks that the worker repeats while somebody looks. The others join in while their evidence counts.
+    """
+    found = {check: seen[check] for check in service.checks if check in seen}
     if not found:
         return "never"
-    if min(evidence.started for evidence in found) < now - OLD:
+    repeated = [check for check in service.checks if check in watched]
+    if any(check in found and not still_speaks(found[check], now, watched=True) for check in repeated):
         return "stale"
-    verdict = worst(evidence.verdict for evidence in found)
-    if verdict is Verdict.PASS and len(found) < len(service.checks):
+    speaking = [e for check, e in found.items() if still_speaks(e, now, watched=check in watched)]
+    verdict = worst(evidence.verdict for evidence in speaking)
+    if verdict is Verdict.PASS and any(check not in found for check in repeated):
         return "unknown"
     return verdict.value
 
 
-def _tile(service: WatchedService, found: Sequence[Evidence], now: datetime) -> None:
-    state = tile_state(service, found, now)
+def _tile(service: WatchedService, seen: Mapping[str, Evidence], watched: Set[str], now: datetime) -> None:
+    state = tile_state(service, seen, watched, now)
+    found = [seen[check] for check in service.checks if check in seen]
     st.markdown(f"{strong(service.title)}  \n{inline_badge(state)}")
     if not found:
         st.caption(plain(f"{len(service.checks)} checks speak for it."))
         return
     decided = [evidence for evidence in found if evidence.verdict.value == state] or list(found)
     st.markdown(plain(decided[0].summary, limit=160))
-    oldest = min(evidence.started for evidence in found)
-    st.caption(f"{plain(', '.join(service.checks))} · seen {times.age(oldest, now)}")
+    newest = max(evidence.started for evidence in found)
+    st.caption(f"Seen {times.age(newest, now)} · {plain(', '.join(service.checks))}")
 
 
 def handles(context: PageContext) -> None:
