@@ -84,7 +84,7 @@ class Edge:
         self._released.clear()
 
     def release(self) -> None:
-        """Answer again; requests that hang are given up with a 502."""
+        """Answer again, the requests that hang first."""
         self._released.set()
 
     async def close(self) -> None:

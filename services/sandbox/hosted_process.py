@@ -52,9 +52,9 @@ class HostedProcess:
         try:
             process._attend(await asyncio.shield(starting))
         except asyncio.CancelledError:
-            # The thread cannot be called back: what it starts is ended as soon as it is there.
+            # The thread cannot be called back: what it starts is killed as soon as it is there, having done nothing yet.
             process._attend(await starting)
-            await process.stop()
+            await process.stop(timeout_s=0.0)
             raise
         except BaseException:
             process._close_pipes()
