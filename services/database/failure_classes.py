@@ -109,7 +109,9 @@ FAILURE_CLASSES: dict[str, FailureClass] = {
         ),
         FailureClass("permission", "The role may not do this.", "Run it as the owner, or grant the right."),
         FailureClass(
-            "not-in-transaction", "The statement cannot run inside a transaction.", "Put it in a file of its own."
+            "not-in-transaction",
+            "The statement cannot run inside a transaction.",
+            "Take it out of the release and run it by itself: a deploy is one transaction.",
         ),
         FailureClass(
             "lock-timeout", "Another session held a lock for too long.", "Find the blocker, or try at a quieter time."

@@ -350,6 +350,8 @@ def _unforeseen(before: Fingerprint, after: Fingerprint, radius: Sequence[Loss])
             relation, _, part = thing.rpartition(".")
             thing = f"{part} on {relation}"
         part_of_gone = kind == "column" and any(thing.startswith(prefix) for prefix in gone)
+        if kind == "function" and any(thing.split("(")[0] == one.split("(")[0] for one in known):
+            continue  # told already, with its arguments worded another way
         if kind in _UNFORESEEN and not part_of_gone and thing.replace('"', "") not in known:
             found.append(Loss(kind, thing, None, None))
     return found
