@@ -52,7 +52,7 @@ class HostedProcess:
         try:
             process._attend(await asyncio.shield(starting))
         except asyncio.CancelledError:
-            # The thread cannot be called back: what it starts is killed as soon as it is there, having done nothing yet.
+            # The thread cannot be called back: what it starts is killed as soon as it is there.
             process._attend(await starting)
             await process.stop(timeout_s=0.0)
             raise
