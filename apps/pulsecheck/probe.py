@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from apps.pulsecheck.client import Entry, PulseCheck, one_object
-from services.checks.context import MARK, CheckContext
+from services.checks.context import MARK, CheckContext, NotTried
 from services.clients.http import Answer
 from services.errors import Unavailable
 
@@ -289,7 +289,7 @@ def _require_rights(conn: psycopg.Connection[Row]) -> None:
         " and has_table_privilege(current_user, 'public.journal_entries', 'DELETE') as may"
     ).fetchone()
     if row is None or not row["may"]:
-        raise Unavailable(
+        raise NotTried(
             "Nothing was written: the database role of this target may not delete journal entries.",
             "Test data could not be removed again.",
             "Give the target a database address whose role may delete, or leave this check out.",
@@ -301,4 +301,4 @@ def _take_lock(conn: psycopg.Connection[Row]) -> None:
     try:
         conn.execute("select pg_advisory_lock(%s)", (LOCK_KEY,))
     except psycopg.errors.LockNotAvailable:
-        raise Unavailable("Another run is writing test data to this target.", do="Try again in a moment.") from None
+        raise NotTried("Another run is writing test data to this target.", do="Try again in a moment.") from None

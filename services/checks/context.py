@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from services.releases.bundle import Release
 
 T = TypeVar("T")
+
+
+class NotTried(Unavailable):
+    """A check that did not look, by its own decision: its "unknown" is no sign that anything is wrong."""
+
+
 WAIT_S = 30.0
 MARK = "ops-probe-"
 

@@ -11,7 +11,7 @@ from services.incidents.causes import Cause, Causes, Sign
 from services.verdict import Evidence, Verdict
 
 CONSEQUENCE = 3
-NOT_LOOKED_AT = ("missing_level", "missing_settings")
+DID_NOT_ANSWER = ("Unavailable", "Refused")
 
 
 class State(StrEnum):
@@ -102,7 +102,7 @@ def diagnose(
 def is_symptom(evidence: Evidence) -> bool:
     """A fail, or an unknown that we looked for in earnest: what nobody may look at is no symptom."""
     if evidence.verdict is Verdict.UNKNOWN:
-        return "kind" in evidence.facts or "upstream" in evidence.facts or evidence.facts.get("error") == "Unavailable"
+        return "kind" in evidence.facts or evidence.facts.get("error") in DID_NOT_ANSWER
     return evidence.verdict is Verdict.FAIL
 
 
