@@ -27,7 +27,7 @@ def live() -> None:
         with st.container(border=True):
             app_is_back = backout.step_routes(context, backed_out)
         with st.container(border=True):
-            backout.step_look(context, app_is_back=app_is_back)
+            backout.step_look(context, backed_out, app_is_back=app_is_back)
         with st.container(border=True):
             st.subheader("4 · The database, only if you choose to", anchor=False)
             st.caption("Refused while a build that needs the new schema serves.")

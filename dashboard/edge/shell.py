@@ -41,7 +41,8 @@ def load_shell(index: Path | None = None) -> Shell:
         raise ValueError(f"{path.name} of Streamlit has no </head>: the staleness clock cannot be added.")
     ours = (
         f'<link rel="stylesheet" href="{ASSET_URL}/stale.css">\n'
-        f'    <script src="{ASSET_URL}/stale.js" defer></script>\n  </head>'
+        f'    <script src="{ASSET_URL}/stale.js" defer></script>\n'
+        f'    <script src="{ASSET_URL}/dialog.js" defer></script>\n  </head>'
     )
     page = source.replace("</head>", ours, 1).replace("<title>Streamlit</title>", f"<title>{TITLE}</title>")
     page = page.replace('href="./favicon.png"', f'href="{ASSET_URL}/{ICON.name}"')

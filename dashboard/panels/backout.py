@@ -76,8 +76,8 @@ def step_routes(context: PageContext, results: Results) -> bool:
     return good
 
 
-def step_look(context: PageContext, *, app_is_back: bool) -> None:
-    """3. Stop and look."""
+def step_look(context: PageContext, backed_out: Results, *, app_is_back: bool) -> None:
+    """3. Stop and look. What was measured before the app came back says nothing about now."""
     st.subheader("3 · Stop and look", anchor=False)
     st.caption(
         "The database is as the release left it. Often the app alone is enough: the old build ignores what is new."
@@ -94,9 +94,13 @@ def step_look(context: PageContext, *, app_is_back: bool) -> None:
     if score.running:
         show_job(score.running.id, key="look", compact=True, live=False)
     elif score.ended is not None and score.ended.finished is not None:
+        back = backed_out.ended.finished if backed_out.ended else None
+        before = back is not None and score.ended.finished < back
+        seen = times.age(score.ended.finished, context.now)
+        aside = f"{seen}, before the app was brought back" if before else seen
         st.markdown(
-            f"{inline_badge(str(score.ended.state))} {plain(score.document.get('sentence', ''))} "
-            f":small[:gray[{plain(times.age(score.ended.finished, context.now))}]]"
+            f"{inline_badge('expired' if before else str(score.ended.state))} "
+            f"{plain(score.document.get('sentence', ''))} :small[:gray[{plain(aside)}]]"
         )
 
 

@@ -21,10 +21,14 @@ from dashboard.panels.release_steps import enqueue_act, why_blocked
 from dashboard.results import results_of
 from services.app_definition import AppDefinition, Link, WatchedService
 from services.jobs.kinds import job_kind
+from services.jobs.queue import Job
 from services.verdict import Evidence, Verdict, worst
 
 OLD = timedelta(seconds=30)
 """The worker looks every five seconds while this page is open; past this, a tile no longer speaks of now."""
+
+LINGERS = timedelta(minutes=2)
+"""How long a job that did not end well stays on the page."""
 
 HANDLES = {
     "restart": "Starts the image that serves now once more. It brings no new code.",
@@ -108,14 +112,20 @@ def handles(context: PageContext) -> None:
 def running_jobs(context: PageContext) -> None:
     """What the handles have set going."""
     for kind in (*HANDLES, "score", "diagnose", "break_fault", "repair_fault"):
-        results = results_of(context, kind, run=False)
-        newest = results.newest
-        recently = (
-            newest is not None and newest.finished is not None and context.now - newest.finished < timedelta(minutes=2)
-        )
-        if newest is not None and (newest.active or (recently and newest.state.value not in ("passed", "cancelled"))):
+        newest = results_of(context, kind, run=False).newest
+        if newest is not None and (newest.active or _needs_a_look(newest, context.now)):
             with st.container(border=True):
                 show_job(newest.id, key=f"war-{kind}", compact=True, live=False)
+
+
+def _needs_a_look(ended: Job, now: datetime) -> bool:
+    """Whether a job that has ended is still to be seen here: it did not come to what was wanted, a moment ago."""
+    if ended.finished is None or now - ended.finished > LINGERS:
+        return False
+    # What the production test and the diagnosis came to stands on the page anyhow.
+    return ended.state.value in ("interrupted", "unknown") or (
+        ended.state.value == "failed" and ended.kind not in ("score", "diagnose")
+    )
 
 
 def diagnosis(context: PageContext, found: Mapping[str, Any], age: str, links: Mapping[str, Link]) -> None:
