@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -61,6 +62,11 @@ class House:
         """A connection of the test's own, as the owner, for looking past the product."""
         assert self.target.deploy_url is not None
         return psycopg.connect(self.target.deploy_url.get_secret_value())
+
+    def pid_of(self, part: str) -> int | None:
+        """The process of a part ("web", "worker", "sandbox"), as the supervisor keeps it; None while there is none."""
+        children: dict[str, int] = json.loads((self.home / "run.lock").read_text())["children"]
+        return children.get(part)
 
     def worker_pid(self) -> int:
         """The worker that gave the newest sign of life."""
