@@ -16,7 +16,6 @@ from dashboard.processes.signals import StopSignals
 from services.database.connect import resolve_url
 from services.database.execution import Stopped
 from services.errors import NotUnderstood, Refused
-from services.jobs.releasing import queries_of
 from services.releases.actions import deploy_phrase, require_phrase, rollback_phrase
 from services.releases.bundle import Release
 from services.settings import Target
@@ -52,7 +51,7 @@ def deploy(reference: str, url: str, named: str | None, phrase: str | None) -> A
         done = database_deploy.deploy(
             address,
             release.deploy,
-            queries_of(release),
+            release.verify,
             release_id=release.id,
             plan_hash=release.content_hash,
             actor=_actor(),
@@ -67,7 +66,7 @@ def verify(reference: str, url: str, named: str | None) -> Answer:
 
     release, address = _given(reference, url, named)
     with _watched() as cancelled:
-        result = verification.verify(address, queries_of(release), emit=_tell, cancelled=cancelled)
+        result = verification.verify(address, release.verify, emit=_tell, cancelled=cancelled)
     return told.verification(result.to_json())
 
 

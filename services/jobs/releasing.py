@@ -14,7 +14,6 @@ from services.database.restore import restore as restore_snapshot
 from services.database.rollback import RollbackResult
 from services.database.rollback import rollback as roll_back_scripts
 from services.database.shadow import RowPolicy
-from services.database.verification import Query
 from services.database.verification import verify as verify_queries
 from services.errors import Refused
 from services.jobs.app_actions import refuse_while_needed, serving_now
@@ -23,7 +22,6 @@ from services.jobs.queue import JobState
 from services.jobs.worker import JobContext, Outcome
 from services.releases.bundle import Release, load_release
 from services.releases.ledger import get_run, pin, pinned_release
-from services.releases.validation import proves
 from services.settings import Target
 from services.verdict import Verdict
 
@@ -36,14 +34,6 @@ def release_of(context: JobContext) -> Release:
         return pinned_release(context.store, get_run(context.store, context.job.run_id).content_hash)
     folder = load_app(context.target.app).folder / "releases"
     return load_release(str(context.job.payload["release"]), root=folder)
-
-
-def queries_of(release: Release) -> list[Query]:
-    """The release's verification queries, each with what an empty answer proves."""
-    return [
-        Query(script.file.rpartition("/")[2].removesuffix(".sql"), script.file, script.sql, proves(script.sql))
-        for script in release.verify
-    ]
 
 
 def _url(target: Target, secret: SecretStr | None, what: str) -> str:
@@ -100,7 +90,7 @@ def verify(context: JobContext) -> Outcome:
     """Run the release's verification queries on the target; rows are what is wrong."""
     release = release_of(context)
     url = deploying_url(context.target) if context.target.deploy_url else reading_url(context.target)
-    result = verify_queries(url, queries_of(release), emit=context.emit)
+    result = verify_queries(url, release.verify, emit=context.emit)
     bad = [query for query in result.queries if query.verdict is not Verdict.PASS]
     summary = f"{len(result.queries) - len(bad)} of {len(result.queries)} queries found nothing wrong."
     if bad:
@@ -131,7 +121,7 @@ def deploy(context: JobContext) -> Outcome:
         done = deploy_scripts(
             deploying_url(context.target),
             release.deploy,
-            queries_of(release),
+            release.verify,
             release_id=release.id,
             plan_hash=release.content_hash,
             actor=context.job.actor.id,
