@@ -9,13 +9,20 @@ from typing import Any
 from services.clients.http import Answer, failure, kind_of
 from services.verdict import Finding, Verdict, worst
 
+NOT_LET_IN = (401, 403, 429)
+
 
 def answered(answer: Answer, what: str, *, accept: Iterable[int] = (200,)) -> Finding:
-    """Status: pass for an accepted status; fail for 4xx and 5xx, which are the app's own answers; else unknown."""
+    """Status: pass for an accepted status; fail for 4xx and 5xx, which are the app's own answers; else unknown.
+
+    401, 403 and 429 are unknown too: we were not let in, so nothing was seen.
+    """
     facts: dict[str, Any] = {"status": answer.status, "took_ms": round(answer.took_s * 1000)}
     if answer.status in tuple(accept):
         return Finding(Verdict.PASS, f"{what} answered {answer.status} in {facts['took_ms']} ms.", facts, answer.body)
     facts["kind"] = kind_of(answer.status).value
+    if answer.status in NOT_LET_IN:
+        return Finding(Verdict.UNKNOWN, f"{what} was not shown to us: {failure(answer).what}", facts, answer.body)
     if 400 <= answer.status < 600:
         return Finding(Verdict.FAIL, f"{what}: {failure(answer).what}", facts, answer.body)
     return Finding(Verdict.UNKNOWN, f"{what} answered {answer.status}, which is not understood.", facts, answer.body)

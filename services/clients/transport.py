@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -104,12 +105,18 @@ class _Body(httpx.SyncByteStream):
             close()
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read once: the bundle takes tens of milliseconds, and every client uses the same."""
+    return httpx.create_ssl_context()
+
+
 class DeadlineTransport(httpx.BaseTransport):
     """The transport of every client of ours; also handed to supabase-py, so that it obeys the same deadlines."""
 
     def __init__(self) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=_certificates(),
             max_connections=16,
             max_keepalive_connections=8,
             keepalive_expiry=5.0,

@@ -40,7 +40,7 @@ def database_rest(context: CheckContext) -> Finding:
         sql = "select count(*) from public.journal_entries"
         before = _one(conn.execute(sql).fetchone())
         try:
-            seen = context.supabase.rows("journal_entries", key=key, select="id")
+            seen = context.supabase.rows("journal_entries", key=key, select="id", limit=0)
         except UpstreamError as error:
             if error.kind in (Kind.UNAUTHORISED, Kind.FORBIDDEN, Kind.MISSING):
                 facts = {"kind": error.kind.value, "status": error.status, "code": error.code, "as": key.value}
@@ -108,12 +108,15 @@ def anon_reads_nothing(context: CheckContext) -> Finding:
     readable, told = [], {}
     for name, (rows, shut) in there.items():
         try:
-            shown = len(context.supabase.rows(name, key=Key.ANON).rows)
+            # Only counted: what strangers could read is not ours to fetch either.
+            shown = context.supabase.rows(name, key=Key.ANON, limit=0).total
         except UpstreamError as error:
             if error.kind not in (Kind.FORBIDDEN, Kind.UNAUTHORISED):
                 raise
             told[name] = "refused"
             continue
+        if shown is None:
+            return Finding(Verdict.UNKNOWN, f"Supabase REST gave no count of {name} to anon.", {"as": "anon"})
         told[name] = f"{shown} of {rows} rows"
         # An empty answer about an empty table proves nothing; there the catalog has to say that the door is shut.
         if shown or (rows == 0 and not shut):
@@ -154,13 +157,15 @@ def _holding(conn: Any, names: Iterable[str]) -> dict[str, tuple[int, bool]]:
 def anon_reads_journal(context: CheckContext) -> Finding:
     """Journal entries are not shown to somebody without an account. Off in this app by its own choice: a finding."""
     try:
-        seen = context.supabase.rows("journal_entries", key=Key.ANON, select="id")
+        seen = context.supabase.rows("journal_entries", key=Key.ANON, select="id", limit=0)
     except UpstreamError as error:
         if error.kind in (Kind.FORBIDDEN, Kind.UNAUTHORISED):
             return Finding(Verdict.PASS, "Journal entries are refused to anon.", {"as": "anon"})
         raise
     facts = {"as": "anon", "readable": seen.total}
-    if seen.rows:
+    if seen.total is None:
+        return Finding(Verdict.UNKNOWN, "Supabase REST gave no count of journal entries to anon.", facts)
+    if seen.total:
         said = f"Anybody with the public key can read {seen.total} journal entries: row-level security is off."
         return Finding(Verdict.FAIL, said, facts, link="supabase_policies")
     return Finding(Verdict.PASS, "Read as anon, no journal entry is shown.", facts)

@@ -26,7 +26,8 @@ def answer(status: int) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("status", "verdict"), [(200, PASS), (204, UNKNOWN), (302, UNKNOWN), (404, FAIL), (500, FAIL), (401, FAIL)]
+    ("status", "verdict"),
+    [(200, PASS), (204, UNKNOWN), (302, UNKNOWN), (404, FAIL), (500, FAIL), (401, UNKNOWN), (429, UNKNOWN)],
 )
 def test_a_status_passes_only_where_it_was_expected(status: int, verdict: Verdict) -> None:
     assert answered(answer(status), "It").verdict is verdict
