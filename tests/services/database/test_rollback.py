@@ -43,7 +43,7 @@ COMMENT ON TABLE users IS NULL;
 USE = """
 INSERT INTO logs (u, level, j) SELECT id, 'high', '{"a": 1}' FROM users;
 INSERT INTO loose VALUES ('same', 1), ('same', 1), (NULL, 2);
-UPDATE users SET premium = true WHERE email < 'person2';
+UPDATE users SET premium = true, uses = 5 WHERE email < 'person2';
 """
 
 
