@@ -151,13 +151,17 @@ def _sweep_elsewhere() -> None:
 
 
 def _started(pid: int) -> str:
-    """When a process began, in the kernel's own count; "" where there is none of that number."""
+    """When a living process began, in the kernel's own words; "" where none of that number lives."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()[19]
+        facts = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()
+        state, began = facts[0], facts[19]
     except (OSError, IndexError):
-        pass
-    told = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return told.strip().replace(" ", "_")
+        told = subprocess.run(
+            ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
+        state, _, began = told.stdout.strip().partition(" ")
+    # Killed, but not yet waited for by its parent: dead all the same.
+    return "" if state.startswith(("Z", "X")) else began.strip().replace(" ", "_")
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -181,7 +181,7 @@ def _run(state: SupabaseState, query: str, parameters: list[Any] | None) -> Resp
             state.cluster().dsn(READ_ONLY),
             autocommit=True,
             connect_timeout=5,
-            options="-c statement_timeout=60s -c default_transaction_read_only=on",
+            options="-c statement_timeout=60s",
             row_factory=dict_row,
         ) as conn:
             for kind in _AS_TEXT:
