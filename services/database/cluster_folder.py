@@ -20,6 +20,7 @@ SUPERUSER = "supabase_admin"
 
 _ELSEWHERE = Path("/var/lib/release-cockpit")
 _LOCK_WAIT_S = 8.0
+_OWNED_WAIT_S = 0.5
 
 
 class ClusterFolder:
@@ -43,13 +44,13 @@ class ClusterFolder:
         """Take the lock that every process of a server holds while it lives; returns its descriptor."""
         path = self.data.with_name(self.data.name + ".lock")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.monotonic() + _LOCK_WAIT_S
+        began = time.monotonic()
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                # The server of an owner that has just been killed needs a moment to go; one in use stays.
-                if self._has_owner() or time.monotonic() > deadline:
+                # An owner that has just been killed needs a moment to go, and its server another; one in use stays.
+                if time.monotonic() - began > (_OWNED_WAIT_S if self._has_owner() else _LOCK_WAIT_S):
                     os.close(descriptor)
                     raise Refused(
                         f"The data in {self.data} is served by another process.",
