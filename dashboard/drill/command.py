@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from dashboard.drill import witness
 from dashboard.drill.forward import Course, utc_now
 from dashboard.drill.stage import Stage, stage
 from dashboard.processes.logs import log_to
+from services.app_definition import load_app
 from services.errors import OpsError
 from services.jobs.queue import JobState, enqueue
 from services.releases.actions import back_out_app, roll_back, rollback_phrase
@@ -56,17 +58,18 @@ def run_drill(reference: str, tell: Tell, environ: Mapping[str, str]) -> Answer:
     report = Report()
     tell("Starting a sandbox of the drill's own ...")
     with stage(environ) as scene:
-        _drill(scene, reference, report, tell)
+        drill_on(scene, reference, report, tell)
         tell("Taking the sandbox away ...")
     report.took_s = round(time.monotonic() - began, 1)
     return Answer.of(report.to_json(), _lines(report), BAD if report.problems else GOOD)
 
 
-def _drill(scene: Stage, reference: str, report: Report, tell: Tell) -> None:
+def drill_on(scene: Stage, reference: str, report: Report, tell: Tell) -> None:
+    """Drill a release on a fresh world and write down in the report what was seen, and all that did not hold."""
     release = release_for(reference, scene.target)
     actor = person(scene.target, {})
     course = Course(scene, actor, "", tell)
-    report.score_before = _score(course, "before")
+    report.score_before = _score(course)
     tell(f"Score before: {_told(report.score_before)}")
     before = witness.look(scene.superuser_url)
     course.run_id = start_run(scene.store, actor=actor, release=release, target=scene.target.name, now=utc_now())
@@ -75,9 +78,9 @@ def _drill(scene: Stage, reference: str, report: Report, tell: Tell) -> None:
     if report.deploy != Verdict.PASS.value:
         report.problems.append(f"The deploy is {report.deploy or 'not done'}.")
     if not report.problems:
-        report.score_after = _score(course, "after")
+        report.score_after = _read(course.result_of("score")) or _score(course)
         tell(f"Score after:  {_told(report.score_after)}")
-        if report.score_after["percent"] <= 90:
+        if report.score_after["percent"] <= load_app(scene.target.app).thresholds.score_percent:
             report.problems.append(f"The score after the release is {_told(report.score_after)}.")
     if course.deployed():
         _back(course, release.id, before, report, tell)
@@ -99,7 +102,7 @@ def _back(course: Course, release_id: str, before: witness.Testimony, report: Re
         tell(f"Back-out of the app: {app.state.value}: {summary}")
         if app.state is not JobState.PASSED:
             report.problems.append(f"The app is not back on its old build: {summary}")
-        score = _score(course, "back")
+        score = _score(course)
         report.back_out = {"verdict": app.state.value, "summary": summary, "score": score}
         tell(f"Score with the old build: {_told(score)}")
         if report.score_before is not None and score["passed"] != report.score_before["passed"]:
@@ -131,21 +134,26 @@ def _back(course: Course, release_id: str, before: witness.Testimony, report: Re
         report.problems.append("The rollback itself says that the catalog is not what it was before the deploy.")
 
 
-def _score(course: Course, when: str) -> Mapping[str, Any]:
+def _score(course: Course) -> Mapping[str, Any]:
     queued = enqueue(
         course.stage.store,
         actor=course.actor,
         kind="score",
         target=course.stage.target,
         payload={},
-        idempotency_key=f"drill/score/{when}",
+        idempotency_key=f"drill/{secrets.token_hex(8)}",
         now=utc_now(),
     )
     ended = course.finish(queued).result or {}
-    if "passed" not in ended:
-        return {"passed": 0, "of": 0, "percent": 0.0, "failed": [str(ended.get("summary"))]}
-    failed = [f"{one['id']}: {one['summary']}" for one in ended["features"] if one["verdict"] != Verdict.PASS.value]
-    return {"passed": ended["passed"], "of": ended["of"], "percent": ended["percent"], "failed": failed}
+    return _read(ended) or {"passed": 0, "of": 0, "percent": 0.0, "failed": [str(ended.get("summary"))]}
+
+
+def _read(result: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The score in a job's result; None where it holds none."""
+    if "passed" not in result:
+        return None
+    failed = [f"{one['id']}: {one['summary']}" for one in result["features"] if one["verdict"] != Verdict.PASS.value]
+    return {"passed": result["passed"], "of": result["of"], "percent": result["percent"], "failed": failed}
 
 
 def _told(score: Mapping[str, Any]) -> str:
