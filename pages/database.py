@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard.components.choice import choose_part
 from dashboard.components.empty import not_yet
 from dashboard.components.problem import problems_shown
 from dashboard.components.progress import show_job
@@ -56,9 +57,7 @@ def deploy() -> None:
         deploys.deploy_panel(context, view)
 
 
-part = st.segmented_control(
-    "Part", PARTS, key="part", bind="query-params", default=PARTS[0], required=True, label_visibility="collapsed"
-)
+part = choose_part("part", {name: name for name in PARTS}, PARTS[0])
 if part == "Scripts":
     scripts_panel(release_of(current()))
 elif part == "Deploy":

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard.components.choice import choose_part
 from dashboard.components.problem import problems_shown
 from dashboard.context import current
 from dashboard.panels import records
@@ -10,14 +11,6 @@ PARTS = {"Runs": records.runs_part, "Jobs": records.jobs_part, "Audit": records.
 
 # A link to a job opens its story, whatever part was looked at last.
 opening = "Jobs" if st.query_params.get("job") else "Runs"
-part = st.segmented_control(
-    "Part",
-    list(PARTS),
-    key="history",
-    bind="query-params",
-    default=opening,
-    required=True,
-    label_visibility="collapsed",
-)
+part = choose_part("part", {name: name for name in PARTS}, opening)
 with problems_shown():
-    PARTS[part or opening](current())
+    PARTS[part](current())

@@ -162,11 +162,13 @@ def audit_part(context: PageContext) -> None:
         st.markdown(f"{inline_badge('passed')} Every entry follows from the one before: none was changed or taken out.")
     else:
         st.markdown(f"{inline_badge('failed')} The chain is broken at entry {strong(broken)}: the record was changed.")
+    names = {one.actor.id: one.actor.name for one in recent_jobs(context.store, context.target.name, limit=500)}
+    names[context.actor.id] = context.actor.name
     rows = [
         {
             "seq": entry.seq,
             "at": times.exact(entry.at),
-            "actor": entry.actor,
+            "actor": names.get(entry.actor, entry.actor),
             "action": entry.action,
             "subject": entry.subject,
             "detail": ", ".join(f"{key} {value}" for key, value in entry.detail.items()),

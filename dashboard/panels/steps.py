@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard.actions import Act, action_button
 from dashboard.components import times
 from dashboard.components.badges import inline_badge
+from dashboard.components.choice import choose_part
 from dashboard.components.evidence import check_line, evidence_facts
 from dashboard.components.plain import plain, strong
 from dashboard.components.progress import show_job
@@ -29,21 +30,11 @@ WAIVER_DAYS = {"1 day": 1, "3 days": 3, "7 days": 7, "14 days": 14}
 
 
 def phase_choice(view: RunView, default: str) -> PhaseView:
-    """The row of phases; the chosen one is in the address."""
+    """The row of phases; the chosen one is in the address, else it is that of the step in the address."""
     titles = {phase.id: f"{phase.phase.title} {phase.settled}/{len(phase.steps)}" for phase in view.phases}
-    wanted = st.query_params.get("phase")
-    if "phase-choice" not in st.session_state:
-        st.session_state["phase-choice"] = wanted if wanted in titles else default
-    chosen = st.segmented_control(
-        "Phase",
-        list(titles),
-        format_func=lambda phase_id: plain(titles[phase_id]),
-        key="phase-choice",
-        label_visibility="collapsed",
-        required=True,
-    )
-    shown = chosen if chosen in titles else default
-    st.query_params["phase"] = shown
+    step_id = st.query_params.get("step")
+    of_step = next((phase.id for phase in view.phases if any(step.id == step_id for step in phase.steps)), default)
+    shown = choose_part("phase", titles, of_step)
     return next(phase for phase in view.phases if phase.id == shown)
 
 

@@ -1,0 +1,129 @@
+"""The first release by hand, in a browser, on a whole dashboard: sandbox, worker and web under their supervisor."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from dashboard import composition
+from tests.dashboard.serving import free_port, wait_until_served
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
+
+STEP_MS = 60_000
+"""A job on a busy machine; each takes a few seconds when nothing else runs."""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`python -m dashboard run` on a fresh home; the address it answers at."""
+    home: Path = tmp_path_factory.mktemp("whole")
+    port = free_port()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("OPS_")}
+    with (home / "output.txt").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dashboard", "run", "--port", str(port)],
+            cwd=composition.ROOT,
+            env={**environ, "OPS_HOME": str(home)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_until_served(url, process, 90)
+            yield url
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+
+
+def sign_in(browser: Browser, url: str, role: str) -> Page:
+    page = browser.new_context(viewport={"width": 1440, "height": 1000}, base_url=url).new_page()
+    page.set_default_timeout(STEP_MS)
+    page.goto("/")
+    page.get_by_role("button", name=re.compile(f"Continue as .*{role}", re.IGNORECASE)).click()
+    page.get_by_role("heading", level=1).wait_for()
+    return page
+
+
+def next_panel(page: Page) -> Locator:
+    return page.locator(".st-key-next-panel")
+
+
+def do_next(page: Page, title: str) -> None:
+    """Press the one button of the overview for the step of this title, and wait until it is settled."""
+    panel = next_panel(page)
+    expect(panel).to_contain_text(f"Next: {title}", timeout=STEP_MS)
+    panel.get_by_role("button").click()
+    expect(panel).not_to_contain_text(title, timeout=STEP_MS)
+
+
+def confirm(page: Page, phrase: str, effect: str) -> None:
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("SANDBOX")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    dialog.get_by_label("Confirmation phrase").fill(phrase.upper())
+    dialog.get_by_role("button", name=effect).click()
+    expect(dialog).to_contain_text("The typed confirmation is not the phrase asked for.")
+    dialog.get_by_label("Confirmation phrase").fill(phrase)
+    dialog.get_by_role("button", name=effect).click()
+    expect(dialog).to_be_hidden(timeout=STEP_MS)
+
+
+def test_an_operator_releases_and_takes_it_back_and_a_viewer_can_do_none_of_it(whole: str, browser: Browser) -> None:
+    page = sign_in(browser, whole, "operator")
+    page.get_by_role("button", name="Start the release").click()
+    for title in (
+        "Have a backup to go back to",
+        "See that names and packages are in place",
+        "See that the API answers now",
+        "See that the AI account works",
+        "See that the database can be reached",
+        "Rehearse the scripts on a copy",
+    ):
+        do_next(page, title)
+    next_panel(page).get_by_role("button", name="Open the deploy").click()
+    page.get_by_role("button", name="Deploy to sandbox").click()
+    confirm(page, "deploy beta-optimization to sandbox", "Deploy to sandbox")
+    page.get_by_text("Deploy receipt").wait_for()
+    page.get_by_role("link", name="Overview").click()
+    for title in (
+        "See that no statement failed",
+        "See that app and schema fit",
+        "Run the verification queries",
+        "Start the new build",
+        "See that the new build answers",
+        "Run the production test",
+    ):
+        do_next(page, title)
+    page.get_by_text("10 of 10 features passed.").wait_for()
+
+    viewer = sign_in(browser, whole, "viewer")
+    expect(next_panel(viewer).get_by_role("button")).to_be_disabled()
+    viewer.get_by_role("link", name="Rollback").click()
+    expect(viewer.get_by_role("button", name="Bring the app back")).to_be_disabled()
+    viewer.get_by_text("Show what would go").click()
+    expect(viewer.get_by_role("button", name="Roll back the database")).to_be_disabled()
+    viewer.context.close()
+
+    page.get_by_role("link", name="Rollback").click()
+    page.get_by_role("button", name="Bring the app back").click()
+    page.get_by_text("The app is back on commit").wait_for()
+    page.get_by_text("Show what would go").click()
+    page.get_by_role("button", name="Roll back the database").click()
+    confirm(page, "rollback beta-optimization on sandbox", "Roll back on sandbox")
+    page.get_by_text("The catalog is exactly as before the deploy", exact=False).first.wait_for()
+    page.get_by_text("0 rows lost", exact=False).first.wait_for()
+    page.context.close()
