@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
@@ -24,7 +26,7 @@ from services.database.execution import Emit, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
 from services.database.roles import Circumstances, apply_settings, make_roles, read_circumstances
 from services.database.row_copy import CopiedRows, copy_rows
-from services.database.server import SUPERUSER, Server, find_binaries, scratch_server
+from services.database.server import SUPERUSER, Binaries, Server, find_binaries, scratch_server
 from services.errors import Unavailable
 
 RowPolicy = Literal["all", "sample", "none"]
@@ -103,19 +105,20 @@ def shadow(url: str, *, rows: RowPolicy | None, keep: Sequence[str] = (), emit: 
             binaries = find_binaries(facts.major)
         except Unavailable as error:
             raise NoShadow(error.what) from error
-        with scratch_server(binaries=binaries) as server:
-            target.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")
+        target.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")
+        # The catalog is read while the scratch server starts.
+        with _catalog_dump(url, target, binaries) as dumped, scratch_server(binaries=binaries) as server:
             emit("phase", {"name": "catalog"})
-            yield _build(url, target, server, facts, rows or rows_allowed(facts), keep)
+            yield _build(target, server, facts, rows or rows_allowed(facts), keep, dumped)
 
 
 def _build(
-    url: str,
     target: psycopg.Connection[Any],
     server: Server,
     facts: ConnectionFacts,
     policy: RowPolicy,
     keep: Sequence[str],
+    dumped: Callable[[], bytes],
 ) -> Shadow:
     around = read_circumstances(target)
     fingerprint = catalog_fingerprint(target)
@@ -129,7 +132,7 @@ def _build(
         _refuse_missing_extensions(target, admin)
         admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(_TEMPLATE)))
         unlike = apply_settings(admin, around, _TEMPLATE)
-    _restore_catalog(url, target, server)
+    _restore_catalog(dumped(), server)
     with connect(server.dsn(_TEMPLATE)) as copy:
         unlike += _differences(fingerprint, catalog_fingerprint(copy), facts.major, server.binaries.version)
         copied = copy_rows(target, copy, policy, keep)
@@ -144,39 +147,65 @@ def _refuse_missing_extensions(target: psycopg.Connection[Any], admin: psycopg.C
         raise NoShadow(f"The scratch server lacks the extension {', '.join(missing)}, which the target uses.")
 
 
-def _restore_catalog(url: str, target: psycopg.Connection[Any], server: Server) -> None:
-    """pg_dump's catalog of the very snapshot that `target` sees, into the shadow."""
+@contextmanager
+def _catalog_dump(url: str, target: psycopg.Connection[Any], binaries: Binaries) -> Iterator[Callable[[], bytes]]:
+    """Start pg_dump on the very snapshot that `target` sees; what is given waits for its text."""
     row = target.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
     parts = connection_parameters(url)
-    password = parts.pop("password", None)
+    # The password is not an argument: those show in the process list.
+    environment = _environment(parts.pop("password", None))
+    command = [str(binaries.tool("pg_dump")), "--schema-only", "--no-tablespaces", "--no-subscriptions"]
+    command += ["--no-security-labels", "--exclude-schema=ops", "--lock-wait-timeout=5s"]
+    command += [f"--snapshot={row[0] if row else ''}", "--dbname", psycopg.conninfo.make_conninfo("", **parts)]
+    with tempfile.TemporaryFile() as text, _started(command, environment, stdout=text) as dump:
+
+        def wait() -> bytes:
+            _finish(dump, None, "read")
+            text.seek(0)
+            return text.read()
+
+        yield wait
+
+
+def _restore_catalog(dumped: bytes, server: Server) -> None:
+    parts = connection_parameters(server.dsn(_TEMPLATE))
+    environment = _environment(parts.pop("password", None))
+    command = [str(server.binaries.tool("psql")), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1"]
+    command += ["-d", psycopg.conninfo.make_conninfo("", **parts)]
+    with _started(command, environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as load:
+        _finish(load, dumped, "restored")
+
+
+def _environment(password: str | None) -> dict[str, str]:
+    """Ours without libpq's variables, which would change where and how we connect, but with the password."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
-    if password is not None:
-        environment["PGPASSWORD"] = password  # not an argument: those show in the process list
-    dump = [str(server.binaries.tool("pg_dump")), "--schema-only", "--no-tablespaces", "--no-subscriptions"]
-    dump += ["--no-security-labels", "--exclude-schema=ops", "--lock-wait-timeout=5s"]
-    dump += [f"--snapshot={row[0] if row else ''}", "--dbname", psycopg.conninfo.make_conninfo("", **parts)]
-    dumped = _run(dump, environment, None, "read")
-    admin = connection_parameters(server.dsn(_TEMPLATE))
-    environment["PGPASSWORD"] = admin.pop("password", "")
-    load = [str(server.binaries.tool("psql")), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-o", os.devnull]
-    _run([*load, "-d", psycopg.conninfo.make_conninfo("", **admin)], environment, dumped, "restored")
+    return environment if password is None else {**environment, "PGPASSWORD": password}
 
 
-def _run(command: list[str], environment: dict[str, str], data: bytes | None, verb: str) -> bytes:
+@contextmanager
+def _started(command: list[str], environment: dict[str, str], **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A running program that is gone when the block is left."""
     try:
-        done = subprocess.run(command, env=environment, input=data, capture_output=True, timeout=_DUMP_S, check=False)
+        running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, **streams)
     except FileNotFoundError as error:
-        raise NoShadow(
-            f"The folder of the scratch server's programs has no {command[0].rsplit('/', 1)[-1]}."
-        ) from error
+        raise NoShadow(f"The folder of the scratch server's programs has no {Path(command[0]).name}.") from error
+    with running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def _finish(running: subprocess.Popen[bytes], data: bytes | None, verb: str) -> None:
+    try:
+        _, errors = running.communicate(data, timeout=_DUMP_S)
     except subprocess.TimeoutExpired as error:
         raise NoShadow(f"The catalog could not be {verb} within {_DUMP_S} s.") from error
-    if done.returncode:
-        told = done.stderr.decode(errors="replace")
-        reason = next((line.split("ERROR:")[-1].strip() for line in told.splitlines() if "ERROR" in line), "")
-        reason = reason or next((line.split("error:")[-1].strip() for line in told.splitlines()), "no reason given")
-        raise NoShadow(f"The catalog could not be {verb}: {reason}")
-    return done.stdout
+    if running.returncode:
+        told = errors.decode(errors="replace").splitlines()
+        reasons = [line.split("ERROR:")[-1].strip() for line in told if "ERROR:" in line]
+        reasons += [line.split("error:")[-1].strip() for line in told if "error:" in line]
+        raise NoShadow(f"The catalog could not be {verb}: {(reasons or ['no reason given'])[0]}")
 
 
 def _differences(target: Fingerprint, copy: Fingerprint, target_major: int, copy_major: int) -> list[str]:
