@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from services.app_definition import load_app
@@ -62,26 +62,31 @@ def serving_now(context: JobContext) -> Mapping[str, Any]:
     }
 
 
-def candidate(client: RailwayClient) -> Deployment:
-    """The deployment that a redeploy starts: the newest one, if it failed; a restart would start another.
+def pushed(deployments: Sequence[Deployment]) -> Deployment:
+    """The deployment that a redeploy starts: the newest one of the commit that was pushed last.
 
-    Raises Refused where the newest deployment did not fail.
+    deployments: newest first. A redeploy or a rollback is no push, so that a redeploy after a back-out still means the
+    new code. Raises Unavailable where nothing was ever pushed, Refused while a deployment is under way.
     """
-    newest = client.deployments(first=1)
-    if not newest:
-        raise Unavailable("Railway lists no deployment.", "Nothing was started.", "Push the commit first.")
-    if newest[0].status in IN_PROGRESS:
+    if deployments and deployments[0].status in IN_PROGRESS:
         raise Refused(
-            f"Deployment {newest[0].id} is {newest[0].status} right now.", "Nothing was started.", "Wait for it to end."
+            f"Deployment {deployments[0].id} is {deployments[0].status} right now.",
+            "Nothing was started.",
+            "Wait for it to end.",
         )
-    return newest[0]
+    pushes = [one for one in deployments if one.reason in (None, "deploy")]
+    if not pushes:
+        raise Unavailable("Railway lists no push.", "Nothing was started.", "Push the commit first.")
+    commit = pushes[0].commit
+    return next((one for one in deployments if commit is not None and one.commit == commit), pushes[0])
 
 
 def redeploy_app(context: JobContext) -> Outcome:
-    """Start the build that was pushed and failed, once more; the effect is the new route inventory."""
+    """Start the build that was pushed last, once more; the effect is the new route inventory."""
     client = RailwayClient.of(context.target)
-    serving = active(client)
-    chosen = candidate(client)
+    deployments = client.deployments()
+    chosen = pushed(deployments)
+    serving = next((one for one in deployments if one.status == "SUCCESS" and one.running), None)
     context.emit(
         "chosen",
         {
@@ -89,13 +94,23 @@ def redeploy_app(context: JobContext) -> Outcome:
             "commit": chosen.commit,
             "message": chosen.message,
             "status": chosen.status,
-            "serving": serving.id,
-            "serving_commit": serving.commit,
-            "why": f"A restart would start {serving.commit} again, the image that serves now; the new code is in "
-            f"deployment {chosen.id} ({chosen.status}), so that one is redeployed.",
+            "serving": serving.id if serving else None,
+            "serving_commit": serving.commit if serving else None,
+            "why": _why(chosen, serving),
         },
     )
     return _judged(context, client, client.redeploy(chosen.id))
+
+
+def _why(chosen: Deployment, serving: Deployment | None) -> str:
+    if serving is None:
+        return f"Nothing serves; commit {chosen.commit} was pushed last."
+    if serving.commit == chosen.commit:
+        return f"Commit {chosen.commit} serves already; it is started anew, with the variables of now."
+    return (
+        f"A restart would start commit {serving.commit} again, the image that serves now; the code pushed last is in "
+        f"deployment {chosen.id} ({chosen.status}), so that one is redeployed."
+    )
 
 
 def restart(context: JobContext) -> Outcome:

@@ -35,7 +35,7 @@ KINDS: Mapping[str, JobKind] = {
         JobKind("restart", "Restart the app", Permission.RESTART, Level.PLATFORM, exclusive=True, repeats=False),
         JobKind(
             "redeploy_app",
-            "Redeploy the failed build",
+            "Redeploy the pushed build",
             Permission.RESTART,
             Level.PLATFORM,
             exclusive=True,

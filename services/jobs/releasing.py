@@ -109,13 +109,14 @@ def deploy(context: JobContext) -> Outcome:
             "Nothing was changed.",
             "Rehearse it, then deploy.",
         )
-    if context.job.run_id is not None and context.job.attempt == 1:
+    if context.job.run_id is not None:
         pin(
             context.store,
             run_id=context.job.run_id,
             actor=context.job.actor,
             serving=serving_now(context),
             now=context.clock(),
+            job_id=context.job.id,
         )
     try:
         done = deploy_scripts(

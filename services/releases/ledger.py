@@ -275,10 +275,13 @@ def _enter_phase(tx: Connection, view: RunView, phase_id: str, actor: Actor, now
         add_event(tx, view.run.id, None, "phase-entered", actor.name, now, {"phase": phase_id}, key=key)
 
 
-def pin(store: Store, *, run_id: str, actor: Actor, serving: Mapping[str, Any], now: datetime) -> None:
-    """Keep which build served at GO: the build that a back-out returns to."""
-    with store.write() as tx:
-        add_event(tx, run_id, None, "pinned", actor.name, now, serving)
+def pin(store: Store, *, run_id: str, actor: Actor, serving: Mapping[str, Any], now: datetime, job_id: str) -> None:
+    """Keep which build served at GO: the build that a back-out returns to.
+
+    The first pin of a deploy counts: a deploy that is resumed must not pin what serves by then.
+    """
+    with suppress(IntegrityError), store.write() as tx:
+        add_event(tx, run_id, None, "pinned", actor.name, now, serving, key=f"{run_id}/pinned/{job_id}")
 
 
 def add_event(

@@ -74,7 +74,7 @@ def test_a_release_by_hand(house: House, signed_in: SignedIn) -> None:
     expect(page.get_by_text("20 of 20 queries found nothing wrong").first).to_be_visible()
 
     page.goto("/checklist?step=after-1&phase=after")
-    page.get_by_role("button", name="Redeploy the failed build").click()
+    page.get_by_role("button", name="Redeploy the pushed build").click()
     expect(row(page, "after-1")).to_contain_text("Passed")
     check(page, "after-2")
     page.goto("/checklist?step=after-3&phase=after")

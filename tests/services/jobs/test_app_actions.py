@@ -1,0 +1,57 @@
+"""Which deployment a redeploy starts: always the code that was pushed last, never what only happens to be newest."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from services.clients.railway import Deployment
+from services.errors import Refused, Unavailable
+from services.jobs.app_actions import pushed
+from tests.services.conftest import NOON
+
+
+def one(number: int, commit: str | None, status: str, reason: str | None = "deploy") -> Deployment:
+    return Deployment(
+        id=f"d{number}",
+        status=status,
+        created_at=NOON + timedelta(minutes=number),
+        service_id="s",
+        commit=commit,
+        message=None,
+        reason=reason,
+        can_redeploy=True,
+        can_rollback=True,
+        stopped=False,
+        running=status == "SUCCESS",
+        url=None,
+    )
+
+
+def test_the_failed_push_is_started_and_not_what_serves() -> None:
+    assert pushed([one(2, "new", "FAILED"), one(1, "old", "SUCCESS")]).id == "d2"
+
+
+def test_after_a_back_out_it_is_still_the_new_code() -> None:
+    after_back_out = [
+        one(4, "old", "SUCCESS", "rollback"),
+        one(3, "new", "REMOVED", "redeploy"),
+        one(2, "new", "FAILED"),
+        one(1, "old", "REMOVED"),
+    ]
+    assert pushed(after_back_out).id == "d3"
+
+
+def test_where_the_platform_tells_no_reason_the_newest_counts_as_the_push() -> None:
+    assert pushed([one(2, None, "FAILED", None), one(1, "old", "SUCCESS", None)]).id == "d2"
+
+
+def test_a_deployment_under_way_is_waited_for() -> None:
+    with pytest.raises(Refused, match="d3 is BUILDING"):
+        pushed([one(3, "new", "BUILDING"), one(1, "old", "SUCCESS")])
+
+
+def test_nothing_pushed_is_a_sentence() -> None:
+    with pytest.raises(Unavailable, match="no push"):
+        pushed([])
