@@ -63,17 +63,19 @@ def sign_out_page(target: str, name: str) -> str:
 
 
 def problem_page(what: str, means: str, do: str) -> str:
-    """A page for an error that leaves nothing else to show."""
-    return document("Cannot go on", f"<h1>Cannot go on</h1>{_problem([what, means, do])}")
+    """A page for an error that leaves nothing else to show; it asks again by itself, since some things only start."""
+    body = f'<h1>Cannot go on</h1>{_problem([what, means, do])}<p class="note">This page tries again every 3 s.</p>'
+    return document("Cannot go on", body, retry_s=3)
 
 
-def document(title: str, body: str, *, script: str | None = None) -> str:
-    """A whole HTML document around `body`, which must be escaped already."""
+def document(title: str, body: str, *, script: str | None = None, retry_s: int | None = None) -> str:
+    """A whole HTML document around `body`, which must be escaped already. retry_s: load it again after so long."""
+    retry = f'<meta http-equiv="refresh" content="{retry_s}">' if retry_s else ""
     tag = f'<script src="{ASSET_URL}/{script}" defer></script>' if script else ""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
+        f'<meta name="color-scheme" content="light dark">{retry}'
         f'<title>{escape(title)} · {TITLE}</title><link rel="icon" href="{ASSET_URL}/icon.svg">'
         f'<link rel="stylesheet" href="{ASSET_URL}/plain.css">{tag}</head>'
         f'<body><main><p class="product">{TITLE}</p>{body}</main></body></html>\n'

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from dashboard import composition
-from tests.dashboard.serving import free_port, wait_until_served
+from tests.dashboard.serving import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 
@@ -37,9 +38,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             stderr=output,
         )
         try:
-            url = f"http://127.0.0.1:{port}"
-            wait_until_served(url, process, 90)
-            yield url
+            _wait_until_told(home / "output.txt", process)
+            yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
             try:
@@ -47,6 +47,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(10)
+
+
+def _wait_until_told(output: Path, process: subprocess.Popen[bytes], seconds: float = 90) -> None:
+    """Return when the address was printed, which happens when every part answers."""
+    until = time.monotonic() + seconds
+    while "Dashboard: http" not in output.read_text(encoding="utf-8"):
+        assert process.poll() is None, output.read_text(encoding="utf-8")
+        assert time.monotonic() < until, output.read_text(encoding="utf-8")
+        time.sleep(0.2)
 
 
 def sign_in(browser: Browser, url: str, role: str) -> Page:
@@ -66,6 +75,7 @@ def do_next(page: Page, title: str) -> None:
     """Press the one button of the overview for the step of this title, and wait until it is settled."""
     panel = next_panel(page)
     expect(panel).to_contain_text(f"Next: {title}", timeout=STEP_MS)
+    expect(panel.get_by_role("button")).to_have_count(1)
     panel.get_by_role("button").click()
     expect(panel).not_to_contain_text(title, timeout=STEP_MS)
 
@@ -97,7 +107,7 @@ def test_an_operator_releases_and_takes_it_back_and_a_viewer_can_do_none_of_it(w
     next_panel(page).get_by_role("button", name="Open the deploy").click()
     page.get_by_role("button", name="Deploy to sandbox").click()
     confirm(page, "deploy beta-optimization to sandbox", "Deploy to sandbox")
-    page.get_by_text("Deploy receipt").wait_for()
+    page.get_by_text("BEGIN to COMMIT took").wait_for()
     page.get_by_role("link", name="Overview").click()
     for title in (
         "See that no statement failed",
@@ -108,7 +118,7 @@ def test_an_operator_releases_and_takes_it_back_and_a_viewer_can_do_none_of_it(w
         "Run the production test",
     ):
         do_next(page, title)
-    page.get_by_text("10 of 10 features passed.").wait_for()
+    page.get_by_text("10 of 10 features passed.").first.wait_for()
 
     viewer = sign_in(browser, whole, "viewer")
     expect(next_panel(viewer).get_by_role("button")).to_be_disabled()
@@ -120,7 +130,7 @@ def test_an_operator_releases_and_takes_it_back_and_a_viewer_can_do_none_of_it(w
 
     page.get_by_role("link", name="Rollback").click()
     page.get_by_role("button", name="Bring the app back").click()
-    page.get_by_text("The app is back on commit").wait_for()
+    page.get_by_text("The app is back on commit").first.wait_for()
     page.get_by_text("Show what would go").click()
     page.get_by_role("button", name="Roll back the database").click()
     confirm(page, "rollback beta-optimization on sandbox", "Roll back on sandbox")
