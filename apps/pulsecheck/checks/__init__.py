@@ -225,6 +225,14 @@ def _database() -> list[CheckSpec]:
             ("database_url", "app_url"),
         ),
         reads(
+            "release-schema",
+            "Tables fit the release's build",
+            "Every table, column and type that the release's build reads is there, before it is started.",
+            database.release_schema,
+            ("during",),
+            ("database_url",),
+        ),
+        reads(
             "release-receipt",
             "The deploy left its receipt",
             "The row written in the deploy's own transaction is there and of this content.",

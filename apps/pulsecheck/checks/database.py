@@ -68,6 +68,16 @@ def schema_compatible(context: CheckContext) -> Finding:
     except UpstreamError:
         # An app that does not answer reads no table; what every build needs is compared all the same.
         build = context.app.builds[0].id
+    return _columns_for(context, build, "the serving build")
+
+
+def release_schema(context: CheckContext) -> Finding:
+    """The tables and columns that the release's build will read are there, before that build is started."""
+    return _columns_for(context, context.app.release_build, "the release's build")
+
+
+def _columns_for(context: CheckContext, build: str, whose: str) -> Finding:
+    """Compare what a build's code needs of the database (app.yaml, tables) with what is there."""
     with context.database() as conn:
         rows: list[Row] = (
             conn.cursor(row_factory=dict_row)
@@ -92,8 +102,9 @@ def schema_compatible(context: CheckContext) -> Finding:
                 problems.append(f"{table.name}.{column} is {found}, the code needs {' or '.join(accepted)}")
     facts = {"build": build, "columns": compared, "problems": problems[:20]}
     if problems:
-        return Finding(Verdict.FAIL, "; ".join(problems[:3]) + ".", facts, link="supabase_sql_editor")
-    return Finding(Verdict.PASS, f"All {compared} columns that the serving build reads are there.", facts)
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        return Finding(Verdict.FAIL, "; ".join(problems[:3]) + f"{more}.", facts, link="supabase_sql_editor")
+    return Finding(Verdict.PASS, f"All {compared} columns that {whose} reads are there.", facts)
 
 
 def anon_reads_nothing(context: CheckContext) -> Finding:

@@ -83,6 +83,7 @@ def test_the_released_world_is_healthy(after: Pulse, seen: Seen) -> None:
     [
         "route-inventory",
         "schema-compatible",
+        "release-schema",
         "verification-clean",
         "anon-reads-nothing",
         "tiers-match-rule",

@@ -65,6 +65,13 @@ def test_nothing_of_the_release_can_be_read_because_nothing_is_there(seen: Seen)
     assert anon.verdict is Verdict.UNKNOWN
 
 
+def test_the_schema_fits_what_serves_and_not_yet_the_release(seen: Seen) -> None:
+    by_id = {one.check_id: one for one in seen[0].evidence}
+    assert by_id["schema-compatible"].verdict is Verdict.PASS
+    assert by_id["release-schema"].verdict is Verdict.FAIL
+    assert "user_tier_limits.tier_name is missing" in by_id["release-schema"].summary
+
+
 def test_without_the_level_probe_nothing_is_written_and_the_score_says_what_was_not_tested(before: Pulse) -> None:
     rows = before.rows()
     score = before.score(levels=frozenset({Level.LOOK, Level.OBSERVE}))

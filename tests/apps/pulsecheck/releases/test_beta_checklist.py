@@ -18,7 +18,7 @@ DECIDED_BY = {
     "during-1": "rehearse rehearsal-fresh",
     "during-2": "deploy release-receipt",
     "during-3": "release-receipt",
-    "during-4": "schema-compatible",
+    "during-4": "release-schema",
     "during-5": "verify verification-clean anon-reads-nothing",
     "after-1": "redeploy_app route-inventory",
     "after-2": "api-answers route-inventory",
