@@ -27,7 +27,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=os.environ.get("OPS_CHROMIUM") or shutil.which("chromium"), args=QUIET)
+        installed = os.environ.get("OPS_CHROMIUM") or shutil.which("chromium")
+        opened = playwright.chromium.launch(executable_path=installed, args=QUIET)
         yield opened
         opened.close()
 
