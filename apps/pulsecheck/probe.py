@@ -71,7 +71,7 @@ class Probe:
         self._logs_before[user_id] = self._log_ids(user_id)
 
     def new_log_rows(self, user_id: str) -> list[Row]:
-        """Rows of ai_usage_logs that appeared for the caller since `remember`, oldest first."""
+        """Rows that the app has added to ai_usage_logs for the caller since `remember`, oldest first."""
         if not self.has_log:
             return []
         known = self._logs_before.get(user_id, frozenset())
@@ -80,7 +80,8 @@ class Probe:
             " order by created_at",
             user_id,
         )
-        return [row for row in found if str(row["id"]) not in known]
+        marker = self.context.marker
+        return [row for row in found if str(row["id"]) not in known and row["error_message"] != marker]
 
     def pulse(self, entry_id: str) -> Answer:
         """Ask the companion about an entry; counted, since each call leaves a row in the usage log."""

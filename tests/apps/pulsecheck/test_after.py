@@ -209,3 +209,14 @@ def test_no_journal_text_and_no_secret_is_in_any_evidence(after: Pulse, seen: Se
     secrets = [s.get_secret_value() for _, s in after.target if hasattr(s, "get_secret_value")]
     texts = [row[0] for row in after.sql("select distinct content from journal_entries limit 200")]
     assert [one for one in (*secrets, *texts) if one in told] == []
+
+
+def test_a_call_that_no_limit_stopped_is_found_and_its_row_removed(after: Pulse, seen: Seen) -> None:
+    rows = after.rows()
+    after.sql("alter table ai_usage_logs disable trigger keep_daily_usage_quota")
+    try:
+        found = after.look("rate-limit")["rate-limit"]
+    finally:
+        after.sql("alter table ai_usage_logs enable trigger keep_daily_usage_quota")
+    assert (found.verdict, found.facts["status"]) == (Verdict.FAIL, 200)
+    assert after.rows() == rows
