@@ -31,3 +31,31 @@ def choose_part(name: str, parts: Mapping[str, str], default: str) -> str:
 
 def _choose(name: str, part: str) -> None:
     st.query_params[name] = part
+
+
+def choose_option(name: str, label: str, options: Mapping[str, str], *, default: str | None = None) -> str | None:
+    """A list of which one entry is chosen, kept in the address as its id (bind="query-params" would keep its label).
+
+    options: id to label; default: what is chosen while the address names none, None for nothing.
+    """
+    wanted = st.query_params.get(name, default)
+    ids = list(options)
+    st.selectbox(
+        label,
+        ids,
+        index=ids.index(wanted) if wanted is not None and wanted in options else None,
+        format_func=lambda option: options.get(option, option),
+        key=f"option-{name}",
+        on_change=_choose_option,
+        args=(name,),
+        placeholder="Choose one",
+    )
+    return wanted
+
+
+def _choose_option(name: str) -> None:
+    chosen = st.session_state.get(f"option-{name}")
+    if chosen is None:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = chosen

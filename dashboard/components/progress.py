@@ -84,6 +84,7 @@ def progress_of(story: Sequence[JobEvent]) -> tuple[int, int] | None:
         total = event.payload.get("of")
         done = next((event.payload[name] for name in ("done", "index", "number") if name in event.payload), None)
         if isinstance(total, int) and isinstance(done, int) and total > 0:
+            done -= event.payload.get("state") == "running"
             return min(done, total), total
     return None
 

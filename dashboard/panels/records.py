@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from dashboard.components import times
 from dashboard.components.badges import inline_badge
+from dashboard.components.choice import choose_option
 from dashboard.components.empty import not_yet
 from dashboard.components.evidence import as_json
 from dashboard.components.plain import plain, strong
@@ -69,19 +68,14 @@ def _record(context: PageContext, run_id: str) -> None:
 
 def jobs_part(context: PageContext) -> None:
     """The jobs of this target, and the story of the one in the address."""
-    kinds = ["all", *KINDS]
     left, right = st.columns(2)
-    kind = left.selectbox(
-        "Kind",
-        kinds,
-        key="kind",
-        bind="query-params",
-        format_func=lambda k: "All kinds" if k == "all" else KINDS[k].title,
-    )
-    found = recent_jobs(context.store, context.target.name, kind=None if kind == "all" else kind, limit=200)
+    with left:
+        kinds = {"all": "All kinds"} | {kind: spec.title for kind, spec in KINDS.items()}
+        kind = choose_option("kind", "Kind", kinds, default="all")
+    found = recent_jobs(context.store, context.target.name, kind=kind if kind in KINDS else None, limit=200)
     with right:
-        _choose(found)
-    named = st.query_params.get("job")
+        stories = {one.id: f"{one.title} · {one.id}" for one in found}
+        named = choose_option("job", "Story of a job", stories)
     if named:
         _story(context, job(context.store, named))
     table(
@@ -112,22 +106,6 @@ def _row(one: Job) -> dict[str, object]:
         "summary": str((one.result or {}).get("summary", "")),
         "id": one.id,
     }
-
-
-def _choose(found: Sequence[Job]) -> None:
-    ids = [one.id for one in found]
-    if not ids:
-        return
-    titles = {one.id: f"{one.title} · {one.id}" for one in found}
-    st.selectbox(
-        "Story of a job",
-        ids,
-        index=None,
-        format_func=lambda job_id: titles.get(job_id, job_id),
-        key="job",
-        bind="query-params",
-        placeholder="Choose a job",
-    )
 
 
 def _story(context: PageContext, shown: Job) -> None:
