@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from dashboard import composition
+from dashboard.processes.lock import HomeLock
+from services.jobs.queue import recent_jobs
+from services.store.database import open_store
 from tests.dashboard.serving import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
@@ -22,9 +27,21 @@ STEP_MS = 60_000
 """A job on a busy machine; each takes a few seconds when nothing else runs."""
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A running dashboard: where it answers, and its home folder."""
+
+    url: str
+    home: Path
+
+    def web_pid(self) -> int:
+        """The process id of the web process as the supervisor tells it."""
+        return int(HomeLock(self.home).holder()["children"]["web"])  # type: ignore[index]
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`python -m dashboard run` on a fresh home; the address it answers at."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+    """`python -m dashboard run` on a fresh home."""
     home: Path = tmp_path_factory.mktemp("whole")
     port = free_port()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("OPS_")}
@@ -39,7 +56,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
         try:
             _wait_until_told(home / "output.txt", process)
-            yield f"http://127.0.0.1:{port}"
+            yield Whole(f"http://127.0.0.1:{port}", home)
         finally:
             process.terminate()
             try:
@@ -92,8 +109,8 @@ def confirm(page: Page, phrase: str, effect: str) -> None:
     expect(dialog).to_be_hidden(timeout=STEP_MS)
 
 
-def test_an_operator_releases_and_takes_it_back_and_a_viewer_can_do_none_of_it(whole: str, browser: Browser) -> None:
-    page = sign_in(browser, whole, "operator")
+def test_an_operator_releases_and_takes_it_back_and_a_viewer_can_do_none_of_it(whole: Whole, browser: Browser) -> None:
+    page = sign_in(browser, whole.url, "operator")
     page.get_by_role("button", name="Start the release").click()
     for title in (
         "Have a backup to go back to",
@@ -120,7 +137,7 @@ def test_an_operator_releases_and_takes_it_back_and_a_viewer_can_do_none_of_it(w
         do_next(page, title)
     page.get_by_text("10 of 10 features passed.").first.wait_for()
 
-    viewer = sign_in(browser, whole, "viewer")
+    viewer = sign_in(browser, whole.url, "viewer")
     expect(next_panel(viewer).get_by_role("button")).to_be_disabled()
     viewer.get_by_role("link", name="Rollback").click()
     expect(viewer.get_by_role("button", name="Bring the app back")).to_be_disabled()
@@ -137,3 +154,31 @@ def test_an_operator_releases_and_takes_it_back_and_a_viewer_can_do_none_of_it(w
     page.get_by_text("The catalog is exactly as before the deploy", exact=False).first.wait_for()
     page.get_by_text("0 rows lost", exact=False).first.wait_for()
     page.context.close()
+
+
+def test_a_web_process_killed_in_mid_click_comes_back_and_the_click_counted_once_or_not_at_all(
+    whole: Whole, browser: Browser
+) -> None:
+    page = sign_in(browser, whole.url, "operator")
+    page.get_by_role("link", name="War room").click()
+    test = page.get_by_role("button", name="Production test")
+    test.wait_for()
+    killed = whole.web_pid()
+    before = production_tests(whole)
+    test.click(no_wait_after=True)
+    os.kill(killed, signal.SIGKILL)
+    page.locator("#ops-stale").wait_for(state="visible")
+    page.locator("#ops-stale").wait_for(state="hidden", timeout=STEP_MS)
+    assert whole.web_pid() != killed
+    assert production_tests(whole) - before in (0, 1)
+    page.get_by_role("heading", level=1, name="War room").wait_for()
+    page.get_by_role("button", name="Production test").wait_for()
+    page.context.close()
+
+
+def production_tests(whole: Whole) -> int:
+    store = open_store(f"sqlite:///{whole.home / 'store.sqlite3'}")
+    try:
+        return len(recent_jobs(store, "sandbox", kind="score", limit=1000))
+    finally:
+        store.close()
