@@ -10,13 +10,13 @@ from dashboard.components.plain import plain, strong
 from dashboard.context import PageContext
 from dashboard.runs import app_of
 from services.app_definition import Link
-from services.incidents.playbooks import Playbook, load_playbooks
+from services.incidents.playbooks import Playbook
 from services.releases.ledger import newest_evidence
 
 
 def playbook_panel(context: PageContext, playbook_id: str, links: Mapping[str, Link]) -> None:
     """The playbook with the facts of the moment in its texts."""
-    known = load_playbooks(app_of(context).folder / "playbooks")
+    known = app_of(context).playbooks()
     if playbook_id not in known:
         st.caption(plain(f"There is no playbook called {playbook_id}."))
         return

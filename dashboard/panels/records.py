@@ -13,6 +13,8 @@ from dashboard.components.plain import plain, strong
 from dashboard.components.progress import event_line, show_job
 from dashboard.components.tables import table
 from dashboard.context import PageContext, choose_run
+from dashboard.panels.standing import start_panel
+from dashboard.runs import releases_of
 from services.jobs.kinds import KINDS
 from services.jobs.queue import Job, events, job, recent_jobs
 from services.releases.ledger import list_runs
@@ -33,6 +35,10 @@ def runs_part(context: PageContext) -> None:
         _run(context, run)
     if context.run_id is not None:
         _record(context, context.run_id)
+    another = st.expander("Start another run", key="another-run", on_change="rerun")
+    if another.open:
+        with another:
+            start_panel(context, releases_of(context))
 
 
 def _run(context: PageContext, run: Run) -> None:
