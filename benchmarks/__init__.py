@@ -1,0 +1,1 @@
+"""Benchmarks: each measures one promise beside the plain thing that it must not be much slower than."""

@@ -1,0 +1,49 @@
+"""`python -m benchmarks [deploys] [processes] [clicks]`: measures all, or what is named, and prints one table."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.measures import Measure, table
+
+
+def _deploys() -> list[Measure]:
+    from benchmarks.deploys import measure_deploys
+
+    with tempfile.TemporaryDirectory(prefix="ops-bench-") as folder:
+        return measure_deploys(Path(folder))
+
+
+def _processes() -> list[Measure]:
+    from benchmarks.processes import measure_processes
+
+    return measure_processes()
+
+
+def _clicks() -> list[Measure]:
+    from benchmarks.clicks import measure_clicks
+
+    return measure_clicks()
+
+
+GROUPS: dict[str, Callable[[], list[Measure]]] = {"deploys": _deploys, "processes": _processes, "clicks": _clicks}
+
+
+def main(named: list[str]) -> int:
+    unknown = [name for name in named if name not in GROUPS]
+    if unknown:
+        print(f"There is no benchmark '{unknown[0]}'. Known: {', '.join(GROUPS)}.", file=sys.stderr)
+        return 64
+    measures: list[Measure] = []
+    for name in named or GROUPS:
+        print(f"Measuring {name} ...", file=sys.stderr, flush=True)
+        measures += GROUPS[name]()
+    print("\n".join(table(measures)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The trivial Streamlit app that every page's clicks are measured beside."""
