@@ -39,7 +39,7 @@ def start_panel(context: PageContext, releases: Sequence[Release]) -> None:
             )
             action_button(
                 f"Start the release on {context.target.name}",
-                _start(release.id),
+                _start(release.id, context.run_id),
                 key=f"start-{release.id}",
                 icon="play_arrow",
                 primary=True,
@@ -47,13 +47,14 @@ def start_panel(context: PageContext, releases: Sequence[Release]) -> None:
             )
 
 
-def _start(release_id: str) -> Act:
+def _start(release_id: str, shown_run: str | None) -> Act:
+    """Start a run. shown_run: the run on the screen when the button was drawn, so that a second press is the same."""
+
     def act(context: PageContext) -> None:
         from dashboard.runs import releases_of
 
         release = next(release for release in releases_of(context) if release.id == release_id)
-        # The key is the moment's run: until another run exists, pressing again starts the same one.
-        key = f"{context.target.name}/{release.content_hash}/after-{context.run_id or 'none'}"
+        key = f"{context.target.name}/{release.content_hash}/after-{shown_run or 'none'}"
         run_id = start_run(
             context.store,
             actor=context.actor,

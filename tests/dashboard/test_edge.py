@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
+import subprocess
+import sys
 from html import escape
 
 import httpx
@@ -10,7 +14,7 @@ import pytest
 
 from dashboard import nav
 from services.access.permissions import Role
-from tests.dashboard.serving import Served
+from tests.dashboard.serving import ROOT, Served
 
 PAGES = [page.path for page in nav.REGISTRY]
 
@@ -172,24 +176,41 @@ def test_a_form_that_is_too_large_is_not_read(served: Served) -> None:
     assert answer.status_code == 401
 
 
-def test_a_websocket_from_another_site_is_closed(served: Served) -> None:
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "http://127.0.0.1:9"])
+def test_a_websocket_from_another_site_or_port_is_closed(served: Served, origin: str) -> None:
     headers = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-        "Origin": "https://elsewhere.example",
+        "Origin": origin,
     }
     with served.client() as client:
         assert client.get("/_stcore/stream", headers=headers).status_code == 403
 
 
-def test_security_settings_hold_under_the_real_launcher(served: Served) -> None:
-    """showErrorDetails and the rest come from config.toml: uvicorn ignores STREAMLIT_* variables."""
-    with served.signed_in() as client:
-        config = client.get("/_stcore/host-config").json()
-    assert config["enableCustomParentMessages"] is False
-    assert isinstance(served.world.settings.store_url, str)
+def test_security_settings_hold_as_uvicorn_loads_them() -> None:
+    """They come from config.toml of the project's folder, and a stray variable does not weaken them."""
+    code = (
+        "import json; from dashboard.app import app; from streamlit import config; "
+        "names = ['client.showErrorDetails', 'browser.gatherUsageStats', 'server.allowedHosts', 'runner.magicEnabled', "
+        "'server.enableXsrfProtection', 'server.enableCORS', 'server.enableAgentApi', 'server.enableStaticServing']; "
+        "print(json.dumps({name: config.get_option(name) for name in names}))"
+    )
+    environ = {**os.environ, "STREAMLIT_CLIENT_SHOW_ERROR_DETAILS": "full"}
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environ, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(told.stdout.splitlines()[-1]) == {
+        "client.showErrorDetails": "none",
+        "browser.gatherUsageStats": False,
+        "server.allowedHosts": ["localhost", "127.0.0.1"],
+        "runner.magicEnabled": False,
+        "server.enableXsrfProtection": True,
+        "server.enableCORS": True,
+        "server.enableAgentApi": False,
+        "server.enableStaticServing": False,
+    }
 
 
 def test_an_unknown_target_gets_a_sentence(served: Served) -> None:

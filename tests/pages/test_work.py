@@ -11,7 +11,7 @@ import pytest
 from services.access.permissions import Role
 from services.errors import Unavailable
 from services.jobs.queue import JobState, recent_jobs
-from services.releases.ledger import pin
+from services.releases.ledger import list_runs, pin
 from services.verdict import Verdict
 from tests.pages.conftest import OpenPage, texts
 from tests.pages.world import TARGET, World, small_release
@@ -240,3 +240,11 @@ def test_an_unexpected_error_gives_a_reference_and_neither_message_nor_traceback
     reference = shown[0].split("`")[1]
     assert reference in caplog.text
     assert "hunter2" not in shown[0] + caplog.text
+
+
+def test_starting_a_release_twice_from_the_same_screen_starts_one_run(open_page: OpenPage, world: World) -> None:
+    first, second = open_page("/"), open_page("/")
+    for app in (first, second):
+        app.button(key="start-beta-optimization").click().run()
+    assert len(list_runs(world.store, TARGET)) == 1
+    assert first.query_params["run"] == second.query_params["run"]
