@@ -132,8 +132,9 @@ def diagnosis(context: PageContext, found: Mapping[str, Any], age: str, links: M
     """Ranked causes with what speaks for and against each, and the next cheapest check; or that it is unknown."""
     shown = str(found.get("state") or "unknown")
     st.markdown(f"{inline_badge(shown)} {plain(found.get('summary', ''), limit=600)} :small[:gray[{plain(age)}]]")
-    for symptom in found.get("symptoms") or ():
-        st.markdown(f"- {plain(_told(symptom), limit=400)}")
+    symptoms = found.get("symptoms") or ()
+    if symptoms:
+        st.markdown("\n".join(f"- {plain(_told(symptom), limit=400)}" for symptom in symptoms))
     for number, cause in enumerate(found.get("causes") or (), start=1):
         _cause(context, number, cause, links)
     ruled_out = found.get("ruled_out") or ()
@@ -146,7 +147,7 @@ def _cause(context: PageContext, number: int, cause: Mapping[str, Any], links: M
     sure = f"{confidence:.0%}" if isinstance(confidence, float) else str(confidence or "")
     aside = f":small[:gray[{plain(cause.get('id'))} · {plain(sure)}]]"
     label = f"{number}. {strong(cause.get('title') or cause.get('id'))} {aside}"
-    with st.expander(label, expanded=number == 1, key=f"cause-{cause.get('id')}"):
+    with st.expander(label, expanded=number == 1, key=f"cause-{number}-{cause.get('id')}"):
         for heading, icon, key in (("For", "add_circle", "for"), ("Against", "do_not_disturb_on", "against")):
             for told in cause.get(key) or ():
                 st.markdown(f":material/{icon}: :gray[{heading}:] {plain(_told(told), limit=400)}")
