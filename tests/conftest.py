@@ -15,6 +15,9 @@ from psycopg import sql
 
 from services.database.server import Server, scratch_server
 from services.sandbox.postgres import LOGIN_ROLES, OWNER, READ_ONLY, SKELETON, Cluster
+from tests.chromium import browser
+
+__all__ = ["browser"]
 
 MakeDatabase = Callable[..., str]
 

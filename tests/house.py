@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
+import pytest
 from sqlalchemy import select as choose
 
 from services.access.permissions import Actor, Role
@@ -118,6 +119,14 @@ def whole_house(home: Path) -> Iterator[House]:
         process.wait(30)
         assert process.stdout is not None
         process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A whole house for a file of tests."""
+    home: Path = tmp_path_factory.mktemp("house")
+    with whole_house(home) as started:
+        yield started
 
 
 def _address(process: subprocess.Popen[str], log: Path, wait_s: float = 60) -> str:

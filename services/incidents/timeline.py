@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, Row, insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -18,8 +18,6 @@ from services.jobs.queue import recent_jobs
 from services.store import audit
 from services.store.database import Store
 from services.store.tables import incident_events, incidents
-
-log = structlog.get_logger("incidents")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +53,21 @@ def open_incident(
             "An incident needs a title.", "Nothing was opened.", "Say in a few words what is wrong.", place="title"
         )
     incident_id = f"inc-{secrets.token_hex(4)}"
-    try:
-        with store.write() as tx:
-            known = tx.execute(select(incidents.c.id).where(incidents.c.idempotency_key == idempotency_key)).scalar()
-            if known is None:
-                tx.execute(
-                    insert(incidents).values(
-                        id=incident_id,
-                        target=target,
-                        title=title.strip(),
-                        opened_by=actor.name,
-                        opened=now,
-                        idempotency_key=idempotency_key,
-                    )
+    # The same click may arrive twice at once: the second finds the incident that the first has opened.
+    with suppress(IntegrityError), store.write() as tx:
+        known = tx.execute(select(incidents.c.id).where(incidents.c.idempotency_key == idempotency_key)).scalar()
+        if known is None:
+            tx.execute(
+                insert(incidents).values(
+                    id=incident_id,
+                    target=target,
+                    title=title.strip(),
+                    opened_by=actor.name,
+                    opened=now,
+                    idempotency_key=idempotency_key,
                 )
-                _append(tx, incident_id, actor, "opened", {"text": title.strip(), "commander": actor.name}, now, target)
-    except IntegrityError:
-        log.info("the same click arrived twice at once; the first one opened the incident", key=idempotency_key)
+            )
+            _append(tx, incident_id, actor, "opened", {"text": title.strip(), "commander": actor.name}, now, target)
     with store.read() as tx:
         found = tx.execute(select(incidents.c.id).where(incidents.c.idempotency_key == idempotency_key)).scalar_one()
     return incident(store, str(found))

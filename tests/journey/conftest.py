@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.house import House, whole_house
+from tests.house import House, house
+
+__all__ = ["house"]
 
 SignedIn = Callable[[str], Page]
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    home: Path = tmp_path_factory.mktemp("house")
-    with whole_house(home) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=30_000)
-    with sync_playwright() as playwright:
-        installed = os.environ.get("OPS_CHROMIUM") or shutil.which("chromium")
-        opened = playwright.chromium.launch(executable_path=installed, args=QUIET)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ from dashboard.cli import following
 from services.access.permissions import Actor, Role
 from services.errors import NotUnderstood, OpsError, Refused, Unavailable
 from services.jobs.queue import Job, JobState, enqueue, job
-from services.jobs.worker import Handler, JobContext, Outcome, Worker
+from services.jobs.worker import Handler, JobContext, Outcome, Worker, worker_is_alive
 from services.settings import Level, Settings, Target
 from services.store.database import Store, open_store
 from services.store.tables import jobs, workers
+from tests.house import wait_until
 
 TARGET = Target(name="sandbox", production=False, levels=frozenset(Level))
 ACTOR = Actor("cli:me", "me (command line)", Role.ADMIN, "sandbox")
@@ -93,6 +94,7 @@ def test_with_a_living_worker_it_is_only_followed(
     stop = threading.Event()
     thread = threading.Thread(target=other.run, args=(stop,))
     thread.start()
+    wait_until(lambda: worker_is_alive(store, datetime.now(UTC)), 10, "the worker to give a sign of life")
     try:
         with_worker = queue(store)
         ended = following.follow(store, with_worker)
