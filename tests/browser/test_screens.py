@@ -129,7 +129,7 @@ def test_a_deep_link_comes_back_after_sign_in(
 
 def test_the_menu_keeps_target_and_run_in_the_address(open_page: OpenPage, run_id: str) -> None:
     page = open_page(f"/?run={run_id}")
-    page.get_by_role("link", name="Checklist").click()
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Checklist").click()
     page.get_by_role("heading", level=1, name="Checklist").wait_for()
     page.wait_for_function("location.search.includes('run=')")
     asked = parse_qs(urlsplit(page.url).query)
