@@ -8,14 +8,21 @@ from typing import Any
 import streamlit as st
 
 from dashboard.actions import Act, action_button
+from dashboard.components import times
 from dashboard.components.plain import plain
 from dashboard.context import PageContext
 from dashboard.panels.standing import step_act
 from dashboard.results import Results
+from services.jobs.app_actions import redeploy_sentence
 from services.jobs.kinds import job_kind
 from services.jobs.queue import enqueue
+from services.jobs.watch import show_interest
 from services.releases.gate import blockers, waiting_for
+from services.releases.ledger import newest_evidence
 from services.releases.run import RunView, StepView
+
+PLATFORM = "deployment-state"
+"""The check whose facts name the deployments that serve and that were pushed."""
 
 
 def step_of(view: RunView | None, action: str) -> StepView | None:
@@ -80,3 +87,14 @@ def enqueue_act(kind: str, payload: Mapping[str, Any], seen: int, *, of_run: boo
         )
 
     return act
+
+
+def redeploy_plan(context: PageContext) -> None:
+    """Which deployment and commit a redeploy would start, as the platform was seen last, and why not a restart."""
+    show_interest(context.store, context.target.name, "redeploy", context.now)
+    seen = newest_evidence(context.store, context.target.name, [PLATFORM]).get(PLATFORM)
+    if seen is None or not seen.facts.get("pushed"):
+        st.markdown(":gray[Which deployment it starts has not been looked at yet; it is told when it begins.]")
+        return
+    told = redeploy_sentence(seen.facts["pushed"], seen.facts.get("serving"))
+    st.markdown(f"{plain(told, limit=600)} :small[:gray[{plain(times.age(seen.started, context.now))}]]")

@@ -17,6 +17,7 @@ from dashboard.components.progress import show_job
 from dashboard.context import PageContext
 from dashboard.links import page_link
 from dashboard.panels.guides import playbook_panel
+from dashboard.panels.release_steps import redeploy_plan
 from dashboard.panels.standing import ELSEWHERE, step_act
 from services.access.permissions import Permission
 from services.app_definition import Link
@@ -85,6 +86,8 @@ def _opened(step_id: str, all_ids: list[str]) -> None:
 def _open_step(context: PageContext, view: RunView, step: StepView, links: Mapping[str, Link]) -> None:
     st.markdown(plain(step.because))
     _reasons(step)
+    if step.step.action == "redeploy_app":
+        redeploy_plan(context)
     for check in step.checks:
         check_line(check, context.now, links=links)
     if step.job:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,60 +17,72 @@ from dashboard.components.progress import show_job
 from dashboard.context import PageContext
 from dashboard.links import page_link
 from dashboard.panels.guides import playbook_panel
-from dashboard.panels.release_steps import enqueue_act, why_blocked
+from dashboard.panels.release_steps import enqueue_act, redeploy_plan, why_blocked
 from dashboard.results import results_of
 from services.app_definition import AppDefinition, Link, WatchedService
 from services.jobs.kinds import job_kind
 from services.jobs.queue import Job
+from services.jobs.watch import intervals, watched_checks
 from services.verdict import Evidence, Verdict, worst
 
-OLD = timedelta(seconds=30)
-"""The worker looks every five seconds while this page is open; past this, a tile no longer speaks of now."""
+SLACK = timedelta(seconds=25)
+"""How late the worker's next look may be: past its pause and this, a tile no longer speaks of now."""
 
 LINGERS = timedelta(minutes=2)
 """How long a job that did not end well stays on the page."""
 
 HANDLES = {
     "restart": "Starts the image that serves now once more. It brings no new code.",
-    "redeploy_app": "Starts the newest deployment, which failed, once more: that is where the new code is.",
+    "redeploy_app": "Starts the code that was pushed last once more, with the variables of now.",
 }
 
 
-def still_speaks(evidence: Evidence, now: datetime, *, watched: bool) -> bool:
-    """Whether evidence speaks of now. A check that writes is not repeated by watching: it counts until it expires."""
-    return now - evidence.started <= OLD if watched else now < evidence.expires
+def pauses(app: AppDefinition) -> dict[str, timedelta]:
+    """How long the worker waits between two looks of each check that it repeats while somebody looks."""
+    catalogue = app.catalogue()
+    watched = (catalogue[check] for check in watched_checks(app))
+    return intervals(spec for spec in watched if not spec.mutates)
+
+
+def still_speaks(evidence: Evidence, now: datetime, pause: timedelta | None) -> bool:
+    """Whether evidence speaks of now. pause: between two looks; None for a check that writes, which watching does not
+    repeat: it counts until it expires."""
+    return now < evidence.expires if pause is None else now - evidence.started <= pause + SLACK
 
 
 def service_tiles(app: AppDefinition, seen: Mapping[str, Evidence], now: datetime) -> None:
     """One tile a service. The tile says the worst of its checks, and nothing is green that is old."""
-    catalogue = app.catalogue()
-    watched = {check for service in app.watch for check in service.checks if not catalogue[check].mutates}
+    repeated = pauses(app)
     with st.grid(3, min_column_width=260, gap="small"):
         for service in app.watch:
             with st.container(border=True, height="stretch", gap="xsmall", key=f"tile-{service.id}"):
-                _tile(service, seen, watched, now)
+                _tile(service, seen, repeated, now)
 
 
-def tile_state(service: WatchedService, seen: Mapping[str, Evidence], watched: Set[str], now: datetime) -> str:
-    """never: nobody looked; stale: a watched check is old; unknown: one was not seen yet; else the worst verdict.
+def tile_state(
+    service: WatchedService, seen: Mapping[str, Evidence], repeated: Mapping[str, timedelta], now: datetime
+) -> str:
+    """never: nobody looked; stale: a repeated check is old; unknown: one was not seen yet; else the worst verdict.
 
-    watched: the checks that the worker repeats while somebody looks. The others join in while their evidence counts.
+    repeated: the pauses of the checks that the worker repeats. The others join in while their evidence counts.
     """
     found = {check: seen[check] for check in service.checks if check in seen}
     if not found:
         return "never"
-    repeated = [check for check in service.checks if check in watched]
-    if any(check in found and not still_speaks(found[check], now, watched=True) for check in repeated):
+    here = [check for check in service.checks if check in repeated]
+    if any(check in found and not still_speaks(found[check], now, repeated[check]) for check in here):
         return "stale"
-    speaking = [e for check, e in found.items() if still_speaks(e, now, watched=check in watched)]
+    speaking = [e for check, e in found.items() if still_speaks(e, now, repeated.get(check))]
     verdict = worst(evidence.verdict for evidence in speaking)
-    if verdict is Verdict.PASS and any(check not in found for check in repeated):
+    if verdict is Verdict.PASS and any(check not in found for check in here):
         return "unknown"
     return verdict.value
 
 
-def _tile(service: WatchedService, seen: Mapping[str, Evidence], watched: Set[str], now: datetime) -> None:
-    state = tile_state(service, seen, watched, now)
+def _tile(
+    service: WatchedService, seen: Mapping[str, Evidence], repeated: Mapping[str, timedelta], now: datetime
+) -> None:
+    state = tile_state(service, seen, repeated, now)
     found = [seen[check] for check in service.checks if check in seen]
     st.markdown(f"{strong(service.title)}  \n{inline_badge(state)}")
     if not found:
@@ -78,8 +90,11 @@ def _tile(service: WatchedService, seen: Mapping[str, Evidence], watched: Set[st
         return
     decided = [evidence for evidence in found if evidence.verdict.value == state] or list(found)
     st.markdown(plain(decided[0].summary, limit=160))
-    newest = max(evidence.started for evidence in found)
-    st.caption(f"Seen {times.age(newest, now)} · {plain(', '.join(service.checks))}")
+    looks = [evidence.started for evidence in found]
+    span = times.age(max(looks), now)
+    if max(looks) - min(looks) > SLACK:
+        span = f"{times.age(min(looks), now)} to {span}"
+    st.caption(f"Seen {span} · {plain(', '.join(service.checks))}")
 
 
 def handles(context: PageContext) -> None:
@@ -90,6 +105,8 @@ def handles(context: PageContext) -> None:
             title = job_kind(kind).title
             with st.popover(f"{title} …", key=f"handle-{kind}", icon=":material/restart_alt:"):
                 st.markdown(plain(effect))
+                if kind == "redeploy_app":
+                    redeploy_plan(context)
                 action_button(
                     f"{title} on {context.target.name}",
                     enqueue_act(kind, {}, results.seen, of_run=False),
@@ -186,7 +203,9 @@ def break_panel(context: PageContext, faults: Sequence[Mapping[str, Any]]) -> No
 
 def check_lines(app: AppDefinition, seen: Mapping[str, Evidence], now: datetime, links: Mapping[str, Link]) -> None:
     """Every check that is watched, with its evidence."""
-    for check in dict.fromkeys(check for service in app.watch for check in service.checks):
+    repeated = pauses(app)
+    for check in watched_checks(app):
         if check in seen:
             evidence = seen[check]
-            evidence_line(evidence, now, fresh=now - evidence.started <= OLD, link=links.get(evidence.link or ""))
+            fresh = still_speaks(evidence, now, repeated.get(check))
+            evidence_line(evidence, now, fresh=fresh, link=links.get(evidence.link or ""))

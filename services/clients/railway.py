@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -296,6 +296,18 @@ class RailwayClient:
         if not isinstance(data, dict) or any(value is None for value in data.values()):
             raise UpstreamError("Railway", Kind.NOT_UNDERSTOOD, "Railway's answer holds no data.", status=answer.status)
         return data
+
+
+def pushed_last(deployments: Sequence[Deployment]) -> Deployment | None:
+    """The newest deployment of the commit that was pushed last; None where nothing was ever pushed.
+
+    deployments: newest first. A redeploy or a rollback is no push, so that after a back-out this is still the new code.
+    """
+    pushes = [one for one in deployments if one.reason in (None, "deploy")]
+    if not pushes:
+        return None
+    commit = pushes[0].commit
+    return next((one for one in deployments if commit is not None and one.commit == commit), pushes[0])
 
 
 def _deployment(node: Mapping[str, Any]) -> Deployment:

@@ -9,7 +9,7 @@ from typing import Any
 from services.app_definition import load_app
 from services.checks.runner import run_checks
 from services.clients.http import UpstreamError
-from services.clients.railway import Deployment, RailwayClient
+from services.clients.railway import Deployment, RailwayClient, pushed_last
 from services.errors import Refused, Unavailable
 from services.jobs.checking import check_context, prove, summary_of
 from services.jobs.queue import JobState
@@ -62,11 +62,10 @@ def serving_now(context: JobContext) -> Mapping[str, Any]:
     }
 
 
-def pushed(deployments: Sequence[Deployment]) -> Deployment:
-    """The deployment that a redeploy starts: the newest one of the commit that was pushed last.
+def to_redeploy(deployments: Sequence[Deployment]) -> Deployment:
+    """The deployment that a redeploy starts: the code pushed last. deployments: newest first.
 
-    deployments: newest first. A redeploy or a rollback is no push, so that a redeploy after a back-out still means the
-    new code. Raises Unavailable where nothing was ever pushed, Refused while a deployment is under way.
+    Raises Unavailable where nothing was ever pushed, Refused while a deployment is under way.
     """
     if deployments and deployments[0].status in IN_PROGRESS:
         raise Refused(
@@ -74,18 +73,17 @@ def pushed(deployments: Sequence[Deployment]) -> Deployment:
             "Nothing was started.",
             "Wait for it to end.",
         )
-    pushes = [one for one in deployments if one.reason in (None, "deploy")]
-    if not pushes:
+    chosen = pushed_last(deployments)
+    if chosen is None:
         raise Unavailable("Railway lists no push.", "Nothing was started.", "Push the commit first.")
-    commit = pushes[0].commit
-    return next((one for one in deployments if commit is not None and one.commit == commit), pushes[0])
+    return chosen
 
 
 def redeploy_app(context: JobContext) -> Outcome:
     """Start the build that was pushed last, once more; the effect is the new route inventory."""
     client = RailwayClient.of(context.target)
     deployments = client.deployments()
-    chosen = pushed(deployments)
+    chosen = to_redeploy(deployments)
     serving = next((one for one in deployments if one.status == "SUCCESS" and one.running), None)
     context.emit(
         "chosen",
@@ -96,21 +94,30 @@ def redeploy_app(context: JobContext) -> Outcome:
             "status": chosen.status,
             "serving": serving.id if serving else None,
             "serving_commit": serving.commit if serving else None,
-            "why": _why(chosen, serving),
+            "why": redeploy_sentence(
+                {"id": chosen.id, "commit": chosen.commit, "status": chosen.status},
+                {"commit": serving.commit} if serving else None,
+            ),
         },
     )
     return _judged(context, client, client.redeploy(chosen.id))
 
 
-def _why(chosen: Deployment, serving: Deployment | None) -> str:
+def redeploy_sentence(pushed: Mapping[str, Any], serving: Mapping[str, Any] | None) -> str:
+    """What a redeploy starts and why not a restart. pushed: id, commit, status; serving: commit, None if nothing is."""
+    new = f"deployment {pushed['id']} (commit {_short(pushed['commit'])}, {pushed['status']})"
     if serving is None:
-        return f"Nothing serves; commit {chosen.commit} was pushed last."
-    if serving.commit == chosen.commit:
-        return f"Commit {chosen.commit} serves already; it is started anew, with the variables of now."
+        return f"This starts {new} anew; nothing serves now."
+    if serving["commit"] == pushed["commit"]:
+        return f"This starts {new} anew, with the variables of now; its commit serves already."
     return (
-        f"A restart would start commit {serving.commit} again, the image that serves now; the code pushed last is in "
-        f"deployment {chosen.id} ({chosen.status}), so that one is redeployed."
+        f"This starts {new} anew: the code that was pushed last. A restart would only start commit "
+        f"{_short(serving['commit'])} again, the build that serves now."
     )
+
+
+def _short(commit: object) -> str:
+    return str(commit)[:10] if commit else "unknown"
 
 
 def restart(context: JobContext) -> Outcome:

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.checks.context import CheckContext
 from services.checks.kinds import names_present
-from services.clients.railway import Deployment, LogLine
+from services.clients.railway import Deployment, LogLine, pushed_last
 from services.clients.redaction import redact
 from services.verdict import Finding, Verdict
 
@@ -41,6 +41,7 @@ def deployment_state(context: CheckContext) -> Finding:
         "railway_environment_id": scope.environment_id,
         "serving": _told(active),
         "newest": _told(found[0] if found else None),
+        "pushed": _told(pushed_last(found)),
         "calls_left_this_hour": budget.remaining if budget else None,
     }
     if not found:
