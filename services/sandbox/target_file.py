@@ -26,7 +26,7 @@ def target_values(world: World, control_url: str) -> dict[str, Any]:
         "name": "sandbox",
         "app": world.twin.app,
         "production": False,
-        "colour": "green",
+        "colour": "violet",
         "levels": ["look", "observe", "platform", "probe", "deploy"],
         "app_url": addresses.app_url,
         "database_url": world.cluster.dsn(READ_ONLY),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,7 +13,6 @@ from playwright.sync_api import Page
 
 from dashboard import nav
 from services.access.permissions import Role
-from services.releases.ledger import run_view, withdraw
 from services.verdict import Verdict
 from tests.browser.conftest import OpenPage
 from tests.dashboard.serving import Served
@@ -144,35 +142,6 @@ def test_opening_a_step_closes_the_other_and_is_in_the_address(open_page: OpenPa
     page.get_by_role("button", name="Sign off").wait_for()
     page.get_by_text("its text proves nothing").wait_for(state="hidden")
     page.wait_for_function("location.search.includes('step=before-2')")
-
-
-@pytest.mark.campaign
-@pytest.mark.timeout(900)
-def test_two_browsers_that_sign_the_same_step_at_once_make_one_sign_off(served: Served, open_page: OpenPage) -> None:
-    rounds = 50 if os.environ.get("OPS_CAMPAIGN") == "full" else 3
-    world = served.world
-    started = world.start()
-    pages = [open_page(f"/checklist?run={started}&step=before-2") for _ in range(2)]
-    for number in range(rounds):
-        for page in pages:
-            page.get_by_role("button", name="Sign off").click()
-            page.get_by_role("button", name="Sign it off").wait_for()
-        for page in pages:
-            page.get_by_role("button", name="Sign it off").click(no_wait_after=True)
-        for page in pages:
-            page.get_by_text("signed it").wait_for()
-        step = run_view(world.store, started, datetime.now(UTC)).step("before-2")
-        assert step.decisions == 2 * number + 1
-        withdraw(
-            world.store,
-            actor=world.actor(),
-            run_id=started,
-            step_id="before-2",
-            seen=step.decisions,
-            now=datetime.now(UTC),
-        )
-        for page in pages:
-            page.get_by_text("signed it").wait_for(state="hidden")
 
 
 def test_text_from_outside_makes_no_link_and_no_picture(served: Served, open_page: OpenPage) -> None:
