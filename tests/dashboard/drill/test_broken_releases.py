@@ -73,21 +73,17 @@ def test_a_red_verification_query_stops_the_deploy_before_commit(drill: Drill, b
     assert not [problem for problem in report.problems if "Nothing was deployed, and yet" in problem]
 
 
-def test_a_rollback_that_leaves_a_table_behind_is_found(drill: Drill, broken: Path) -> None:
+def test_a_rollback_that_leaves_something_and_takes_old_rows_is_found_out_in_both(drill: Drill, broken: Path) -> None:
     (broken / "deploy" / "090_more.sql").write_text("CREATE TABLE IF NOT EXISTS public.left_behind (id bigint);\n")
-    report = drill()
-    assert report.deploy == "pass"
-    assert report.rollback is not None
-    assert report.rollback["fingerprint_restored"] is False
-    assert any("left_behind" in problem for problem in report.problems)
-
-
-def test_a_rollback_that_takes_old_rows_is_found(drill: Drill, broken: Path) -> None:
     (broken / "rollback" / "040_too_much.sql").write_text(
         "DELETE FROM public.journal_entries WHERE id IN (SELECT id FROM public.journal_entries ORDER BY id LIMIT 7);\n"
     )
     report = drill()
+    assert report.deploy == "pass"
+    assert report.score_after is not None
     assert report.rollback is not None
+    assert report.rollback["fingerprint_restored"] is False
+    assert any("left_behind" in problem for problem in report.problems)
     assert any("public.journal_entries" in problem for problem in report.problems)
 
 
