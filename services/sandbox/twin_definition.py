@@ -53,6 +53,9 @@ class Twin:
                     anchor is "now" in the data, so that nothing grows old by itself; equal arguments, equal rows
     release:        the release folder whose deploy/*.sql is in place in the world `after`
     variables:      the environment of the running app
+    usage:          usage(conn, anchor, seed) writes, as the owner, what people did with the release in the time before
+                    anchor; called in the world `after` once its SQL is in place and before its build serves; equal
+                    arguments, equal rows; None: nobody has used it yet
     """
 
     app: str
@@ -62,6 +65,7 @@ class Twin:
     seed: Callable[[psycopg.Connection, datetime, int], None]
     release: Path
     variables: Callable[[WorldAddresses], Mapping[str, str]]
+    usage: Callable[[psycopg.Connection, datetime, int], None] | None = None
 
     def build(self, commit: str) -> Build:
         """The build of a commit. Raises KeyError for a commit there is not."""

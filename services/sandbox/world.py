@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import psycopg
 import structlog
 
 from services.database.server import THROW_AWAY, Server
@@ -208,10 +209,14 @@ class World:
         self.database_wanted = True
         if not fresh and self.cluster.has_database():
             return True
-        self.cluster.fill(self.twin.seed, self.clock(), SEED)
+        anchor = self.clock()
+        self.cluster.fill(self.twin.seed, anchor, SEED)
         self.cluster.add_accounts(self.keys.accounts, self.keys.made)
         if kind == "after":
             self.cluster.apply(sorted((self.twin.release / "deploy").glob("*.sql")))
+            if self.twin.usage is not None:
+                with psycopg.connect(self.cluster.dsn(OWNER)) as conn:
+                    self.twin.usage(conn, anchor, SEED)
         return False
 
     async def _start_rest(self) -> None:

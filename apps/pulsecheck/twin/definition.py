@@ -45,6 +45,13 @@ def seed(conn: psycopg.Connection, anchor: datetime, seed: int) -> None:
     fill(conn, anchor, seed)
 
 
+def usage(conn: psycopg.Connection, anchor: datetime, seed: int) -> None:
+    """See `apps.pulsecheck.twin.history.usage`."""
+    from apps.pulsecheck.twin.history import usage as write
+
+    write(conn, anchor, seed)
+
+
 TWIN = Twin(
     app="pulsecheck",
     builds=(OLD, BETA),
@@ -53,4 +60,5 @@ TWIN = Twin(
     seed=seed,
     release=Path(__file__).resolve().parent.parent / "releases" / "beta-optimization",
     variables=variables,
+    usage=usage,
 )
