@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,11 @@ RELEASE = ROOT / "apps" / "pulsecheck" / "releases" / "beta-optimization"
 
 
 @pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place() -> Iterator[Path]:
     """A temporary folder that the account of a database server can reach."""
-    return Path(tempfile.mkdtemp(prefix="ops-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="ops-test-"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -62,7 +65,6 @@ def test_the_release_holds_forward_and_back(place: Path) -> None:
     assert set(document["steps"][0]) == {"id", "phase", "state", "summary", "took_ms"}
     assert document["took_s"] > 0
     assert left(place) == []
-    shutil.rmtree(place)
 
 
 def test_a_broken_release_ends_with_1_and_still_tells_every_step(place: Path) -> None:
@@ -77,7 +79,6 @@ def test_a_broken_release_ends_with_1_and_still_tells_every_step(place: Path) ->
     assert document["held"] is False
     assert len(document["steps"]) == 27
     assert left(place) == []
-    shutil.rmtree(place)
 
 
 def test_an_unknown_release_is_not_understood(place: Path) -> None:
@@ -86,7 +87,6 @@ def test_an_unknown_release_is_not_understood(place: Path) -> None:
     assert process.returncode == 64
     assert "no-such-release" in json.loads(out)["error"]["what"]
     assert left(place) == []
-    shutil.rmtree(place)
 
 
 def test_a_drill_that_is_stopped_takes_everything_with_it(place: Path) -> None:
@@ -100,7 +100,6 @@ def test_a_drill_that_is_stopped_takes_everything_with_it(place: Path) -> None:
     assert "Stopped" in json.loads(out)["error"]["what"]
     assert processes_of(home) == []
     assert left(place) == []
-    shutil.rmtree(place)
 
 
 def test_what_a_killed_drill_left_is_swept_by_the_next_one(place: Path) -> None:
@@ -116,4 +115,3 @@ def test_what_a_killed_drill_left_is_swept_by_the_next_one(place: Path) -> None:
     again = start(place, "--release", "no-such-release")
     again.communicate(timeout=60)
     assert left(place) == []
-    shutil.rmtree(place)
