@@ -52,10 +52,22 @@ def deploying_url(target: Target) -> str:
     return _url(target, target.deploy_url, "deploy_url")
 
 
-def rows_policy(target: Target) -> RowPolicy:
-    """How many of the target's rows a rehearsal may copy: all of a small one that is not production, else none."""
+def rows_policy(target: Target, wanted: RowPolicy | None = None) -> RowPolicy:
+    """How many of the target's rows a rehearsal may copy: all of a small one that is not production, else none.
+
+    wanted: what was asked for. Raises Refused where it asks for rows of production.
+    """
     if target.production:
-        return "none"
+        if wanted in (None, "none"):
+            return "none"
+        raise Refused(
+            f"{target.name} is production: its rows are not copied.",
+            "Nothing was rehearsed.",
+            "Rehearse with --rows none, or on a target that is not production.",
+            place="--rows",
+        )
+    if wanted is not None:
+        return wanted
     with connect(reading_url(target), read_only=True) as conn:
         return "all" if inspect_connection(conn, reading_url(target)).size_bytes <= MOST_BYTES_COPIED else "none"
 
@@ -65,7 +77,11 @@ def rehearse(context: JobContext) -> Outcome:
     release = release_of(context)
     url = deploying_url(context.target) if context.target.deploy_url else reading_url(context.target)
     result = rehearse_scripts(
-        url, release.deploy, rows=rows_policy(context.target), rollback=release.rollback, emit=context.emit
+        url,
+        release.deploy,
+        rows=rows_policy(context.target, context.job.payload.get("rows")),
+        rollback=release.rollback,
+        emit=context.emit,
     )
     document = {
         "content_hash": release.content_hash,

@@ -278,7 +278,7 @@ class Worker:
             return self._handlers[job.kind](context)
         except OpsError as error:
             state = JobState.UNKNOWN if error.exit_code == 2 else JobState.FAILED
-            return Outcome(state, error.what, {"error": error.to_json()})
+            return Outcome(state, error.what, {"error": error.to_json(), "exit_code": error.exit_code})
         except Exception as error:
             # The last wall: a defect of ours must end the job with a sentence, never the worker.
             reference = secrets.token_hex(4)
