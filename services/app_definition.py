@@ -8,18 +8,15 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.analytics.definition import AnalyticsDefinition
 from services.errors import NotUnderstood
+from services.yaml_file import read_yaml
 
 if TYPE_CHECKING:
-    from services.checks.registry import Catalogue
-    from services.checks.score import ScoreRules
-    from services.incidents.causes import Causes
-    from services.incidents.playbooks import Playbook
     from services.settings import Target
 
 APPS = Path(__file__).resolve().parent.parent / "apps"
@@ -177,30 +174,10 @@ class AppDefinition(_Frozen):
             for key, link in self.links.items()
         }
 
-    def catalogue(self) -> Catalogue:
-        """The app's checks."""
-        found: Catalogue = self._module("checks").catalogue(self)
-        return found
 
-    def score_rules(self) -> ScoreRules:
-        """How the app's production test is read from the evidence."""
-        found: ScoreRules = self._module("score").rules(self)
-        return found
-
-    def causes(self) -> Causes:
-        """The causes by which the app's ills are explained."""
-        from services.incidents.causes import load_causes
-
-        return load_causes(self.folder / "causes.yaml")
-
-    def playbooks(self) -> dict[str, Playbook]:
-        """The app's playbooks by id."""
-        from services.incidents.playbooks import load_playbooks
-
-        return load_playbooks(self.folder / "playbooks")
-
-    def _module(self, part: str) -> ModuleType:
-        return importlib.import_module(f"apps.{self.name}.{part}")
+def part_of(app: AppDefinition, part: str) -> ModuleType:
+    """The module of the app that knows one part of it ("checks", "score"): the only way from services to an app."""
+    return importlib.import_module(f"apps.{app.name}.{part}")
 
 
 @cache
@@ -218,19 +195,3 @@ def load_app(name: str) -> AppDefinition:
     except ValidationError as error:
         problems = " ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}." for p in error.errors(include_url=False))
         raise NotUnderstood(f"The app's definition is malformed: {problems}", place=place) from None
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file as one mapping. Raises NotUnderstood with the file and line where it is not one."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
-
-    place = f"{path.parent.name}/{path.name}"
-    try:
-        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise NotUnderstood(f"The file is not YAML: {error.problem}.", place=place + line) from None
-    if not isinstance(document, dict):
-        raise NotUnderstood("The file must hold one mapping.", place=place)
-    return document

@@ -14,6 +14,7 @@ from typing import Any
 from dashboard.cli.answer import BAD, GOOD, NOT_UNDERSTOOD, Answer, columns
 from dashboard.cli.person import SANDBOX
 from services.app_definition import load_app
+from services.checks.of_app import catalogue_of
 from services.errors import NotUnderstood, OpsError
 from services.jobs.kinds import KINDS
 from services.releases.bundle import Problem, load_release, validate
@@ -34,7 +35,7 @@ def lint_release(reference: str, named: str | None) -> Answer:
     problems: list[Problem] = []
     findings: list[dict[str, Any]] = []
     if path.is_dir():
-        problems = validate(path, app.catalogue().ids, tuple(KINDS), known_links=tuple(app.links))
+        problems = validate(path, catalogue_of(app).ids, tuple(KINDS), known_links=tuple(app.links))
     try:
         release = load_release(str(path) if path.exists() else reference, root=root)
         findings = _squawk({script.file: script.sql for script in release.deploy})

@@ -14,6 +14,7 @@ from dashboard.cli.person import person
 from dashboard.cli.targets import target_of, target_to_change
 from services.access.permissions import Permission
 from services.app_definition import load_app
+from services.checks.of_app import catalogue_of
 from services.errors import Refused, Unavailable
 from services.jobs.checking import last_rehearsal
 from services.jobs.kinds import KINDS
@@ -28,7 +29,7 @@ def release_for(reference: str, target: Target) -> Release:
     """The release, its steps checked against what the target's app and we can do."""
     app = load_app(target.app)
     return load_release(
-        reference, root=app.folder / "releases", known_checks=app.catalogue().ids, known_actions=tuple(KINDS)
+        reference, root=app.folder / "releases", known_checks=catalogue_of(app).ids, known_actions=tuple(KINDS)
     )
 
 

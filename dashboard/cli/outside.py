@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from dashboard.cli.targets import target_of
 from services.app_definition import load_app
 from services.checks.context import CheckContext
+from services.checks.of_app import catalogue_of
 from services.checks.runner import run_checks
 from services.errors import NotUnderstood
 from services.settings import Level, Target
@@ -28,11 +29,11 @@ def look_at(url: str, *, like: str | None = None) -> list[Evidence]:
     place = _place(url)
     ids = [
         spec.id
-        for spec in app.catalogue()
+        for spec in catalogue_of(app)
         if spec.level is Level.LOOK and spec.needs and set(spec.needs) <= FROM_OUTSIDE and not spec.mutates
     ]
     now = datetime.now(UTC)
-    return run_checks(app.catalogue(), ids, CheckContext(place, app, now, f"ops-look-{secrets.token_hex(4)}"), now)
+    return run_checks(catalogue_of(app), ids, CheckContext(place, app, now, f"ops-look-{secrets.token_hex(4)}"), now)
 
 
 def _place(url: str) -> Target:

@@ -9,6 +9,7 @@ import typer
 
 from dashboard.cli.answer import BAD, GOOD, OF_VERDICT, UNKNOWN, Answer, columns
 from dashboard.cli.options import Json, Target
+from services.checks.of_app import catalogue_of
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +66,7 @@ def check(
     from services.app_definition import load_app
 
     place = _target_to_look_at(target)
-    catalogue = load_app(place.app).catalogue()
+    catalogue = catalogue_of(load_app(place.app))
     wanted = [catalogue[one].id for one in ids or ()]
     if phase is not None:
         wanted = [one for one in catalogue.in_phase(phase) if not ids or one in wanted]

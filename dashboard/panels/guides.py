@@ -10,17 +10,18 @@ from dashboard.components.plain import plain, strong
 from dashboard.context import PageContext
 from dashboard.runs import app_of
 from services.app_definition import Link
-from services.incidents.playbooks import Playbook
+from services.checks.of_app import catalogue_of
+from services.incidents.playbooks import Playbook, playbooks_of
 from services.releases.ledger import newest_evidence
 
 
 def playbook_panel(context: PageContext, playbook_id: str, links: Mapping[str, Link]) -> None:
     """The playbook with the facts of the moment in its texts."""
-    known = app_of(context).playbooks()
+    known = playbooks_of(app_of(context))
     if playbook_id not in known:
         st.caption(plain(f"There is no playbook called {playbook_id}."))
         return
-    checks = [check.id for check in app_of(context).catalogue()]
+    checks = [check.id for check in catalogue_of(app_of(context))]
     playbook = known[playbook_id].filled(newest_evidence(context.store, context.target.name, checks))
     st.markdown(f":material/menu_book: {strong(playbook.title)} {plain(playbook.when, limit=900)}")
     if playbook.guide_says:

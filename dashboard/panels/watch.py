@@ -20,6 +20,7 @@ from dashboard.panels.guides import playbook_panel
 from dashboard.panels.release_steps import enqueue_act, redeploy_plan, why_blocked
 from dashboard.results import results_of
 from services.app_definition import AppDefinition, Link, WatchedService
+from services.checks.of_app import catalogue_of
 from services.jobs.kinds import job_kind
 from services.jobs.queue import Job
 from services.jobs.watch import intervals, watched_checks
@@ -39,7 +40,7 @@ HANDLES = {
 
 def pauses(app: AppDefinition) -> dict[str, timedelta]:
     """How long the worker waits between two looks of each check that it repeats while somebody looks."""
-    catalogue = app.catalogue()
+    catalogue = catalogue_of(app)
     watched = (catalogue[check] for check in watched_checks(app))
     return intervals(spec for spec in watched if not spec.mutates)
 

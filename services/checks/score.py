@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.app_definition import AppDefinition, Feature
+from services.app_definition import AppDefinition, Feature, part_of
 from services.checks.context import CheckContext
+from services.checks.of_app import catalogue_of
 from services.checks.runner import Emit, run_checks, silent
 from services.verdict import Evidence, Verdict, worst
 
@@ -109,11 +110,17 @@ class ScoreRules:
     old_verdict: Callable[[EvidenceById], OldVerdict]
 
 
+def rules_of(app: AppDefinition) -> ScoreRules:
+    """How the app's production test is read from the evidence."""
+    found: ScoreRules = part_of(app, "score").rules(app)
+    return found
+
+
 def run_score(
     app: AppDefinition, context: CheckContext, now: datetime, emit: Emit = silent, *, at_once: int = 8
 ) -> Score:
     """Run the whole catalogue and read the score from it. emit: as run_checks, then ("feature", feature as JSON)."""
-    catalogue = app.catalogue()
+    catalogue = catalogue_of(app)
     evidence = run_checks(catalogue, catalogue.ids, context, now, emit, at_once=at_once)
     score = read_score(app, evidence)
     for feature in score.features:
@@ -127,7 +134,7 @@ def read_score(app: AppDefinition, evidence: list[Evidence]) -> Score:
     features = tuple(_feature(feature, by_id) for feature in app.features)
     decided = {check for feature in app.features for check in feature.checks}
     findings = tuple(one for one in evidence if one.check_id not in decided and one.verdict is not Verdict.PASS)
-    return Score(features, findings, app.score_rules().old_verdict(by_id), tuple(evidence))
+    return Score(features, findings, rules_of(app).old_verdict(by_id), tuple(evidence))
 
 
 def _feature(feature: Feature, by_id: EvidenceById) -> FeatureVerdict:

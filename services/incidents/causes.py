@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from services.app_definition import read_yaml
+from services.app_definition import AppDefinition
 from services.errors import NotUnderstood
 from services.verdict import Evidence, Verdict
+from services.yaml_file import read_yaml
 
 
 class _Frozen(BaseModel):
@@ -98,3 +99,8 @@ def load_causes(path: Path) -> Causes:
     except ValidationError as error:
         problems = " ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}." for p in error.errors(include_url=False))
         raise NotUnderstood(f"The causes are malformed: {problems}", place=path.name) from None
+
+
+def causes_of(app: AppDefinition) -> Causes:
+    """The causes by which the app's ills are explained."""
+    return load_causes(app.folder / "causes.yaml")

@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.app_definition import read_yaml
+from services.app_definition import AppDefinition
 from services.errors import NotUnderstood
 from services.verdict import Evidence
+from services.yaml_file import read_yaml
 
 _SLOT = re.compile(r"\{([a-z0-9-]+)\.([a-z0-9_.]+)\}")
 NOT_KNOWN = "(not known)"
@@ -76,3 +77,8 @@ def load_playbooks(folder: Path) -> dict[str, Playbook]:
             problems = " ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}." for p in error.errors(include_url=False))
             raise NotUnderstood(f"The playbook is malformed: {problems}", place=f"playbooks/{path.name}") from None
     return found
+
+
+def playbooks_of(app: AppDefinition) -> dict[str, Playbook]:
+    """The app's playbooks by id."""
+    return load_playbooks(app.folder / "playbooks")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from services.app_definition import load_app
+from services.checks.of_app import catalogue_of
 from services.checks.runner import run_checks
 from services.clients.http import UpstreamError
 from services.clients.railway import Deployment, RailwayClient, pushed_last
@@ -27,7 +28,7 @@ def inventory(context: JobContext) -> Evidence:
     app = load_app(context.target.app)
     now = context.clock()
     surroundings = check_context(context.store, context.target, app, now, run_id=context.job.run_id)
-    return run_checks(app.catalogue(), [ROUTES], surroundings, now)[0]
+    return run_checks(catalogue_of(app), [ROUTES], surroundings, now)[0]
 
 
 def active(client: RailwayClient) -> Deployment:

@@ -9,8 +9,10 @@ from typing import Any
 
 from services.app_definition import AppDefinition, load_app
 from services.checks.context import CheckContext
+from services.checks.of_app import catalogue_of
 from services.checks.runner import run_checks
 from services.checks.score import run_score
+from services.incidents.causes import causes_of
 from services.incidents.diagnosis import State
 from services.incidents.diagnosis import diagnose as rank_causes
 from services.jobs.queue import JobState, recent_jobs
@@ -70,7 +72,7 @@ def look(context: JobContext, ids: Sequence[str], rehearsal: Mapping[str, Any] |
     surroundings = check_context(
         context.store, context.target, app, now, run_id=context.job.run_id, rehearsal=rehearsal
     )
-    evidence = run_checks(app.catalogue(), ids, surroundings, now, context.emit)
+    evidence = run_checks(catalogue_of(app), ids, surroundings, now, context.emit)
     record_evidence(context.store, evidence, run_id=context.job.run_id, step_id=context.job.step_id)
     return evidence
 
@@ -124,10 +126,10 @@ def score(context: JobContext) -> Outcome:
 def diagnose(context: JobContext) -> Outcome:
     """Look at everything, then rank the causes that the evidence speaks for."""
     app = load_app(context.target.app)
-    catalogue = app.catalogue()
+    catalogue = catalogue_of(app)
     evidence = {item.check_id: item for item in look(context, catalogue.ids)}
     costs = {spec.id: spec.cost.calls + spec.cost.cents for spec in catalogue}
-    found = rank_causes(evidence, app.causes(), costs)
+    found = rank_causes(evidence, causes_of(app), costs)
     if found.state is State.HEALTHY:
         return Outcome(JobState.PASSED, "Healthy: every symptom was looked for and none was seen.", found.to_json())
     if found.state is State.UNKNOWN:

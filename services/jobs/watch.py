@@ -9,6 +9,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.app_definition import AppDefinition, load_app
+from services.checks.of_app import catalogue_of
 from services.checks.registry import CheckSpec
 from services.checks.runner import run_checks
 from services.jobs.checking import check_context
@@ -63,7 +64,7 @@ def refresh(settings: Settings, store: Store, now: datetime) -> bool:
 def _refresh_target(settings: Settings, store: Store, name: str, now: datetime) -> bool:
     target = settings.target(name)
     app = load_app(target.app)
-    catalogue = app.catalogue()
+    catalogue = catalogue_of(app)
     watched = [catalogue[check] for check in watched_checks(app)]
     newest = newest_evidence(store, name, [spec.id for spec in watched])
     pauses = intervals(spec for spec in watched if not spec.mutates)

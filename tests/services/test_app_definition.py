@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from services import app_definition
-from services.app_definition import load_app, read_yaml
+from services.app_definition import load_app
 from services.errors import NotUnderstood
 from services.settings import Target
+from services.yaml_file import read_yaml
 
 
 def test_builds_are_told_apart_by_the_paths_they_add() -> None:

@@ -16,10 +16,12 @@ import pytest
 from apps.pulsecheck.twin.definition import TWIN
 from services.app_definition import AppDefinition, load_app
 from services.checks.context import CheckContext
+from services.checks.of_app import catalogue_of
 from services.checks.runner import run_checks
 from services.checks.score import Score, run_score
 from services.database.connect import connect
 from services.database.fingerprint import RowHash, row_hashes
+from services.incidents.causes import causes_of
 from services.incidents.diagnosis import Diagnosis, diagnose
 from services.sandbox import control
 from services.settings import Target, load_settings
@@ -50,7 +52,7 @@ class Pulse:
 
     def look(self, *ids: str, context: CheckContext | None = None) -> dict[str, Evidence]:
         surroundings = context or self.context()
-        found = run_checks(self.app.catalogue(), ids, surroundings, surroundings.now)
+        found = run_checks(catalogue_of(self.app), ids, surroundings, surroundings.now)
         return {one.check_id: one for one in found}
 
     def score(self, **changes: Any) -> Score:
@@ -58,7 +60,7 @@ class Pulse:
         return run_score(self.app, context, context.now)
 
     def diagnose(self, evidence: Iterable[Evidence]) -> Diagnosis:
-        return diagnose({one.check_id: one for one in evidence}, self.app.causes())
+        return diagnose({one.check_id: one for one in evidence}, causes_of(self.app))
 
     def rows(self) -> dict[str, RowHash]:
         with self.database() as conn:

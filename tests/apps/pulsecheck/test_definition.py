@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from services.app_definition import load_app
+from services.checks.of_app import catalogue_of
 from services.checks.registry import PHASES
-from services.incidents.playbooks import NOT_KNOWN
+from services.incidents.causes import causes_of
+from services.incidents.playbooks import NOT_KNOWN, playbooks_of
 from services.settings import Level, Target
 
 APP = load_app("pulsecheck")
-CATALOGUE = APP.catalogue()
+CATALOGUE = catalogue_of(APP)
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -42,8 +44,8 @@ def test_every_check_that_writes_needs_the_level_probe_and_runs_in_the_lane_of_r
 
 
 def test_every_cause_has_a_playbook_and_speaks_of_checks_that_are_there() -> None:
-    causes = APP.causes()
-    playbooks = APP.playbooks()
+    causes = causes_of(APP)
+    playbooks = playbooks_of(APP)
     assert [one.id for one in causes.causes if one.playbook not in playbooks] == []
     signs = [sign.check for one in causes.causes for sign in (*one.signs, *one.against)]
     assert [check for check in (*signs, *causes.symptoms, *causes.vital) if check not in CATALOGUE] == []
@@ -54,12 +56,12 @@ def test_every_cause_has_a_playbook_and_speaks_of_checks_that_are_there() -> Non
 def test_every_fault_of_the_sandbox_is_a_cause() -> None:
     from services.sandbox.faults import FAULTS
 
-    assert set(FAULTS) <= {one.id for one in APP.causes().causes}
+    assert set(FAULTS) <= {one.id for one in causes_of(APP).causes}
 
 
-@pytest.mark.parametrize("name", sorted(APP.playbooks()))
+@pytest.mark.parametrize("name", sorted(playbooks_of(APP)))
 def test_every_playbook_leads_to_checks_and_links_that_are_there(name: str) -> None:
-    playbook = APP.playbooks()[name]
+    playbook = playbooks_of(APP)[name]
     assert [s.check for s in playbook.steps if s.check and s.check not in CATALOGUE] == []
     assert [s.link for s in playbook.steps if s.link and s.link not in APP.links] == []
     slots = re.findall(r"\{([a-z0-9-]+)\.", " ".join([playbook.when, *(s.do for s in playbook.steps)]))
@@ -67,16 +69,16 @@ def test_every_playbook_leads_to_checks_and_links_that_are_there(name: str) -> N
 
 
 def test_a_playbook_without_evidence_says_that_facts_are_not_known() -> None:
-    filled = APP.playbooks()["admin-routes-missing"].filled({})
+    filled = playbooks_of(APP)["admin-routes-missing"].filled({})
     assert NOT_KNOWN in filled.steps[0].do
     assert "{" not in filled.steps[0].do
 
 
 def test_the_three_emergencies_of_the_guide_say_what_it_says_and_what_to_do_instead() -> None:
     for name in ("deploy-failed", "ai-canned", "admin-routes-missing"):
-        playbook = APP.playbooks()[name]
+        playbook = playbooks_of(APP)[name]
         assert playbook.guide_says and playbook.instead, name
-    assert not any("drop table" in (s.sql or "").lower() for p in APP.playbooks().values() for s in p.steps)
+    assert not any("drop table" in (s.sql or "").lower() for p in playbooks_of(APP).values() for s in p.steps)
 
 
 def test_every_number_and_chart_is_made_of_columns_that_its_view_has() -> None:

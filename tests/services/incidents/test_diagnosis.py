@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from services.app_definition import load_app
 from services.errors import NotUnderstood
-from services.incidents.causes import Cause, Causes, Sign, load_causes
+from services.incidents.causes import Cause, Causes, Sign, causes_of, load_causes
 from services.incidents.diagnosis import Confidence, State, diagnose
 from services.verdict import Evidence, Verdict
 
@@ -37,23 +37,23 @@ def cause(name: str, *signs: Sign, **options: Any) -> Cause:
     return Cause(id=name, title=name, playbook="p", signs=signs, **options)
 
 
-def causes_of(*causes: Cause, symptoms: tuple[str, ...] = ("a", "b", "c"), vital: tuple[str, ...] = ("a",)) -> Causes:
+def made_of(*causes: Cause, symptoms: tuple[str, ...] = ("a", "b", "c"), vital: tuple[str, ...] = ("a",)) -> Causes:
     return Causes(symptoms=symptoms, vital=vital, causes=causes)
 
 
 def test_no_symptom_and_all_vital_checks_passed_is_healthy() -> None:
-    found = diagnose(of(evidence("a", PASS), evidence("b", PASS)), causes_of(cause("x", sign("a"))))
+    found = diagnose(of(evidence("a", PASS), evidence("b", PASS)), made_of(cause("x", sign("a"))))
     assert (found.state, found.causes) == (State.HEALTHY, ())
 
 
 def test_without_a_vital_check_nobody_is_called_healthy() -> None:
-    assert diagnose(of(evidence("b", PASS)), causes_of(cause("x", sign("a")))).state is State.UNKNOWN
-    assert diagnose({}, causes_of(cause("x", sign("a")))).state is State.UNKNOWN
+    assert diagnose(of(evidence("b", PASS)), made_of(cause("x", sign("a")))).state is State.UNKNOWN
+    assert diagnose({}, made_of(cause("x", sign("a")))).state is State.UNKNOWN
 
 
 def test_a_symptom_that_nothing_explains_is_unknown_and_lists_what_was_ruled_out() -> None:
     found = diagnose(
-        of(evidence("a", PASS), evidence("b", FAIL)), causes_of(cause("x", sign("a")), cause("y", sign("c")))
+        of(evidence("a", PASS), evidence("b", FAIL)), made_of(cause("x", sign("a")), cause("y", sign("c")))
     )
     assert (found.state, found.causes, found.ruled_out) == (State.UNKNOWN, (), ("x",))
     assert found.symptoms == ("b: b is fail.",)
@@ -62,39 +62,39 @@ def test_a_symptom_that_nothing_explains_is_unknown_and_lists_what_was_ruled_out
 @pytest.mark.parametrize("facts", [{"missing_level": "probe"}, {"missing_settings": ["x"]}, {"error": "NotTried"}, {}])
 def test_what_was_not_looked_at_is_no_symptom(facts: dict[str, Any]) -> None:
     seen = of(evidence("a", PASS), evidence("b", UNKNOWN, **facts))
-    assert diagnose(seen, causes_of(cause("x", sign("a")))).state is State.HEALTHY
+    assert diagnose(seen, made_of(cause("x", sign("a")))).state is State.HEALTHY
 
 
 def test_what_timed_out_is_a_symptom() -> None:
     seen = of(evidence("a", UNKNOWN, kind="timeout"))
     timed_out = sign("a", verdict=(), fact="kind", equals="timeout")
-    assert diagnose(seen, causes_of(cause("x", timed_out))).causes[0].cause.id == "x"
+    assert diagnose(seen, made_of(cause("x", timed_out))).causes[0].cause.id == "x"
 
 
 def test_the_heavier_cause_comes_first_and_evidence_against_weighs() -> None:
     heavy = cause("heavy", sign("a", 4))
     doubted = cause("doubted", sign("a", 5), against=(sign("b", 3, verdict=(PASS,)),))
     seen = of(evidence("a", FAIL), evidence("b", PASS))
-    found = diagnose(seen, causes_of(doubted, heavy))
+    found = diagnose(seen, made_of(doubted, heavy))
     assert [(one.cause.id, one.weight) for one in found.causes] == [("heavy", 4), ("doubted", 2)]
     assert found.causes[1].against == ("b: b is pass.",)
 
 
 def test_a_cause_without_a_sign_that_decides_is_not_named() -> None:
     only_fits = cause("x", sign("a", decides=False), sign("b"))
-    assert diagnose(of(evidence("a", FAIL)), causes_of(only_fits)).causes == ()
+    assert diagnose(of(evidence("a", FAIL)), made_of(only_fits)).causes == ()
 
 
 def test_any_broken_dependency_outranks_the_baseline() -> None:
     baseline = cause("not-released", sign("a", 9), baseline=True)
-    found = diagnose(of(evidence("a", FAIL), evidence("b", FAIL)), causes_of(baseline, cause("broken", sign("b", 1))))
+    found = diagnose(of(evidence("a", FAIL), evidence("b", FAIL)), made_of(baseline, cause("broken", sign("b", 1))))
     assert [one.cause.id for one in found.causes] == ["broken", "not-released"]
 
 
 def test_a_consequence_of_a_likely_cause_steps_back() -> None:
     root = cause("root", sign("a", 4), instead_of=("effect",))
     effect = cause("effect", sign("b", 5))
-    found = diagnose(of(evidence("a", FAIL), evidence("b", FAIL)), causes_of(effect, root))
+    found = diagnose(of(evidence("a", FAIL), evidence("b", FAIL)), made_of(effect, root))
     assert [one.cause.id for one in found.causes] == ["root", "effect"]
 
 
@@ -103,14 +103,14 @@ def test_a_consequence_of_a_likely_cause_steps_back() -> None:
     [(1, Confidence.POSSIBLE), (3, Confidence.POSSIBLE), (4, Confidence.LIKELY), (6, Confidence.CERTAIN)],
 )
 def test_confidence_is_a_word_for_the_weight(weight: int, confidence: Confidence) -> None:
-    found = diagnose(of(evidence("a", FAIL)), causes_of(cause("x", sign("a", weight))))
+    found = diagnose(of(evidence("a", FAIL)), made_of(cause("x", sign("a", weight))))
     assert found.causes[0].confidence is confidence
 
 
 def test_the_next_check_is_the_cheapest_that_separates_the_first_two() -> None:
     one = cause("one", sign("a"), sign("dear"), sign("cheap"))
     two = cause("two", sign("a"))
-    found = diagnose(of(evidence("a", FAIL)), causes_of(one, two), {"dear": 9, "cheap": 1})
+    found = diagnose(of(evidence("a", FAIL)), made_of(one, two), {"dear": 9, "cheap": 1})
     assert [ranked.next_check for ranked in found.causes] == ["cheap", "cheap"]
 
 
@@ -217,7 +217,7 @@ CANNED = {"statuses": [200, 200], "log_rows": 2}
     ],
 )  # fmt: skip
 def test_the_apps_causes_name_the_true_one_first(first: str, seen: list[Evidence]) -> None:
-    found = diagnose(of(ANSWERS, *seen), load_app("pulsecheck").causes())
+    found = diagnose(of(ANSWERS, *seen), causes_of(load_app("pulsecheck")))
     assert found.state is State.EXPLAINED
     assert found.causes[0].cause.id == first
 
@@ -225,12 +225,12 @@ def test_the_apps_causes_name_the_true_one_first(first: str, seen: list[Evidence
 @pytest.mark.parametrize(("first", "kind"), [("api-timeout", "timeout"), ("app-unreachable", "unreachable")])
 def test_an_app_that_does_not_answer_is_named_by_how_it_does_not(first: str, kind: str) -> None:
     silent = [evidence(check, UNKNOWN, kind=kind) for check in ("api-answers", "route-inventory", "docs-served")]
-    assert diagnose(of(*silent), load_app("pulsecheck").causes()).causes[0].cause.id == first
+    assert diagnose(of(*silent), causes_of(load_app("pulsecheck"))).causes[0].cause.id == first
 
 
 def test_a_symptom_outside_the_catalogue_is_unknown() -> None:
     wrong = evidence("stats-answer", FAIL, compared={"total_entries": {}})
     seen = of(ANSWERS, LOADED, wrong, evidence("startup-logs", PASS, error=None))
-    found = diagnose(seen, load_app("pulsecheck").causes())
+    found = diagnose(seen, causes_of(load_app("pulsecheck")))
     assert (found.state, found.causes) == (State.UNKNOWN, ())
     assert "release-not-deployed" in found.ruled_out

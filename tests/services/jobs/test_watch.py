@@ -8,6 +8,7 @@ import pytest
 
 import services.jobs.watch as watch
 from services.app_definition import load_app
+from services.checks.of_app import catalogue_of
 from services.checks.registry import Catalogue, CheckSpec, Cost
 from services.jobs.watch import CALLS_PER_HOUR, INTEREST, REFRESH, intervals, refresh, show_interest
 from services.releases.ledger import newest_evidence
@@ -34,8 +35,7 @@ def spec(check_id: str, *touches: str, calls: int = 1, tokens: int = 0, mutates:
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     catalogue = Catalogue([spec("free", "PulseCheck API"), spec("writes", "database", mutates=True)])
-    app = load_app("pulsecheck")
-    monkeypatch.setattr(type(app), "catalogue", lambda _: catalogue)
+    monkeypatch.setattr(watch, "catalogue_of", lambda _: catalogue)
     monkeypatch.setattr(watch, "watched_checks", lambda _: ["free", "writes"])
     return ["free", "writes"]
 
@@ -72,7 +72,7 @@ def test_counted_calls_stay_within_the_upstreams_share() -> None:
 
 def test_pulsechecks_own_watch_fits() -> None:
     app = load_app("pulsecheck")
-    catalogue = app.catalogue()
+    catalogue = catalogue_of(app)
     specs = [catalogue[check] for check in watch.watched_checks(app) if not catalogue[check].mutates]
     pauses = intervals(specs)
     for upstream, allowed in CALLS_PER_HOUR.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from services.app_definition import load_app
+from services.checks.of_app import catalogue_of
+from services.incidents.playbooks import playbooks_of
 from services.jobs.kinds import KINDS
 from services.releases.bundle import Release, validate
 from tests.apps.pulsecheck.releases.production import FOLDER
@@ -60,9 +62,9 @@ def test_everything_the_checklist_names_exists() -> None:
     app = load_app("pulsecheck")
     found = validate(
         FOLDER / "beta-optimization",
-        app.catalogue().ids,
+        catalogue_of(app).ids,
         tuple(KINDS),
-        known_playbooks=tuple(app.playbooks()),
+        known_playbooks=tuple(playbooks_of(app)),
         known_links=tuple(app.links),
     )
     assert found == []

@@ -1,0 +1,12 @@
+"""The checks and the score rules of an app, found by its name: services import no app by themselves."""
+
+from __future__ import annotations
+
+from services.app_definition import AppDefinition, part_of
+from services.checks.registry import Catalogue
+
+
+def catalogue_of(app: AppDefinition) -> Catalogue:
+    """The app's checks."""
+    found: Catalogue = part_of(app, "checks").catalogue(app)
+    return found
