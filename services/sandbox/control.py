@@ -62,10 +62,11 @@ async def _run(
     ports: Mapping[str, int] | None,
     ready: Callable[[dict[str, Any]], None],
 ) -> None:
+    from services.sandbox.control_server import control_app
     from services.sandbox.target_file import target_values
 
     folder = home / "sandbox"
-    world = World(folder, twin, root=root, environ=environ, ports=ports)
+    world = World(folder, twin, root=root, environ=environ, ports=ports, control=control_app)
     loop = asyncio.get_running_loop()
 
     def pass_on() -> None:

@@ -23,8 +23,8 @@ from starlette.routing import Route
 from services.sandbox.postgres import AUTHENTICATOR
 from services.sandbox.postgrest import MAX_ROWS
 from services.sandbox.rest_query import NotSupported, RestQuery
-from services.sandbox.supabase import SupabaseState
 from services.sandbox.supabase_gateway import api_key, bearer
+from services.sandbox.supabase_state import SupabaseState
 
 _ROLES = ("anon", "authenticated", "service_role")
 _STATUS = {

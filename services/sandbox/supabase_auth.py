@@ -17,8 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from services.sandbox.accounts import Account
-from services.sandbox.supabase import SupabaseState
 from services.sandbox.supabase_gateway import bearer, refusal
+from services.sandbox.supabase_state import SupabaseState
 
 TOKEN_LIFE_S = 3600
 _DATED_ERRORS = "2024-01-01"

@@ -7,7 +7,7 @@ from hmac import compare_digest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.sandbox.supabase import SupabaseState
+from services.sandbox.supabase_state import SupabaseState
 
 
 def refusal(request: Request, state: SupabaseState) -> Response | None:

@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from services.sandbox.postgres import READ_ONLY
-from services.sandbox.supabase import SupabaseState
 from services.sandbox.supabase_gateway import bearer
+from services.sandbox.supabase_state import SupabaseState
 
 REGION = "eu-central-1"
 _SERVICES = frozenset({"auth", "db", "db_postgres_user", "pooler", "realtime", "rest", "storage", "pg_bouncer"})

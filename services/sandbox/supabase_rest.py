@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.sandbox.supabase import SupabaseState
 from services.sandbox.supabase_gateway import api_key, bearer, refusal
+from services.sandbox.supabase_state import SupabaseState
 
 # Headers that belong to one connection and are not passed on; the length is set anew.
 _OF_THE_CONNECTION = frozenset(

@@ -27,10 +27,12 @@ from services.sandbox.serving import Ports, Serving
 from services.sandbox.twin_definition import Twin, WorldAddresses
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from services.sandbox.faults import Fault
     from services.sandbox.hosting import Hosting
     from services.sandbox.openai_server import OpenAIState
-    from services.sandbox.supabase import SupabaseState
+    from services.sandbox.supabase_state import SupabaseState
 
 log = structlog.get_logger("sandbox")
 
@@ -47,7 +49,8 @@ def utc_now() -> datetime:
 
 
 class World:
-    """One running world. home: the sandbox's own folder; root: where .venv is; ports: ports somebody insists on.
+    """One running world. home: the sandbox's own folder; root: where .venv is; ports: ports somebody insists on;
+    control: makes the app by which the world is controlled.
 
     Use from one event loop: start, then what you like, then close. Operations that change it wait for each other.
     """
@@ -66,10 +69,12 @@ class World:
         environ: Mapping[str, str],
         ports: Mapping[str, int] | None = None,
         clock: Callable[[], datetime] = utc_now,
+        control: Callable[[World], ASGIApp],
     ) -> None:
         self.home = home
         self.twin = twin
         self.clock = clock
+        self._control = control
         self.keys = load_keys(home / "keys.json", clock())
         self.changing = asyncio.Lock()
         self.stop_asked = asyncio.Event()
@@ -243,14 +248,14 @@ class World:
     @staticmethod
     def _import_parts() -> None:
         """Their libraries take half a second to load; this happens while the database starts."""
-        from services.sandbox import control_server, hosting, openai_server, railway, supabase
+        from services.sandbox import hosting, openai_server, railway, supabase
 
-        del control_server, hosting, openai_server, railway, supabase
+        del hosting, openai_server, railway, supabase
 
     def _make_parts(self) -> None:
         from services.sandbox.hosting import Hosting
         from services.sandbox.openai_server import OpenAIState
-        from services.sandbox.supabase import SupabaseState
+        from services.sandbox.supabase_state import SupabaseState
 
         shutil.rmtree(self.home / "hosting", ignore_errors=True)
         self.openai = OpenAIState(self.clock, [self.keys.openai_key])
@@ -273,7 +278,6 @@ class World:
         self.broken.clear()
 
     def _apps(self) -> dict[str, Any]:
-        from services.sandbox.control_server import control_app
         from services.sandbox.openai_server import openai_app
         from services.sandbox.railway import railway_app
         from services.sandbox.supabase import supabase_app
@@ -288,7 +292,7 @@ class World:
                 service=self.twin.app,
                 domain=self.ports.url("app").removeprefix("http://"),
             ),
-            "control": control_app(self),
+            "control": self._control(self),
         }
 
     def _rest_url(self) -> str | None:

@@ -26,7 +26,8 @@ from services.sandbox.keys import Keys, load_keys
 from services.sandbox.postgres import LOGIN_ROLES, OWNER, Cluster
 from services.sandbox.postgrest import PostgRest, find_postgrest
 from services.sandbox.serving import Ports, Serving
-from services.sandbox.supabase import SupabaseState, supabase_app
+from services.sandbox.supabase import supabase_app
+from services.sandbox.supabase_state import SupabaseState
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = datetime(2026, 1, 15, 12, 30, tzinfo=UTC)

@@ -13,6 +13,7 @@ import httpx
 import psycopg
 
 from apps.pulsecheck.twin import TWIN
+from services.sandbox.control_server import control_app
 from services.sandbox.images import PROJECT
 from services.sandbox.postgres import OWNER
 from services.sandbox.world import Kind, World
@@ -92,7 +93,7 @@ def twin_world(kind: Kind) -> Iterator[TwinWorld]:
 @contextmanager
 def _running(home: Path, kind: Kind) -> Iterator[TwinWorld]:
     thread = LoopThread()
-    world = World(home, TWIN, root=PROJECT, environ=os.environ)
+    world = World(home, TWIN, root=PROJECT, environ=os.environ, control=control_app)
     try:
         thread.run(world.start(kind), timeout_s=60)
         one = TwinWorld(thread, world)
