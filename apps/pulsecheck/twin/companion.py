@@ -16,10 +16,10 @@ from apps.pulsecheck.twin.answers import analysis, real_pulse
 from apps.pulsecheck.twin.contract import API, Operation
 from apps.pulsecheck.twin.journal import Journal
 from apps.pulsecheck.twin.log import LOG
+from apps.pulsecheck.twin.model import MODEL
 from apps.pulsecheck.twin.rest import Row
 from apps.pulsecheck.twin.usage import AiCall, Usage
 
-DEFAULT_MODEL = "gpt-6-luna"
 TIMEOUT_S = 4.0
 ROLE = "You are a warm, practical wellness companion. Answer in two or three short sentences about this very entry."
 REMEMBERED = 500
@@ -31,7 +31,7 @@ class Companion:
     def __init__(self, journal: Journal, usage: Usage, variables: Mapping[str, str]) -> None:
         self._journal = journal
         self._usage = usage
-        self._model = variables.get("OPENAI_MODEL", DEFAULT_MODEL)
+        self._model = variables.get("OPENAI_MODEL", MODEL)
         self._client = openai.AsyncOpenAI(
             api_key=variables["OPENAI_API_KEY"],
             base_url=variables.get("OPENAI_BASE_URL", "https://api.openai.com/v1"),

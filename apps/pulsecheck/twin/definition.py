@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 
+from apps.pulsecheck.twin.model import MODEL
 from services.sandbox.twin_definition import Build, Twin, WorldAddresses
 
 OLD = Build(
@@ -21,7 +22,6 @@ BETA = Build(
     module="apps.pulsecheck.twin.beta",
     requires=("tiktoken", "openai", "asyncpg"),
 )
-MODEL = "gpt-6-luna"
 
 
 def variables(addresses: WorldAddresses) -> Mapping[str, str]:

@@ -15,7 +15,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from apps.pulsecheck.twin.answers import confidence_of
-from apps.pulsecheck.twin.definition import MODEL
+from apps.pulsecheck.twin.model import MODEL
 from apps.pulsecheck.twin.usage import AiCall, tier_of
 
 WEEKS = 2
