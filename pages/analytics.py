@@ -28,13 +28,15 @@ def live() -> None:
             not_yet("There is no number to show yet.", " ".join(missing))
             return
         numbers.contradictions(found.contradictions)
-        numbers.metric_tiles(found.metrics)
+        # What counts the same thing a second time has no tile of its own: it shows where the two disagree.
+        second = {pair.second for pair in definition.agreements}
+        numbers.metric_tiles([one for one in found.metrics if one.id not in second])
         deploys = recent_jobs(context.store, context.target.name, kind="deploy")
         marks = {job.finished: "deploy" for job in deploys if job.finished and job.state is JobState.PASSED}
         for pair in zip(found.charts[::2], [*found.charts[1::2], None], strict=False):
             for column, chart in zip(st.columns(2, gap="medium"), pair, strict=True):
                 if chart is not None:
-                    with column.container(border=True):
+                    with column.container(border=True, height="stretch"):
                         numbers.chart_panel(chart, marks)
         for table in found.tables:
             numbers.view_table(table)

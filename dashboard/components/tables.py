@@ -28,11 +28,14 @@ def table(
     columns: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
     height: int | None = None,
+    exported: Sequence[Row] | None = None,
+    exported_columns: Mapping[str, str] | None = None,
 ) -> None:
-    """A table of rows with a CSV of exactly these rows.
+    """A table of rows with a CSV of exactly these rows, or of the `exported` ones.
 
     name:    file name of the export and accessible name; empty: the sentence for no rows
     columns: key to heading, in the order shown; None shows every key of the first row
+    exported: what may leave the page, where that is less than what it shows; exported_columns: its headings
     """
     if not rows:
         nothing_now(empty)
@@ -49,7 +52,7 @@ def table(
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{len(rows)} row{'' if len(rows) == 1 else 's'}")
-        csv_button(rows, name=name, columns=shown)
+        csv_button(rows if exported is None else exported, name=name, columns=exported_columns or shown)
 
 
 def csv_button(rows: Sequence[Row], *, name: str, columns: Mapping[str, str] | None = None) -> None:

@@ -48,7 +48,7 @@ class ViewRead:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One number with its meaning. rows: how many rows it is made of; value None: there is no number."""
+    """One number with its meaning. rows: how many rows of `source` it is made of; value None: there is no number."""
 
     id: str
     title: str
@@ -58,11 +58,17 @@ class Metric:
     state: NumberState
     note: str
     rows: int
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows ready to be shown. hidden: rows of fewer than five people that were left out."""
+    """Rows ready to be shown.
+
+    hidden: rows of fewer than five people that were left out.
+
+    export: the rows as they may leave the page: without small groups and single people, for admins too.
+    """
 
     id: str
     title: str
@@ -72,21 +78,30 @@ class Table:
     state: NumberState
     note: str
     hidden: int
+    export_columns: Mapping[str, tuple[str, str]]
+    export: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Points ready to be drawn; y holds None where a row has no number, never 0. titles: of each y."""
+    """Points ready to be drawn.
+
+    y holds None where a row has no number, never 0. titles: of x and each y.
+
+    export: its points as they may leave the page: without small groups, for admins too.
+    """
 
     id: str
     title: str
     kind: str
+    x_name: str
     x: tuple[Any, ...]
     y: Mapping[str, tuple[float | None, ...]]
     titles: Mapping[str, str]
     units: Mapping[str, str]
     state: NumberState
     note: str
+    export: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +209,11 @@ def _with_age(read: ViewRead, stale_after_days: int, now: datetime) -> ViewRead:
     return ViewRead(read.view, read.frame, NumberState.STALE, f"The newest row is of {newest}, {days} days ago.")
 
 
-def _people(read: ViewRead) -> int | None:
-    """How many people the rows are about, at least; None where the view does not say."""
+def _people(one: MetricDefinition, read: ViewRead) -> int | None:
+    """How many people the number is about, at least; None where the view does not say."""
     if read.view.person is not None:
-        return len(read.frame)
+        # A sum over many of whom few have anything to add is about these few.
+        return int((read.frame[one.of or one.column].astype(float) > 0).sum()) or len(read.frame)
     if read.view.people is None or read.frame.empty:
         return None
     return int(read.frame[read.view.people].max())
@@ -206,7 +222,7 @@ def _people(read: ViewRead) -> int | None:
 def _metric(one: MetricDefinition, read: ViewRead, is_admin: bool) -> Metric:
     value, rows = _value(one, read.frame)
     state, note = read.state, read.note
-    people = _people(read)
+    people = _people(one, read)
     if not read.frame.empty and not is_admin and people is not None and people < SMALL_GROUP:
         value, state, note = None, NumberState.BLOCKED, f"About fewer than {SMALL_GROUP} people: shown to admins only."
     elif value is None and state is NumberState.VALUE:
@@ -215,7 +231,7 @@ def _metric(one: MetricDefinition, read: ViewRead, is_admin: bool) -> Metric:
         state = NumberState.ZERO
     if is_admin and people is not None and 0 < people < SMALL_GROUP:
         note = f"{note} About {people} people.".strip()
-    return Metric(one.id, one.title, one.definition, one.unit, value, state, note, rows)
+    return Metric(one.id, one.title, one.definition, one.unit, value, state, note, rows, read.view.title)
 
 
 def _value(one: MetricDefinition, frame: pd.DataFrame) -> tuple[float | None, int]:
@@ -265,14 +281,43 @@ def _grouped(view: View, frame: pd.DataFrame) -> pd.DataFrame:
 
 def _table(read: ViewRead, is_admin: bool) -> Table:
     frame, hidden = _shown(read, is_admin)
-    titles = {name: (column.title, column.unit) for name, column in read.view.columns.items()}
-    titles["people"] = ("People", "count")
+    columns, rows = _listed(read.view, frame)
+    # What leaves the page names nobody and no small group, whoever takes it away.
+    export_columns, export = (columns, rows) if not is_admin else _listed(read.view, _shown(read, False)[0])
+    return Table(
+        id=read.view.name,
+        title=read.view.title,
+        definition=read.view.definition,
+        columns=columns,
+        rows=rows,
+        state=NumberState.BLOCKED if hidden and frame.empty else read.state,
+        note=_note(read, hidden, len(frame)),
+        hidden=hidden,
+        export_columns=export_columns,
+        export=export,
+    )
+
+
+def _listed(view: View, frame: pd.DataFrame) -> tuple[Mapping[str, tuple[str, str]], tuple[Mapping[str, Any], ...]]:
+    """A frame as columns (title and unit by name) and rows."""
+    titles = {name: (column.title, column.unit) for name, column in view.columns.items()}
+    titles["people"] = titles.get("people", ("People", "count"))
     columns = {str(name): titles[str(name)] for name in frame.columns}
-    note = read.note
-    if hidden:
-        note = f"{note} {hidden} rows about fewer than {SMALL_GROUP} people are shown to admins only.".strip()
-    rows = tuple(_plain(row, columns) for row in frame.to_dict("records"))
-    return Table(read.view.name, read.view.title, read.view.definition, columns, rows, read.state, note, hidden)
+    return columns, tuple(_plain(row, columns) for row in frame.to_dict("records"))
+
+
+def _note(read: ViewRead, hidden: int, left: int) -> str:
+    """What limits these rows; hidden of them are left out, left are not."""
+    if not hidden:
+        return read.note
+    one, many = ("group of", "groups of") if read.view.person is not None else ("row about", "rows about")
+    if not left:
+        told = f"There are only {many} fewer than five people ({hidden} of them): these are for admins only."
+    elif hidden == 1:
+        told = f"1 {one} fewer than five people is left out."
+    else:
+        told = f"{hidden} {many} fewer than five people are left out."
+    return f"{read.note} {told}".strip()
 
 
 def _chart(one: ChartDefinition, read: ViewRead, is_admin: bool) -> Chart:
@@ -281,19 +326,25 @@ def _chart(one: ChartDefinition, read: ViewRead, is_admin: bool) -> Chart:
     usable = not frame.empty and all(name in frame.columns for name in (one.x, *one.y))
     columns = read.view.columns
     ordered = _by_x(one, frame, columns) if usable else frame.iloc[0:0]
-    note = f"{read.note} {hidden} small groups are left out.".strip() if hidden else read.note
-    state = read.state if usable or read.frame.empty else NumberState.BLOCKED
+    exported = _shown(read, False)[0]
     return Chart(
         id=one.id,
         title=one.title,
         kind=one.kind,
+        x_name=one.x,
         x=tuple(ordered[one.x]) if usable else (),
         y={name: tuple(map(_float, ordered[name])) if usable else () for name in one.y},
-        titles={name: columns[name].title for name in one.y},
+        titles={name: columns[name].title for name in (one.x, *one.y)},
         units={name: columns[name].unit for name in one.y},
-        state=state,
-        note=note,
+        state=read.state if usable or read.frame.empty else NumberState.BLOCKED,
+        note=_note(read, hidden, len(ordered)),
+        export=tuple(_points(one, _by_x(one, exported, columns))) if usable and not exported.empty else (),
     )
+
+
+def _points(one: ChartDefinition, ordered: pd.DataFrame) -> Iterable[Mapping[str, Any]]:
+    for row in ordered.to_dict("records"):
+        yield {one.x: row[one.x], **{name: _float(row[name]) for name in one.y}}
 
 
 def _by_x(one: ChartDefinition, frame: pd.DataFrame, columns: Mapping[str, Column]) -> pd.DataFrame:

@@ -223,6 +223,32 @@ def test_a_number_about_few_people_is_hidden_below_admin_and_says_n_to_admins(fi
     assert (admins.value, admins.note) == (3, "About 3 people.")
 
 
+def test_a_number_that_few_of_many_people_add_to_is_about_these_few(filled: Numbers) -> None:
+    filled.sql("update person_rows set calls = 0 where who not in ('p1', 'p2')")
+    assert filled.metric("calls-by-person", is_admin=False).state is NumberState.BLOCKED
+    assert filled.metric("calls-by-person", is_admin=True).note == "About 2 people."
+
+
+def test_an_export_holds_no_small_group_and_no_single_person_whoever_takes_it(filled: Numbers) -> None:
+    filled.sql("insert into day_rows values ('2026-03-08', 2, 5, 0, 0.1, 100)")
+    days, persons = filled.table("days", is_admin=True), filled.table("persons", is_admin=True)
+    assert (len(days.rows), [row["people"] for row in days.export]) == (3, [8, 6])
+    assert list(persons.export_columns) == ["tier", "people", "calls", "cost"]
+    assert [row["tier"] for row in persons.export] == ["free"]
+    chart = next(one for one in filled.read(is_admin=True).charts if one.id == "by-day")
+    assert (len(chart.x), [row["calls"] for row in chart.export]) == (3, [10.0, 30.0])
+
+
+def test_where_every_group_is_small_it_is_blocked_and_says_so(filled: Numbers) -> None:
+    filled.sql("update day_rows set people = 2")
+    found = filled.read(is_admin=False)
+    table, chart = found.tables[0], found.charts[0]
+    assert (table.state, table.rows, table.export) == (NumberState.BLOCKED, (), ())
+    assert (chart.state, chart.x, chart.export) == (NumberState.BLOCKED, (), ())
+    assert "admins only" in table.note
+    assert "admins only" in chart.note
+
+
 def test_a_chart_shows_groups_and_never_an_unpriced_zero(filled: Numbers) -> None:
     chart = next(one for one in filled.read(is_admin=True).charts if one.id == "by-tier")
     assert chart.x == ("free",)
