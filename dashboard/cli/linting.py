@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +9,13 @@ from dashboard.cli.answer import BAD, GOOD, NOT_UNDERSTOOD, Answer, columns
 from dashboard.cli.person import SANDBOX
 from services.app_definition import load_app
 from services.checks.of_app import catalogue_of
+from services.database.lint import lint
 from services.errors import NotUnderstood, OpsError
+from services.incidents.playbooks import playbooks_of
 from services.jobs.kinds import KINDS
 from services.releases.bundle import Problem, load_release, validate
 
 DEFAULT_APP = "pulsecheck"
-DEADLINE_S = 30
-SET_BY_US = ("--exclude", "require-lock-timeout", "--exclude", "require-statement-timeout")
-"""A deploy sets both itself, so a script need not."""
 
 
 def lint_release(reference: str, named: str | None) -> Answer:
@@ -35,10 +28,16 @@ def lint_release(reference: str, named: str | None) -> Answer:
     problems: list[Problem] = []
     findings: list[dict[str, Any]] = []
     if path.is_dir():
-        problems = validate(path, catalogue_of(app).ids, tuple(KINDS), known_links=tuple(app.links))
+        problems = validate(
+            path,
+            catalogue_of(app).ids,
+            tuple(KINDS),
+            known_playbooks=tuple(playbooks_of(app)),
+            known_links=tuple(app.links),
+        )
     try:
         release = load_release(str(path) if path.exists() else reference, root=root)
-        findings = _squawk({script.file: script.sql for script in release.deploy})
+        findings = [finding.to_json() for finding in lint(release.deploy)]
     except NotUnderstood as error:
         if not problems:
             raise
@@ -61,39 +60,3 @@ def _app_of(named: str | None) -> str:
     from dashboard.cli.targets import target_of
 
     return target_of(named).app
-
-
-def _squawk(scripts: Mapping[str, str]) -> list[dict[str, Any]]:
-    """squawk's findings on the scripts, told as running in one transaction; none where it is not installed."""
-    beside = Path(sys.executable).parent / "squawk"
-    program = str(beside) if beside.exists() else shutil.which("squawk")
-    if program is None:
-        return []
-    with tempfile.TemporaryDirectory(prefix="ops-lint-") as folder:
-        names: dict[str, str] = {}
-        for index, (name, sql) in enumerate(scripts.items()):
-            copy = Path(folder) / f"{index:04}.sql"
-            copy.write_text(sql, encoding="utf-8")
-            names[str(copy)] = name
-        ran = subprocess.run(
-            [program, "--reporter", "json", "--assume-in-transaction", *SET_BY_US, *names],
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            cwd=folder,
-            check=False,
-        )
-    try:
-        reported = json.loads(ran.stdout or "[]")
-    except ValueError:
-        return []
-    return [
-        {
-            "file": names.get(one["file"], one["file"]),
-            "line": int(one["line"]) + 1,  # squawk counts from 0
-            "rule": one["rule_name"],
-            "message": one["message"],
-            "fix": one.get("help") or "",
-        }
-        for one in reported
-    ]
