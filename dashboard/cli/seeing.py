@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dashboard.cli.answer import BAD, GOOD, OF_VERDICT, UNKNOWN, Answer, columns
+from dashboard.cli.answer import BAD, GOOD, NOT_UNDERSTOOD, OF_VERDICT, UNKNOWN, Answer, columns
 from dashboard.cli.options import Json, Target
-from services.checks.of_app import catalogue_of
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +23,8 @@ def doctor(target: Target = None, as_json: Json = False) -> Answer:
     problems = examine(target)
     document = {"problems": [{"what": p.what, "means": p.means, "do": p.do} for p in problems]}
     lines = [f"- {problem}" for problem in problems] or ["No problem found."]
-    return Answer.of(document, lines, BAD if problems else GOOD)
+    codes = {problem.exit_code for problem in problems}
+    return Answer.of(document, lines, next((code for code in (NOT_UNDERSTOOD, BAD, UNKNOWN) if code in codes), GOOD))
 
 
 def look(
@@ -64,6 +64,7 @@ def check(
     """Run checks and say what each of them saw."""
     from dashboard.cli.following import carry_out
     from services.app_definition import load_app
+    from services.checks.of_app import catalogue_of
 
     place = _target_to_look_at(target)
     catalogue = catalogue_of(load_app(place.app))

@@ -1,0 +1,1 @@
+"""The tests of the sandbox's PulseCheck mirror its folder."""
