@@ -26,7 +26,18 @@ def main(arguments: list[str]) -> int:
     else:
         environ[SETTING] = browser
     sys.stdout.flush()
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *selection, *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-n",
+        "2",
+        "--dist",
+        "loadfile",
+        "--no-loadscope-reorder",
+        *selection,
+        *arguments,
+    ]
     os.execve(sys.executable, command, environ)  # noqa: S606  the last line is to be pytest's own
     return 1
 

@@ -22,6 +22,27 @@ __all__ = ["browser"]
 MakeDatabase = Callable[..., str]
 
 
+LONGEST = (
+    "journey",
+    "faults",
+    "browser",
+    "dashboard/drill",
+    "dashboard/processes",
+    "apps/pulsecheck",
+    "services/sandbox",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, so that no process is left with one of them at the end."""
+
+    def rank(item: pytest.Item) -> int:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        return next((number for number, name in enumerate(LONGEST) if place.startswith(name)), len(LONGEST))
+
+    items.sort(key=rank)
+
+
 @dataclass(frozen=True)
 class SupabaseDatabase:
     """Addresses of one Supabase-like database: as the superuser, as the owner `postgres`, as the read-only role."""
