@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import pkgutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -49,9 +51,19 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
 
 
 def _import_heavy() -> None:
+    """Libraries, what the pages draw with, and the apps with their checks: whatever a first visit would load."""
     import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401
     import streamlit.dataframe_util  # noqa: F401
+
+    from dashboard import panels
+    from services.app_definition import app_names, load_app
+    from services.checks.of_app import catalogue_of
+
+    for found in pkgutil.iter_modules(panels.__path__, f"{panels.__name__}."):
+        importlib.import_module(found.name)
+    for name in app_names():
+        catalogue_of(load_app(name))
 
 
 access = Access(

@@ -180,12 +180,17 @@ def part_of(app: AppDefinition, part: str) -> ModuleType:
     return importlib.import_module(f"apps.{app.name}.{part}")
 
 
+def app_names() -> list[str]:
+    """The apps there are, in name order."""
+    return sorted(path.parent.name for path in APPS.glob("*/app.yaml"))
+
+
 @cache
 def load_app(name: str) -> AppDefinition:
     """The definition of the app. Raises NotUnderstood for an unknown app or a malformed app.yaml."""
     path = APPS / name / "app.yaml"
     if not _NAME.match(name) or not path.exists():
-        known = ", ".join(sorted(p.parent.name for p in APPS.glob("*/app.yaml")))
+        known = ", ".join(app_names())
         raise NotUnderstood(
             f"There is no app called '{name}'.", "Nothing was done.", f"Known apps: {known}.", "target.app"
         )

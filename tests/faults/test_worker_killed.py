@@ -19,7 +19,7 @@ from tests.house import ROOT, House, now, wait_until
 
 RELEASE = ROOT / "apps" / "pulsecheck" / "releases" / "beta-optimization"
 FULL = os.environ.get("OPS_CAMPAIGN") == "full"
-ROUNDS = 200 if FULL else 3
+ROUNDS = 60 if FULL else 2
 SEED = 20260301
 
 

@@ -12,7 +12,7 @@ from services.releases.ledger import run_view, start_run, withdraw
 from tests.house import House, now
 from tests.journey.conftest import SignedIn
 
-ROUNDS = 50 if os.environ.get("OPS_CAMPAIGN") == "full" else 6
+ROUNDS = 50 if os.environ.get("OPS_CAMPAIGN") == "full" else 4
 CHECKLIST = b"""\
 id: paper
 title: Something to sign

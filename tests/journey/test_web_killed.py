@@ -16,7 +16,7 @@ from services.releases.ledger import run_view, start_run
 from tests.house import ROOT, House, now, wait_until
 from tests.journey.conftest import SignedIn
 
-ROUNDS = 25 if os.environ.get("OPS_CAMPAIGN") == "full" else 3
+ROUNDS = 25 if os.environ.get("OPS_CAMPAIGN") == "full" else 2
 SEED = 20260302
 
 
