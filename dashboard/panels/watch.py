@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,42 +61,52 @@ def service_tiles(app: AppDefinition, seen: Mapping[str, Evidence], now: datetim
                 _tile(service, seen, repeated, now)
 
 
-def tile_state(
-    service: WatchedService, seen: Mapping[str, Evidence], repeated: Mapping[str, timedelta], now: datetime
-) -> str:
-    """never: nobody looked; stale: a repeated check is old; unknown: one was not seen yet; else the worst verdict.
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """What a tile says. state: a badge; told: its sentence; looks: when its evidence was seen, newest first."""
 
-    repeated: the pauses of the checks that the worker repeats. The others join in while their evidence counts.
+    state: str
+    told: str
+    looks: tuple[datetime, ...]
+
+
+def tile_of(
+    service: WatchedService, seen: Mapping[str, Evidence], repeated: Mapping[str, timedelta], now: datetime
+) -> Tile:
+    """never: nobody looked; stale: a repeated check is old; else the worst verdict, and green only where every check of
+    the service speaks of now: a check that nobody has run lately leaves it unknown.
+
+    repeated: the pauses of the checks that the worker repeats. The others, which write, count until they expire.
     """
     found = {check: seen[check] for check in service.checks if check in seen}
+    looks = tuple(sorted((evidence.started for evidence in found.values()), reverse=True))
     if not found:
-        return "never"
-    here = [check for check in service.checks if check in repeated]
-    if any(check in found and not still_speaks(found[check], now, repeated[check]) for check in here):
-        return "stale"
-    speaking = [e for check, e in found.items() if still_speaks(e, now, repeated.get(check))]
-    verdict = worst(evidence.verdict for evidence in speaking)
-    if verdict is Verdict.PASS and any(check not in found for check in here):
-        return "unknown"
-    return verdict.value
+        return Tile("never", f"{len(service.checks)} checks speak for it.", ())
+    speaking = {check: e for check, e in found.items() if still_speaks(e, now, repeated.get(check))}
+    old = [check for check in found if check in repeated and check not in speaking]
+    if old:
+        return Tile("stale", f"Not seen since: {', '.join(old)}.", looks)
+    verdict = worst(evidence.verdict for evidence in speaking.values())
+    silent = [check for check in service.checks if check not in speaking]
+    if verdict is Verdict.PASS and silent:
+        passing = f"{len(speaking)} of {len(service.checks)} pass. " if speaking else ""
+        return Tile("unknown", f"{passing}Not looked at lately: {', '.join(silent)}; the production test does.", looks)
+    deciding = next((e for e in speaking.values() if e.verdict is verdict), None)
+    return Tile(verdict.value, deciding.summary if deciding else "Nobody has looked lately.", looks)
 
 
 def _tile(
     service: WatchedService, seen: Mapping[str, Evidence], repeated: Mapping[str, timedelta], now: datetime
 ) -> None:
-    state = tile_state(service, seen, repeated, now)
-    found = [seen[check] for check in service.checks if check in seen]
-    st.markdown(f"{strong(service.title)}  \n{inline_badge(state)}")
-    if not found:
-        st.caption(plain(f"{len(service.checks)} checks speak for it."))
-        return
-    decided = [evidence for evidence in found if evidence.verdict.value == state] or list(found)
-    st.markdown(plain(decided[0].summary, limit=160))
-    looks = [evidence.started for evidence in found]
-    span = times.age(max(looks), now)
-    if max(looks) - min(looks) > SLACK:
-        span = f"{times.age(min(looks), now)} to {span}"
-    st.caption(f"Seen {span} · {plain(', '.join(service.checks))}")
+    tile = tile_of(service, seen, repeated, now)
+    st.markdown(f"{strong(service.title)}  \n{inline_badge(tile.state)}")
+    st.markdown(plain(tile.told, limit=160))
+    if tile.looks:
+        newest, oldest = tile.looks[0], tile.looks[-1]
+        span = times.age(newest, now)
+        if newest - oldest > SLACK:
+            span = f"{times.age(oldest, now)} to {span}"
+        st.caption(f"Seen {span} · {plain(', '.join(service.checks))}")
 
 
 def handles(context: PageContext) -> None:
