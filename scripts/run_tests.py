@@ -25,6 +25,7 @@ def main(arguments: list[str]) -> int:
         selection = ["-m", "not browser"]
     else:
         environ[SETTING] = browser
+    install_pooler()
     sys.stdout.flush()
     command = [
         sys.executable,
@@ -50,16 +51,30 @@ def find_browser() -> str | None:
     found = _on_the_path() or _of_playwright()
     if found:
         return found
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        _say("Installing Chromium with apt-get ...")
-        for step in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
-            subprocess.run(["apt-get", *step], check=False, stdout=sys.stderr)
+    if _install("chromium"):
         found = _on_the_path()
         if found:
             return found
     _say("Installing Chromium with playwright ...")
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False, stdout=sys.stderr)
     return _of_playwright()
+
+
+def install_pooler() -> None:
+    """pgbouncer, a real transaction pooler; where it cannot be had, its two tests are skipped and say so."""
+    if shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
+        _install("pgbouncer")
+
+
+def _install(package: str) -> bool:
+    """Install one of Debian's packages; False where we may not, or where it failed."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return False
+    _say(f"Installing {package} with apt-get ...")
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for step in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
+        done = subprocess.run(["apt-get", *step], check=False, stdout=sys.stderr, env=environ)
+    return done.returncode == 0
 
 
 def _on_the_path() -> str | None:
