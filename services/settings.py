@@ -55,6 +55,15 @@ class QuickSignIn(BaseModel):
     role: str
 
 
+class ProbeAccount(BaseModel):
+    """A test account of ours on the target. purpose: what it is for: "probe", "ai", "rate-limit", "admin"."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    purpose: str
+    email: str
+    password: SecretStr
+
+
 class Target(BaseModel):
     """A place to release to: its addresses, keys, database, and the levels granted to us."""
 
@@ -78,12 +87,24 @@ class Target(BaseModel):
     railway_service_id: str | None = None
     openai_url: str | None = None
     openai_key: SecretStr | None = None
+    railway_status_url: str | None = None
+    supabase_status_url: str | None = None
+    openai_status_url: str | None = None
+    probe_accounts: tuple[ProbeAccount, ...] = ()
     fault_control_url: str | None = None
     quick_sign_in: tuple[QuickSignIn, ...] = ()
     people: tuple[Person, ...] = ()
 
     @field_validator(
-        "app_url", "supabase_url", "supabase_management_url", "railway_url", "openai_url", "fault_control_url"
+        "app_url",
+        "supabase_url",
+        "supabase_management_url",
+        "railway_url",
+        "openai_url",
+        "railway_status_url",
+        "supabase_status_url",
+        "openai_status_url",
+        "fault_control_url",
     )
     @classmethod
     def _is_http_address(cls, value: str | None) -> str | None:

@@ -29,7 +29,7 @@ from services.sandbox.twin_definition import Twin, WorldAddresses
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from services.sandbox.faults import Fault
+    from services.sandbox.fault import Fault
     from services.sandbox.hosting import Hosting
     from services.sandbox.openai_server import OpenAIState
     from services.sandbox.supabase_state import SupabaseState
@@ -161,13 +161,11 @@ class World:
 
     def faults(self) -> list[dict[str, Any]]:
         """Every fault there is: {"id", "what", "active"}."""
-        from services.sandbox.faults import FAULTS
-
-        return [{"id": one.id, "what": one.what, "active": one.id in self.broken} for one in FAULTS.values()]
+        return [{"id": one.id, "what": one.what, "active": one.id in self.broken} for one in self._faults().values()]
 
     async def break_fault(self, fault_id: str) -> None:
         """Make a fault and return when its effect is visible. Raises NotUnderstood for an unknown one."""
-        fault = _fault(fault_id)
+        fault = self._fault(fault_id)
         async with self.changing:
             if fault_id not in self.broken:
                 self.broken.add(fault_id)
@@ -175,11 +173,11 @@ class World:
 
     async def repair(self, fault_id: str | None = None) -> None:
         """Undo a fault, or all of them, and return when that is visible. What is not broken stays as it is."""
-        wanted = [_fault(fault_id).id] if fault_id else sorted(self.broken)
+        wanted = [self._fault(fault_id).id] if fault_id else sorted(self.broken)
         async with self.changing:
             for one in wanted:
                 if one in self.broken:
-                    await _fault(one).undo(self)
+                    await self._fault(one).undo(self)
                     self.broken.discard(one)
 
     async def stop_database(self) -> None:
@@ -365,15 +363,18 @@ class World:
             await self._stop_rest()
             await self._start_rest()
 
+    def _faults(self) -> Mapping[str, Fault]:
+        from services.sandbox.faults import faults_of
 
-def _fault(fault_id: str) -> Fault:
-    from services.sandbox.faults import FAULTS
+        return faults_of(self.twin)
 
-    if fault_id not in FAULTS:
-        raise NotUnderstood(
-            f"There is no fault called '{fault_id}'.",
-            "Nothing was broken or repaired.",
-            f"Known faults: {', '.join(FAULTS)}.",
-            place="fault",
-        )
-    return FAULTS[fault_id]
+    def _fault(self, fault_id: str) -> Fault:
+        faults = self._faults()
+        if fault_id not in faults:
+            raise NotUnderstood(
+                f"There is no fault called '{fault_id}'.",
+                "Nothing was broken or repaired.",
+                f"Known faults: {', '.join(faults)}.",
+                place="fault",
+            )
+        return faults[fault_id]

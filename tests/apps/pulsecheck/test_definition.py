@@ -54,9 +54,10 @@ def test_every_cause_has_a_playbook_and_speaks_of_checks_that_are_there() -> Non
 
 
 def test_every_fault_of_the_sandbox_is_a_cause() -> None:
-    from services.sandbox.faults import FAULTS
+    from apps.pulsecheck.twin.definition import TWIN
+    from services.sandbox.faults import faults_of
 
-    assert set(FAULTS) <= {one.id for one in causes_of(APP).causes}
+    assert set(faults_of(TWIN)) <= {one.id for one in causes_of(APP).causes}
 
 
 @pytest.mark.parametrize("name", sorted(playbooks_of(APP)))

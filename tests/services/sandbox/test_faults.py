@@ -8,10 +8,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from services.sandbox.faults import FAULTS
+from apps.pulsecheck.twin.definition import TWIN
+from services.sandbox.faults import faults_of
 from services.sandbox.hosting import AT_ONCE
 from tests.services.sandbox.twin_world import TwinWorld, twin_world
 
+FAULTS = faults_of(TWIN)
 CANNED = "I can sense you're dealing with a lot right now"
 
 

@@ -1,47 +1,14 @@
-"""The ways in which the embedded world can be broken, and how each is mended; every break has a real effect."""
+"""Faults of the AI account, the pushed build, its variables, the front door and the database server."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
 from weakref import WeakKeyDictionary
 
+from services.sandbox.fault import Fault, FaultyWorld
 from services.sandbox.hosting import Hosting
-from services.sandbox.openai_server import OpenAIState
-from services.sandbox.twin_definition import Twin
 
 SERVICE_KEY_VARIABLE = "SUPABASE_SERVICE_ROLE_KEY"
 MODEL_VARIABLE = "OPENAI_MODEL"
-
-
-class FaultyWorld(Protocol):
-    """What a fault touches. stop_database really stops the server; start_database returns when REST answers again."""
-
-    openai: OpenAIState
-    hosting: Hosting
-    twin: Twin
-
-    async def stop_database(self) -> None: ...
-
-    async def start_database(self) -> None: ...
-
-
-Change = Callable[[FaultyWorld], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One way to break the world. apply and undo return when the effect can be seen; each may be repeated.
-
-    what: one sentence for people: what is broken and what shows it
-    undo: restores what was there before
-    """
-
-    id: str
-    what: str
-    apply: Change
-    undo: Change
 
 
 _newest_before: WeakKeyDictionary[Hosting, str] = WeakKeyDictionary()
@@ -136,7 +103,7 @@ async def _start_database(world: FaultyWorld) -> None:
     await world.start_database()
 
 
-_ALL = (
+FAULTS = (
     Fault(
         "openai-no-quota",
         "The OpenAI account has no quota left: completions answer 429, the model list still answers.",
@@ -180,5 +147,3 @@ _ALL = (
         _start_database,
     ),
 )
-
-FAULTS: Mapping[str, Fault] = {fault.id: fault for fault in _ALL}
