@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from apps.pulsecheck.checks import ai, analytics, api, journal
+from apps.pulsecheck.checks.ai import ai_answers, ai_quality, analytics_arrive, cost_matches_log
+from apps.pulsecheck.checks.analytics import admin_numbers
+from apps.pulsecheck.checks.api import admin_public, api_answers, docs_served, route_inventory
+from apps.pulsecheck.checks.journal import feedback_stored, journal_roundtrip, rate_limit, stats_answer
 from services.checks.registry import DAY_S, CheckSpec, Cost
 from services.settings import Level
 
@@ -23,7 +26,7 @@ def _api() -> list[CheckSpec]:
             "api-answers",
             "A live process answers",
             "A process of ours answers now, not a cache or an error page; the words of /health are ignored.",
-            api.api_answers,
+            api_answers,
             ("before", "after", "hour"),
             API,
             ("app_url",),
@@ -35,7 +38,7 @@ def _api() -> list[CheckSpec]:
             "docs-served",
             "API documentation is served",
             "The documentation page and the list of paths are there.",
-            api.docs_served,
+            docs_served,
             ("after",),
             API,
             ("app_url",),
@@ -46,7 +49,7 @@ def _api() -> list[CheckSpec]:
             "route-inventory",
             "The release's routes are loaded",
             "Which build serves, by its paths: the only outside sign of it.",
-            api.route_inventory,
+            route_inventory,
             ("before", "after"),
             API,
             ("app_url",),
@@ -58,7 +61,7 @@ def _api() -> list[CheckSpec]:
             "stats-answer",
             "Statistics equal the entries",
             "The total in the statistics is the number of rows in the database.",
-            journal.stats_answer,
+            stats_answer,
             ("after",),
             ROWS,
             NEEDS_ROWS,
@@ -69,7 +72,7 @@ def _api() -> list[CheckSpec]:
             "admin-public",
             "Admin numbers need a token",
             "A caller without a token is refused.",
-            api.admin_public,
+            admin_public,
             ("after", "day"),
             API,
             ("app_url",),
@@ -108,7 +111,7 @@ def _probes() -> list[CheckSpec]:
             "journal-roundtrip",
             "A journal entry is stored and read back",
             "Written through the API, found in the database with the same levels, read back, removed.",
-            journal.journal_roundtrip,
+            journal_roundtrip,
             ("before", "after"),
             Cost(3),
         ),
@@ -116,7 +119,7 @@ def _probes() -> list[CheckSpec]:
             "ai-answers",
             "The companion answers",
             "Two entries get an answer in time.",
-            ai.ai_answers,
+            ai_answers,
             ("after", "hour"),
             asked,
             25,
@@ -125,7 +128,7 @@ def _probes() -> list[CheckSpec]:
             "ai-quality",
             "The answers are not canned",
             "Two entries with different levels and words get different answers.",
-            ai.ai_quality,
+            ai_quality,
             ("after", "hour", "week"),
             asked,
             25,
@@ -134,7 +137,7 @@ def _probes() -> list[CheckSpec]:
             "analytics-arrive",
             "AI calls arrive in the analytics",
             "Each AI call leaves a row in the usage log.",
-            ai.analytics_arrive,
+            analytics_arrive,
             ("hour", "day"),
             asked,
             25,
@@ -143,7 +146,7 @@ def _probes() -> list[CheckSpec]:
             "cost-matches-log",
             "Logged costs equal tokens at list price",
             "The cost of each logged call, recomputed from its tokens.",
-            ai.cost_matches_log,
+            cost_matches_log,
             ("day",),
             asked,
             25,
@@ -152,7 +155,7 @@ def _probes() -> list[CheckSpec]:
             "feedback-stored",
             "Feedback is stored",
             "Feedback answered with 200 stands in the database.",
-            journal.feedback_stored,
+            feedback_stored,
             ("after", "hour"),
             Cost(2),
         ),
@@ -160,7 +163,7 @@ def _probes() -> list[CheckSpec]:
             "admin-numbers",
             "Admin numbers are right",
             "The day's numbers equal our own count, with marked calls of ours among them.",
-            analytics.admin_numbers,
+            admin_numbers,
             ("after", "day"),
             Cost(8),
         ),
@@ -168,7 +171,7 @@ def _probes() -> list[CheckSpec]:
             "rate-limit",
             "The daily limit holds",
             "With the allowance used up in the log, the next AI call is refused.",
-            journal.rate_limit,
+            rate_limit,
             ("hour",),
             Cost(2),
         ),
