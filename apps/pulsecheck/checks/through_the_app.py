@@ -9,9 +9,9 @@ from apps.pulsecheck.checks.journal import feedback_stored, journal_roundtrip, r
 from services.checks.registry import DAY_S, CheckSpec, Cost
 from services.settings import Level
 
-API = ("PulseCheck API",)
+API = ("app",)
 ROWS_LANE = "rows"
-ROWS = ("PulseCheck API", "database")
+ROWS = ("app", "database")
 NEEDS_ROWS = ("app_url", "database_url")
 
 

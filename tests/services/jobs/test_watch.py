@@ -34,7 +34,7 @@ def spec(check_id: str, *touches: str, calls: int = 1, tokens: int = 0, mutates:
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    catalogue = Catalogue([spec("free", "PulseCheck API"), spec("writes", "database", mutates=True)])
+    catalogue = Catalogue([spec("free", "app"), spec("writes", "database", mutates=True)])
     monkeypatch.setattr(watch, "catalogue_of", lambda _: catalogue)
     monkeypatch.setattr(watch, "watched_checks", lambda _: ["free", "writes"])
     return ["free", "writes"]
