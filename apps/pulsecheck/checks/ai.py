@@ -1,4 +1,4 @@
-"""Checks of the AI: whether answers are real, whether the app logs them, and what our own OpenAI key can tell."""
+"""Checks of the AI: whether answers are real, and whether the app logs them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,10 +16,9 @@ from apps.pulsecheck.client import one_object
 from apps.pulsecheck.probe import Row, Written, probing, relation_exists
 from services.checks.context import CheckContext
 from services.checks.kinds import answered
-from services.clients.http import Answer, Kind, UpstreamError
+from services.clients.http import Answer, UpstreamError
 from services.verdict import Finding, Verdict, digest
 
-OURS = "our own key; it says nothing about the app's"
 CONSTANT_MARKS = {(0.5, 100), (0.6, 50), (0.6, 0)}
 REAL_CONFIDENCE = 0.7
 PROBES = (
@@ -246,44 +244,3 @@ def price_of(context: CheckContext, model: str, prompt: int, response: int) -> D
     if table is None:
         return None
     return (prompt * Decimal(str(table[0])) + response * Decimal(str(table[1]))) / 1000
-
-
-def openai_key(context: CheckContext) -> Finding:
-    """Our own key can complete a few tokens. It only explains: the app's key is judged by the app's behaviour."""
-    model = context.app.model
-    try:
-        done = context.once("openai-completion", lambda: context.openai.complete(model))
-    except UpstreamError as error:
-        facts = {"whose": OURS, "kind": error.kind.value, "status": error.status, "code": error.code}
-        if error.kind is Kind.UNAUTHORISED:
-            return Finding(Verdict.FAIL, f"OpenAI rejects the key ({OURS}).", facts, link="openai_keys")
-        if error.kind is Kind.QUOTA:
-            return Finding(Verdict.FAIL, f"The account has no quota left ({OURS}).", facts, link="openai_billing")
-        if error.kind is Kind.MISSING:
-            return Finding(Verdict.PASS, f"The key is accepted, but {model} is not to be had ({OURS}).", facts)
-        return Finding(Verdict.UNKNOWN, f"{error.what} ({OURS}).", facts)
-    facts = {"whose": OURS, "model": done.model, "tokens": done.prompt_tokens + done.completion_tokens}
-    return Finding(Verdict.PASS, f"The key completes with {done.model} ({OURS}).", facts)
-
-
-def openai_model(context: CheckContext) -> Finding:
-    """The model that the app asks for is on offer and not about to be shut down."""
-    name = context.app.model
-    models = context.once("openai-models", context.openai.models)
-    model = models.get(name)
-    if model is None:
-        facts: dict[str, Any] = {"model": name, "offered": False, "ends": None}
-        return Finding(
-            Verdict.FAIL, f"{name} is not among the {len(models)} models on offer.", facts, link="openai_models"
-        )
-    facts = {"model": name, "offered": True, "ends": model.ends.isoformat() if model.ends else None}
-    if model.ends is None:
-        return Finding(Verdict.PASS, f"{name} is on offer, with no end announced.", facts)
-    left = model.ends - context.now.date()
-    if left <= timedelta(0):
-        return Finding(Verdict.FAIL, f"{name} was shut down on {model.ends}.", facts, link="openai_models")
-    soon = left.days <= context.app.thresholds.model_end_warn_days
-    said = f"{name} is on offer until {model.ends}, {left.days} days from now" + (
-        "; plan its successor." if soon else "."
-    )
-    return Finding(Verdict.PASS, said, facts, link="openai_models" if soon else None)

@@ -1,10 +1,9 @@
-"""Checks of the database and Supabase: both ways in, shape, strangers' rights, backups, proof of deploy."""
+"""Checks of PulseCheck's tables: their shape, and what strangers can read of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg.rows import dict_row
 
@@ -13,47 +12,7 @@ from apps.pulsecheck.probe import Row
 from services.checks.context import CheckContext
 from services.clients.http import Kind, UpstreamError
 from services.clients.supabase import Key
-from services.errors import Unavailable
 from services.verdict import Finding, Verdict
-
-if TYPE_CHECKING:
-    from services.releases.bundle import Release
-
-REHEARSAL_COUNTS_FOR = timedelta(hours=24)
-
-
-def database_direct(context: CheckContext) -> Finding:
-    """A statement runs on the database itself and counts the journal."""
-    with context.database() as conn:
-        row = conn.execute(
-            "select count(*), current_setting('server_version_num')::int / 10000 from public.journal_entries"
-        ).fetchone()
-    count, major = row if row else (0, 0)
-    facts = {"entries": count, "major": major}
-    return Finding(Verdict.PASS, f"Postgres {major} answers and holds {count} journal entries.", facts)
-
-
-def database_rest(context: CheckContext) -> Finding:
-    """Supabase REST shows as many journal entries as the database holds: neither hidden nor cut off."""
-    key = Key.SERVICE if context.supabase.has(Key.SERVICE) else Key.ANON
-    with context.database() as conn:
-        sql = "select count(*) from public.journal_entries"
-        before = _one(conn.execute(sql).fetchone())
-        try:
-            seen = context.supabase.rows("journal_entries", key=key, select="id", limit=0)
-        except UpstreamError as error:
-            if error.kind in (Kind.UNAUTHORISED, Kind.FORBIDDEN, Kind.MISSING):
-                facts = {"kind": error.kind.value, "status": error.status, "code": error.code, "as": key.value}
-                return Finding(Verdict.FAIL, f"As {key}, {error.what}", facts, link="supabase_dashboard")
-            raise
-        after = _one(conn.execute(sql).fetchone())
-    facts = {"as": key.value, "rest": seen.total, "direct": after}
-    if seen.total is None:
-        return Finding(Verdict.UNKNOWN, "Supabase REST answered without a count.", facts)
-    if not min(before, after) <= seen.total <= max(before, after):
-        said = f"As {key}, Supabase REST shows {seen.total} of {after} journal entries: rows are hidden from that key."
-        return Finding(Verdict.FAIL, said, facts, link="supabase_policies")
-    return Finding(Verdict.PASS, f"As {key}, Supabase REST shows all {seen.total} journal entries.", facts)
 
 
 def _one(row: Any) -> int:
@@ -180,109 +139,3 @@ def anon_reads_journal(context: CheckContext) -> Finding:
         said = f"Anybody with the public key can read {seen.total} journal entries: row-level security is off."
         return Finding(Verdict.FAIL, said, facts, link="supabase_policies")
     return Finding(Verdict.PASS, "Read as anon, no journal entry is shown.", facts)
-
-
-def supabase_project(context: CheckContext) -> Finding:
-    """The project is awake and its services are healthy, in the words of the Management API."""
-    project = context.supabase.project()
-    facts: dict[str, Any] = {"status": project.status, "ref": project.ref}
-    if project.paused:
-        return Finding(Verdict.FAIL, f"The project is paused ({project.status}).", facts, link="supabase_dashboard")
-    services = {one.name: one.status for one in context.supabase.health()}
-    facts["services"] = services
-    ill = [name for name, status in services.items() if status == "UNHEALTHY"]
-    if ill:
-        return Finding(Verdict.FAIL, f"Unhealthy: {', '.join(ill)}.", facts, link="supabase_dashboard")
-    if project.status != "ACTIVE_HEALTHY" or any(status != "ACTIVE_HEALTHY" for status in services.values()):
-        return Finding(Verdict.UNKNOWN, f"The project is {project.status}; not all services are up.", facts)
-    return Finding(Verdict.PASS, f"The project and its {len(services)} services are healthy.", facts)
-
-
-def backup_fresh(context: CheckContext) -> Finding:
-    """A completed backup is there, younger than the limit."""
-    backups = context.supabase.backups()
-    limit = context.app.thresholds.backup_max_age_h
-    facts: dict[str, Any] = {"count": backups.count, "pitr": backups.pitr, "kind": backups.kind}
-    if backups.newest is None:
-        said = "There is no completed backup."
-        return Finding(Verdict.FAIL, said, facts, link="supabase_backups")
-    hours = (context.now - backups.newest).total_seconds() / 3600
-    facts |= {"newest": backups.newest.isoformat(), "age_h": round(hours, 1)}
-    if hours > limit:
-        said = f"The newest backup is {hours:.0f} hours old; the limit is {limit:g}."
-        return Finding(Verdict.FAIL, said, facts, link="supabase_backups")
-    return Finding(
-        Verdict.PASS, f"The newest of {backups.count} {backups.kind} backups is {hours:.0f} hours old.", facts
-    )
-
-
-def release_receipt(context: CheckContext) -> Finding:
-    """The row in the target that proves the deploy: there, not taken back, and of this very content."""
-    from services.database.receipts import find_receipt
-
-    release = _release(context)
-    url = context.target.database_url
-    if url is None:
-        raise Unavailable("There is no database address.")
-    receipt = find_receipt(url.get_secret_value(), release.id)
-    if receipt is None:
-        return Finding(Verdict.FAIL, f"{release.id} has left no deploy receipt here.", {"release": release.id})
-    facts = {
-        "release": release.id,
-        "receipt": receipt.id,
-        "deployed_at": receipt.deployed_at.isoformat(),
-        "same_content": receipt.plan_hash == release.content_hash,
-    }
-    if receipt.rolled_back_at is not None:
-        return Finding(Verdict.FAIL, f"{release.id} was deployed and rolled back again.", facts)
-    if not facts["same_content"]:
-        return Finding(Verdict.FAIL, f"{release.id} was deployed in another content than this one.", facts)
-    return Finding(Verdict.PASS, f"The deploy receipt of {release.id} is in the target.", facts)
-
-
-def _release(context: CheckContext) -> Release:
-    if context.release is not None:
-        return context.release
-    from services.releases.bundle import load_release
-
-    app = context.app
-    return context.once("release", lambda: load_release(app.default_release, root=app.folder / "releases"))
-
-
-def rehearsal_fresh(context: CheckContext) -> Finding:
-    """A rehearsal of this very content passed on this target within a day."""
-    rehearsal = context.store_facts.get("rehearsal")
-    if not rehearsal:
-        return Finding(Verdict.FAIL, "This content has not been rehearsed on this target.", {})
-    release = _release(context)
-    facts = {"verdict": rehearsal.get("verdict"), "finished": rehearsal.get("finished")}
-    if rehearsal.get("content_hash") != release.content_hash:
-        return Finding(Verdict.FAIL, "The rehearsal was of another content of the release.", facts)
-    if rehearsal.get("verdict") != Verdict.PASS.value:
-        return Finding(Verdict.FAIL, f"The last rehearsal's verdict is {rehearsal.get('verdict')}.", facts)
-    age = context.now - datetime.fromisoformat(str(rehearsal["finished"]))
-    if age > REHEARSAL_COUNTS_FOR:
-        return Finding(Verdict.FAIL, f"The last rehearsal is {age.total_seconds() / 3600:.0f} hours old.", facts)
-    return Finding(Verdict.PASS, "This content was rehearsed on a copy of this target and passed.", facts)
-
-
-def verification_clean(context: CheckContext) -> Finding:
-    """Every verification query of the release returns no row."""
-    from services.database.verification import Query, verify
-    from services.releases.validation import proves
-
-    release = _release(context)
-    queries = [
-        Query(script.file.rpartition("/")[2].removesuffix(".sql"), script.file, script.sql, proves(script.sql))
-        for script in release.verify
-    ]
-    url = context.target.deploy_url or context.target.database_url
-    if url is None or not queries:
-        raise Unavailable("There is no verification query to run.")
-    result = verify(url.get_secret_value(), queries)
-    bad = [query for query in result.queries if query.verdict is not Verdict.PASS]
-    facts = {"queries": len(queries), "not_clean": [query.id for query in bad]}
-    if bad:
-        said = f"{len(bad)} of {len(queries)} verification queries are not clean, first {bad[0].id}."
-        return Finding(result.verdict, said, facts)
-    return Finding(Verdict.PASS, f"All {len(queries)} verification queries found nothing wrong.", facts)

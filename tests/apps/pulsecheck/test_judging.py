@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from apps.pulsecheck.checks.ai import AiProbe, Pulse, price_of
-from apps.pulsecheck.checks.platform import last_error
+from services.checks.standard.startup import last_error
 from apps.pulsecheck.score import old_verdict
 from services.app_definition import load_app
 from services.checks.context import CheckContext

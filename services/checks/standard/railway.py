@@ -1,22 +1,23 @@
-"""Checks of the platform: which deployment serves and why a newer one does not, its log, variables and error rate."""
+"""Standard checks of the platform: which deployment serves, its variables, packages and error rate."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 from services.checks.context import CheckContext
 from services.checks.kinds import names_present
-from services.clients.railway import Deployment, LogLine, pushed_last
-from services.clients.redaction import redact
+from services.checks.registry import CheckSpec, Cost
+from services.clients.railway import Deployment, pushed_last
 from services.verdict import Finding, Verdict
 
+Run = Callable[[CheckContext], Finding]
+RAILWAY = ("Railway",)
+NEEDS_RAILWAY = ("railway_url", "railway_token")
 FAILED = {"FAILED", "CRASHED"}
 UNDER_WAY = {"QUEUED", "INITIALIZING", "BUILDING", "DEPLOYING", "WAITING", "NEEDS_APPROVAL"}
-_ERROR_LINE = re.compile(r"^(?:[\w.]+\.)?(?P<name>\w*(?:Error|Exception))\b:?\s*(?P<said>.*)$")
-_FILE_LINE = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _INSTALLED = re.compile(r"\b(?P<name>[A-Za-z][A-Za-z0-9_.]*(?:-[A-Za-z][A-Za-z0-9_.]*)*)(?:-|==)(?P<version>\d[\w.]*)")
 
 
@@ -53,9 +54,10 @@ def deployment_state(context: CheckContext) -> Finding:
         said = f"No deployment is running; the newest is {newest.status}."
         return Finding(Verdict.FAIL, said, facts, link="railway_service")
     if newest.status in FAILED:
-        said = f"The newest deployment ({_short(newest)}) is {newest.status}; {_short(active)} of before still serves."
+        still = f"{short_name(active)} of before still serves."
+        said = f"The newest deployment ({short_name(newest)}) is {newest.status}; {still}"
         return Finding(Verdict.FAIL, said, facts, link="railway_service")
-    return Finding(Verdict.PASS, f"The newest deployment that started ({_short(active)}) serves.", facts)
+    return Finding(Verdict.PASS, f"The newest deployment that started ({short_name(active)}) serves.", facts)
 
 
 def _told(one: Deployment | None) -> dict[str, Any] | None:
@@ -64,52 +66,9 @@ def _told(one: Deployment | None) -> dict[str, Any] | None:
     return {"id": one.id, "status": one.status, "commit": one.commit, "created_at": one.created_at.isoformat()}
 
 
-def _short(one: Deployment) -> str:
+def short_name(one: Deployment) -> str:
+    """How people call a deployment: by its commit."""
     return f"commit {one.commit[:7]}" if one.commit else f"deployment {one.id[:8]}"
-
-
-def startup_logs(context: CheckContext) -> Finding:
-    """The log of the newest deployment holds no error of its start; one that it holds is quoted with its line."""
-    found = deployments(context)
-    if not found:
-        return Finding(Verdict.UNKNOWN, "Railway lists no deployment of this service.")
-    newest = found[0]
-    lines = context.once(f"log:{newest.id}", lambda: context.railway.deployment_logs(newest.id))
-    error = last_error(lines)
-    runtime = [line.message for line in lines if line.severity.lower() == "error" and not error]
-    facts: dict[str, Any] = {"deployment": newest.id, "status": newest.status, "lines": len(lines), "error": error}
-    facts["errors_while_running"] = [redact(message)[:200] for message in runtime[-3:]]
-    if error is not None and newest.status in FAILED:
-        said = f"The start-up of {_short(newest)} failed: {error['said']}" + _at(error)
-        return Finding(Verdict.FAIL, said, facts, link="railway_logs")
-    if newest.status in FAILED:
-        said = f"The start-up of {_short(newest)} failed, and its log names no error."
-        return Finding(Verdict.FAIL, said, facts, link="railway_logs")
-    if error is not None:
-        return Finding(Verdict.FAIL, f"The log quotes {error['said']}" + _at(error), facts, link="railway_logs")
-    if not lines:
-        return Finding(Verdict.UNKNOWN, "The log of the newest deployment is empty.", facts)
-    return Finding(Verdict.PASS, f"The log of {_short(newest)} holds no error of its start.", facts)
-
-
-def last_error(lines: Sequence[LogLine]) -> dict[str, Any] | None:
-    """The last Python exception in a log: its name, its words, and the source line that raised it."""
-    place: dict[str, Any] = {}
-    found: dict[str, Any] | None = None
-    for text in (part for line in lines for part in line.message.splitlines()):
-        where = _FILE_LINE.match(text)
-        if where:
-            place = {"file": where["file"].rpartition("/")[2], "line": int(where["line"])}
-            continue
-        error = _ERROR_LINE.match(text.strip())
-        if error:
-            found = {"name": error["name"], "said": redact(text.strip())[:300], **place}
-            place = {}
-    return found
-
-
-def _at(error: dict[str, Any]) -> str:
-    return f" ({error['file']}, line {error['line']})." if "file" in error else "."
 
 
 def env_names(context: CheckContext) -> Finding:
@@ -154,3 +113,39 @@ def platform_errors(context: CheckContext) -> Finding:
     if share > limit:
         return Finding(Verdict.FAIL, f"{said}; the limit is {limit:.0%}.", facts, link="railway_logs")
     return Finding(Verdict.PASS, f"{said}.", facts)
+
+
+def _spec(check_id: str, title: str, proves: str, run: Run, phases: tuple[str, ...], calls: int = 3) -> CheckSpec:
+    return CheckSpec(check_id, title, proves, run, phases, RAILWAY, NEEDS_RAILWAY, cost=Cost(calls), expires_s=600)
+
+
+SPECS = (
+    _spec(
+        "deployment-state",
+        "The newest deployment serves",
+        "Which deployment runs, and whether a newer one failed.",
+        deployment_state,
+        ("before", "after", "hour"),
+    ),
+    _spec(
+        "env-names",
+        "Environment variables are set",
+        "Every variable that the release's build reads is set, by name.",
+        env_names,
+        ("before",),
+    ),
+    _spec(
+        "dependency-pins",
+        "Pinned packages are installed",
+        "The build log shows each pinned package in its version.",
+        dependency_pins,
+        ("before",),
+    ),
+    _spec(
+        "platform-errors",
+        "Few answers are errors",
+        "The share of 5xx among the answers of the last hour.",
+        platform_errors,
+        ("hour", "day", "week"),
+    ),
+)
