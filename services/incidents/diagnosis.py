@@ -1,17 +1,17 @@
-"""What the evidence speaks for: ranked causes with for and against, or "unknown" with what was ruled out."""
+"""What the evidence speaks for: ranked causes with for and against, or "unknown" with what was ruled out and why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from services.incidents.causes import Cause, Causes, Sign
 from services.verdict import Evidence, Verdict
 
-CONSEQUENCE = 3
 DID_NOT_ANSWER = ("Unavailable", "Refused")
+Seen = Mapping[str, Evidence]
 
 
 class State(StrEnum):
@@ -30,12 +30,18 @@ class Confidence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A cause as the evidence leaves it. `for_` and `against` are sentences of the evidence."""
+    """A cause as the evidence leaves it. `for_` and `against` are sentences of the evidence.
+
+    explains: the symptoms (check ids) that it accounts for; consequence_of: the likelier cause of which it may be
+    a mere consequence.
+    """
 
     cause: Cause
     weight: int
     for_: tuple[str, ...]
     against: tuple[str, ...]
+    explains: frozenset[str] = frozenset()
+    consequence_of: str | None = None
     next_check: str | None = None
 
     @property
@@ -51,6 +57,8 @@ class Ranked:
             "confidence": self.confidence.value,
             "for": list(self.for_),
             "against": list(self.against),
+            "explains": sorted(self.explains),
+            "consequence_of": self.consequence_of,
             "next_check": self.next_check,
             "playbook": self.cause.playbook,
         }
@@ -58,12 +66,15 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """symptoms: sentences of what is wrong; causes: best first; ruled_out: ids that the evidence speaks against."""
+    """symptoms: sentences of what is wrong; causes: best first; not_explained: the symptoms that no cause accounts
+    for; ruled_out: ids that the evidence speaks against, ruled_out_because: the evidence of each."""
 
     state: State
     symptoms: tuple[str, ...]
     causes: tuple[Ranked, ...]
     ruled_out: tuple[str, ...]
+    not_explained: tuple[str, ...] = ()
+    ruled_out_because: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -71,32 +82,37 @@ class Diagnosis:
             "symptoms": list(self.symptoms),
             "causes": [cause.to_json() for cause in self.causes],
             "ruled_out": list(self.ruled_out),
+            "not_explained": list(self.not_explained),
+            "ruled_out_because": dict(self.ruled_out_because),
         }
 
 
-def diagnose(
-    evidence: Mapping[str, Evidence], catalogue: Causes, costs: Mapping[str, float] | None = None
-) -> Diagnosis:
+def diagnose(evidence: Seen, catalogue: Causes, costs: Mapping[str, float] | None = None) -> Diagnosis:
     """The diagnosis, a function of the evidence alone.
 
+    "healthy": every vital check passed and nothing is wrong; "explained": causes are named that account for at least
+    half of what is wrong; else "unknown", whatever is named beside.
     evidence: by check id; costs: what a run of a check costs, in any unit, for the choice of the next one.
     """
-    symptoms = tuple(
-        f"{check}: {evidence[check].summary}"
-        for check in catalogue.symptoms
-        if check in evidence and is_symptom(evidence[check])
-    )
-    if not symptoms:
+    ill = tuple(check for check in catalogue.symptoms if check in evidence and is_symptom(evidence[check]))
+    possible = [cause for cause in catalogue.causes if ill or cause.notice]
+    weighed = [_weigh(cause, evidence, ill) for cause in possible if _is_named(cause, evidence)]
+    ranked = _in_order({one.cause.id: one for one in weighed if one.weight > 0})
+    causes = tuple(_with_next(one, _rival(ranked, one), evidence, costs or {}) for one in ranked)
+    if not ill:
         known = all(check in evidence and evidence[check].verdict is Verdict.PASS for check in catalogue.vital)
-        return Diagnosis(State.HEALTHY if known else State.UNKNOWN, (), (), ())
-    weighed = {cause.id: _weigh(cause, evidence) for cause in catalogue.causes}
-    named = {one.cause.id: one for one in weighed.values() if _is_named(one, evidence)}
-    ranked = _in_order(named)
-    ruled_out = tuple(
-        cause.id for cause in catalogue.causes if cause.id not in named and _is_ruled_out(cause, evidence)
+        return Diagnosis(State.HEALTHY if known else State.UNKNOWN, (), causes, ())
+    accounted = frozenset[str]().union(*(one.explains for one in ranked))
+    open_ones = tuple(check for check in ill if check not in accounted)
+    because = _ruled_out(catalogue.causes, {one.cause.id for one in ranked}, evidence)
+    return Diagnosis(
+        State.UNKNOWN if _burden(open_ones, evidence) > _burden(accounted, evidence) else State.EXPLAINED,
+        _sentences(ill, evidence),
+        causes,
+        tuple(because),
+        _sentences(open_ones, evidence),
+        because,
     )
-    with_next = tuple(_with_next(one, _rival(ranked, place), evidence, costs or {}) for place, one in enumerate(ranked))
-    return Diagnosis(State.EXPLAINED if ranked else State.UNKNOWN, symptoms, with_next, ruled_out)
 
 
 def is_symptom(evidence: Evidence) -> bool:
@@ -106,61 +122,88 @@ def is_symptom(evidence: Evidence) -> bool:
     return evidence.verdict is Verdict.FAIL
 
 
-def _weigh(cause: Cause, evidence: Mapping[str, Evidence]) -> Ranked:
-    speaking = [sign for sign in cause.signs if _seen(sign, evidence)]
-    objecting = [sign for sign in cause.against if _seen(sign, evidence)]
-    weight = sum(sign.weight for sign in speaking) - sum(sign.weight for sign in objecting)
-    return Ranked(cause, weight, _sentences(speaking, evidence), _sentences(objecting, evidence))
+def _burden(checks: Iterable[str], evidence: Seen) -> int:
+    """How much there is to explain: what failed weighs twice what could not be seen."""
+    return sum(2 if evidence[check].verdict is Verdict.FAIL else 1 for check in checks)
 
 
-def _seen(sign: Sign, evidence: Mapping[str, Evidence]) -> bool:
-    return sign.check in evidence and sign.seen_in(evidence[sign.check])
+def _sentences(checks: Iterable[str], evidence: Seen) -> tuple[str, ...]:
+    return tuple(f"{check}: {evidence[check].summary}" for check in checks)
 
 
-def _sentences(signs: Sequence[Sign], evidence: Mapping[str, Evidence]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(sign.says or f"{sign.check}: {evidence[sign.check].summary}" for sign in signs))
+def _is_named(cause: Cause, evidence: Seen) -> bool:
+    if any(sign.excludes and sign.shown_by(evidence) for sign in cause.against):
+        return False
+    return any(sign.shown_by(evidence) for sign in cause.deciding)
 
 
-def _is_named(one: Ranked, evidence: Mapping[str, Evidence]) -> bool:
-    return one.weight > 0 and any(sign.decides and _seen(sign, evidence) for sign in one.cause.signs)
+def _weigh(cause: Cause, evidence: Seen, ill: Sequence[str]) -> Ranked:
+    speaking = _shown(cause.signs, evidence)
+    objecting = _shown(cause.against, evidence)
+    weight = sum(sign.weight for sign, _ in speaking) - sum(sign.weight for sign, _ in objecting)
+    seen_in = {one.check_id for _, shown in speaking for one in shown}
+    explains = frozenset(ill) & (seen_in | set(cause.explains))
+    return Ranked(cause, weight, _told(speaking), _told(objecting), explains)
 
 
-def _is_ruled_out(cause: Cause, evidence: Mapping[str, Evidence]) -> bool:
-    """Something speaks against it, or every check that could decide it was made and saw no such thing."""
-    deciding = [sign.check for sign in cause.signs if sign.decides]
-    looked = all(check in evidence and evidence[check].verdict is not Verdict.UNKNOWN for check in deciding)
-    return looked or any(_seen(sign, evidence) for sign in cause.against)
+def _shown(signs: Iterable[Sign], evidence: Seen) -> list[tuple[Sign, tuple[Evidence, ...]]]:
+    return [(sign, shown) for sign in signs if (shown := sign.shown_by(evidence))]
+
+
+def _told(shown: Iterable[tuple[Sign, tuple[Evidence, ...]]]) -> tuple[str, ...]:
+    """One sentence for each sign: its own, or that of the first check that shows it, with how many others do."""
+    told = []
+    for sign, seen in shown:
+        more = f" (and {len(seen) - 1} more checks)" if len(seen) > 1 else ""
+        told.append(sign.says or f"{seen[0].check_id}: {seen[0].summary}{more}")
+    return tuple(dict.fromkeys(told))
+
+
+def _ruled_out(causes: Iterable[Cause], named: set[str], evidence: Seen) -> dict[str, str]:
+    found = {cause.id: _why_not(cause, evidence) for cause in causes if cause.id not in named}
+    return {name: why for name, why in found.items() if why is not None}
+
+
+def _why_not(cause: Cause, evidence: Seen) -> str | None:
+    """What speaks against it; or that every sign which could decide it was looked for and not seen; else None."""
+    objecting = _shown(cause.against, evidence)
+    if objecting:
+        return _told(objecting)[0]
+    looked: list[Evidence] = []
+    for sign in cause.deciding:
+        known = [c for c in sign.check if c in evidence and evidence[c].verdict is not Verdict.UNKNOWN]
+        if not known:
+            return None
+        looked.append(evidence[known[0]])
+    return f"{looked[0].check_id}: {looked[0].summary}"
 
 
 def _in_order(named: Mapping[str, Ranked]) -> list[Ranked]:
-    """Baseline causes last; consequences of a likely cause weigh less; then by weight, then by name."""
-    consequences = {
-        other
-        for one in named.values()
-        if one.confidence is not Confidence.POSSIBLE
-        for other in one.cause.instead_of
-        if other != one.cause.id
-    }
+    """Notices last, before them the baseline, before it consequences of a likely cause; then by weight, by what it
+    accounts for, and by name."""
+    roots: dict[str, str] = {}
+    for one in named.values():
+        if one.confidence is not Confidence.POSSIBLE:
+            roots |= {other: one.cause.id for other in one.cause.instead_of if other != one.cause.id}
+    placed = [replace(one, consequence_of=roots.get(name)) for name, one in named.items()]
 
-    def key(one: Ranked) -> tuple[bool, int, str]:
-        lighter = CONSEQUENCE if one.cause.id in consequences else 0
-        return one.cause.baseline, lighter - one.weight, one.cause.id
+    def key(one: Ranked) -> tuple[bool, bool, bool, int, int, str]:
+        cause = one.cause
+        is_effect = one.consequence_of is not None
+        return cause.notice, cause.baseline, is_effect, -one.weight, -len(one.explains), cause.id
 
-    return sorted(named.values(), key=key)
-
-
-def _rival(ranked: Sequence[Ranked], place: int) -> Ranked | None:
-    others = [one for at, one in enumerate(ranked) if at != place]
-    return others[0] if others else None
+    return sorted(placed, key=key)
 
 
-def _with_next(
-    one: Ranked, rival: Ranked | None, evidence: Mapping[str, Evidence], costs: Mapping[str, float]
-) -> Ranked:
+def _rival(ranked: Sequence[Ranked], one: Ranked) -> Ranked | None:
+    return next((other for other in ranked if other is not one), None)
+
+
+def _with_next(one: Ranked, rival: Ranked | None, evidence: Seen, costs: Mapping[str, float]) -> Ranked:
     """The cheapest check not yet known that speaks of this cause, not of its rival; else the one that decides it."""
-    about = {sign.check for sign in (*one.cause.signs, *one.cause.against)}
-    about_rival = {sign.check for sign in (*rival.cause.signs, *rival.cause.against)} if rival else set()
-    open_ones = {c for c in about ^ about_rival if c not in evidence or evidence[c].verdict is Verdict.UNKNOWN}
-    deciding = [sign.check for sign in one.cause.signs if sign.decides]
+    about_rival = rival.cause.checks if rival else frozenset()
+    apart = one.cause.checks ^ about_rival
+    open_ones = {check for check in apart if check not in evidence or evidence[check].verdict is Verdict.UNKNOWN}
+    deciding = [check for sign in one.cause.deciding for check in sign.check]
     candidates = sorted(open_ones or deciding, key=lambda check: (costs.get(check, 1.0), check))
-    return Ranked(one.cause, one.weight, one.for_, one.against, candidates[0] if candidates else None)
+    return replace(one, next_check=candidates[0] if candidates else None)

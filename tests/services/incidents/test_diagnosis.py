@@ -128,7 +128,7 @@ def test_the_next_check_is_the_cheapest_that_separates_the_first_two() -> None:
     ],
 )
 def test_conditions_on_facts(conditions: dict[str, Any], facts: dict[str, Any], seen: bool) -> None:
-    assert Sign(check="a", **conditions).seen_in(evidence("a", FAIL, **facts)) is seen
+    assert Sign(check="a", **conditions).fits(evidence("a", FAIL, **facts)) is seen
 
 
 def test_a_sign_without_a_condition_is_malformed() -> None:
