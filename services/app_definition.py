@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,6 +18,9 @@ from services.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from services.settings import Target
+
+Used = Literal["app", "database", "Supabase", "Railway", "OpenAI", "status pages"]
+"""What an app may be made of: the words in which a check says what it touches."""
 
 APPS = Path(__file__).resolve().parent.parent / "apps"
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
@@ -52,16 +55,6 @@ class Feature(_Frozen):
     stages: tuple[str, ...] = ()
 
 
-class Tier(_Frozen):
-    """A user tier as the release defines it; limits per day, tokens per request."""
-
-    name: str
-    daily_ai_limit: int
-    context_depth: int
-    summary_access: bool
-    max_tokens_per_request: int
-
-
 class LinkTemplate(_Frozen):
     """An address with {slots} for ids; `home` is used where an id is not known."""
 
@@ -94,42 +87,46 @@ class DeclaredTable(_Frozen):
 class Thresholds(_Frozen):
     """The numbers the team set; seconds, shares 0..1, US dollars, hours."""
 
-    score_percent: float
-    response_warn_s: float
-    response_alert_s: float
-    error_rate_alert: float
-    cost_per_day_alert_usd: float
-    confidence_low: float
-    positive_feedback: float
-    backup_max_age_h: float
-    model_end_warn_days: int
+    score_percent: float = 90
+    response_warn_s: float = 2
+    response_alert_s: float = 5
+    error_rate_alert: float = 0.05
+    cost_per_day_alert_usd: float = 10
+    confidence_low: float = 0.6
+    positive_feedback: float = 0.7
+    backup_max_age_h: float = 24
+    model_end_warn_days: int = 60
 
 
 class AppDefinition(_Frozen):
-    """All that is said about one app in its app.yaml."""
+    """All that is said about one app in its app.yaml; only a title has to be.
+
+    uses: what the app is made of; a check that touches something else is "not used"
+    release_build, default_release: the build and the release folder of the release under way; empty: there is none
+    model: the OpenAI model that the app asks for; dependency_pins: packages that must be installed, with versions
+    own: what only this app's own modules understand, and check for themselves
+    """
 
     name: str
     title: str
-    what: str
-    api_prefix: str
-    builds: tuple[Build, ...]
-    release_build: str
-    default_release: str
-    dependency_pins: dict[str, str]
-    model: str
-    canned_texts: tuple[str, ...]
-    features: tuple[Feature, ...]
-    tiers: tuple[Tier, ...]
-    thresholds: Thresholds
-    tables: tuple[DeclaredTable, ...]
-    links: dict[str, LinkTemplate]
-    watch: tuple[WatchedService, ...]
+    what: str = ""
+    uses: tuple[Used, ...] = get_args(Used)
+    builds: tuple[Build, ...] = ()
+    release_build: str = ""
+    default_release: str = ""
+    dependency_pins: dict[str, str] = Field(default_factory=dict)
+    model: str = ""
+    features: tuple[Feature, ...] = ()
+    thresholds: Thresholds = Thresholds()
+    tables: tuple[DeclaredTable, ...] = ()
+    links: dict[str, LinkTemplate] = Field(default_factory=dict)
+    watch: tuple[WatchedService, ...] = ()
     analytics: AnalyticsDefinition = AnalyticsDefinition()
-    prices_per_1k_usd: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    own: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_a_build(self) -> AppDefinition:
-        if self.release_build not in {build.id for build in self.builds}:
+        if self.release_build and self.release_build not in {build.id for build in self.builds}:
             raise ValueError(f"release_build '{self.release_build}' is none of the builds")
         return self
 

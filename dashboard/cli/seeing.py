@@ -68,13 +68,15 @@ def check(
 
     place = _target_to_look_at(target)
     catalogue = catalogue_of(load_app(place.app))
-    wanted = [catalogue[one].id for one in ids or ()]
+    left_out = {spec.id for spec in catalogue.not_used}
+    wanted = [catalogue[one].id for one in ids or () if one not in left_out]
     if phase is not None:
         wanted = [one for one in catalogue.in_phase(phase) if not ids or one in wanted]
-    ended = carry_out(
-        "check", place, {"checks": wanted or list(catalogue.ids)} if phase is None else {"checks": wanted}
-    )
-    return _checked((ended.result or {})["checks"])
+    elif not ids:
+        wanted = list(catalogue.ids)
+    result = carry_out("check", place, {"checks": wanted}).result or {}
+    asked_for = [one for one in result["not_used"] if not ids or one["id"] in ids]
+    return _checked(result["checks"], asked_for)
 
 
 def score(target: Target = None, as_json: Json = False) -> Answer:
@@ -85,7 +87,8 @@ def score(target: Target = None, as_json: Json = False) -> Answer:
     result = ended.result or {}
     lines = columns([(f["verdict"], f["id"], f["summary"]) for f in result["features"]])
     lines += [f"finding: {one['id']}  {one['summary']}" for one in result["findings"]]
-    return Answer.of(result, [*lines, f"{result['passed']}/{result['of']}"], EXIT_OF[ended.state])
+    lines += columns(_left_out(result["not_used"]))
+    return Answer.of(result, [*lines, result["sentence"], f"{result['passed']}/{result['of']}"], EXIT_OF[ended.state])
 
 
 def diagnose(target: Target = None, as_json: Json = False) -> Answer:
@@ -113,7 +116,7 @@ def _target_to_look_at(named: str | None) -> Any:
     )
 
 
-def _checked(evidence: Sequence[Mapping[str, Any]]) -> Answer:
+def _checked(evidence: Sequence[Mapping[str, Any]], not_used: Sequence[Mapping[str, str]] = ()) -> Answer:
     from services.verdict import Verdict, worst
 
     verdict = worst(Verdict(one["verdict"]) for one in evidence)
@@ -127,8 +130,13 @@ def _checked(evidence: Sequence[Mapping[str, Any]]) -> Answer:
         }
         for one in evidence
     ]
-    lines = columns([(one["verdict"], one["check_id"], one["summary"]) for one in evidence])
-    return Answer.of({"verdict": verdict.value, "checks": checks}, lines, OF_VERDICT[verdict.value])
+    lines = columns([*((one["verdict"], one["check_id"], one["summary"]) for one in evidence), *_left_out(not_used)])
+    document = {"verdict": verdict.value, "checks": checks, "not_used": list(not_used)}
+    return Answer.of(document, lines, OF_VERDICT[verdict.value])
+
+
+def _left_out(not_used: Sequence[Mapping[str, str]]) -> list[tuple[str, str, str]]:
+    return [("not used", one["id"], one["why"]) for one in not_used]
 
 
 def _weight(exit_code: int) -> int:

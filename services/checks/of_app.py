@@ -7,6 +7,6 @@ from services.checks.registry import Catalogue
 
 
 def catalogue_of(app: AppDefinition) -> Catalogue:
-    """The app's checks."""
+    """The app's checks; those about what it does not use are in `not_used`."""
     found: Catalogue = part_of(app, "checks").catalogue(app)
-    return found
+    return found.used_by(app)

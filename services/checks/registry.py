@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import get_args
 
+from services.app_definition import AppDefinition, Used
 from services.checks.context import CheckContext
 from services.errors import NotUnderstood
 from services.settings import Level
@@ -12,6 +14,7 @@ from services.verdict import Finding
 
 PHASES = ("before", "during", "after", "hour", "day", "week")
 DAY_S = 86_400
+USED: tuple[str, ...] = get_args(Used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,12 @@ class Cost:
 class CheckSpec:
     """One check. `run` returns a finding, or raises an OpsError, which the runner reads as unknown.
 
+    touches: what it looks at, in the words of an app's `uses`; a word that is none of them never rules a check out
     needs: settings of the target without which it cannot know anything
     level: what the target must allow; mutates: writes marked data and removes it
     lane: checks of one lane run one after the other, since one would see the other's rows
     deadline_s: after this long the verdict is unknown; expires_s: how long the evidence counts
+    trend: the numbers among its facts that are kept and shown over time
     """
 
     id: str
@@ -48,17 +53,40 @@ class CheckSpec:
     expires_s: int = 900
     deadline_s: float = 10.0
     version: int = 1
+    trend: tuple[str, ...] = ()
 
 
 class Catalogue:
-    """The checks of one app by id, in the order in which they are shown."""
+    """The checks of one app by id, in the order in which they are shown.
 
-    def __init__(self, specs: Iterable[CheckSpec]) -> None:
-        self._specs: dict[str, CheckSpec] = {}
+    not_used: checks about what the app does not use; they are never run.
+    """
+
+    def __init__(self, specs: Iterable[CheckSpec], *, uses: Collection[str] = USED) -> None:
+        """uses: what the app is made of; raises NotUnderstood where two checks have one id."""
+        given: dict[str, CheckSpec] = {}
         for spec in specs:
-            if spec.id in self._specs:
+            if spec.id in given:
                 raise NotUnderstood(f"Two checks are called '{spec.id}'.")
-            self._specs[spec.id] = spec
+            given[spec.id] = spec
+        self._uses = frozenset(uses)
+        self.not_used = tuple(spec for spec in given.values() if self._lacking(spec))
+        self._specs = {spec.id: spec for spec in given.values() if not self._lacking(spec)}
+
+    def used_by(self, app: AppDefinition) -> Catalogue:
+        """The same checks as the app uses them."""
+        return Catalogue([*self, *self.not_used], uses=app.uses)
+
+    def why_not_used(self, spec: CheckSpec) -> str:
+        """Why a check is left out, as a sentence for people."""
+        return f"Not used: this app does not use {' and '.join(self._lacking(spec))}."
+
+    def told_not_used(self) -> list[dict[str, str]]:
+        """The checks left out as JSON: id, title, why."""
+        return [{"id": spec.id, "title": spec.title, "why": self.why_not_used(spec)} for spec in self.not_used]
+
+    def _lacking(self, spec: CheckSpec) -> list[str]:
+        return [word for word in spec.touches if word in USED and word not in self._uses]
 
     def __iter__(self) -> Iterator[CheckSpec]:
         return iter(self._specs.values())
@@ -73,6 +101,11 @@ class Catalogue:
         try:
             return self._specs[check_id]
         except KeyError:
+            left_out = [spec for spec in self.not_used if spec.id == check_id]
+            if left_out:
+                raise NotUnderstood(
+                    f"The check '{check_id}' is not run here. {self.why_not_used(left_out[0])}", "Nothing was run."
+                ) from None
             raise NotUnderstood(
                 f"There is no check called '{check_id}'.",
                 "Nothing was run.",

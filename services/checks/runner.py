@@ -1,12 +1,12 @@
-"""Running checks side by side: a bounded number at once, each with a deadline, and nothing escapes as an exception."""
+"""Running checks side by side: a bounded number at once, all in bounded time; nothing escapes as an exception."""
 
 from __future__ import annotations
 
 import threading
 import time
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,18 +24,28 @@ from services.settings import LEVEL_MEANS
 from services.verdict import Evidence, Finding, Verdict, digest
 
 Emit = Callable[[str, dict[str, Any]], None]
-AT_ONCE = 8
+AT_ONCE = 16
 GRACE_S = 3.0
+WITHIN_S = 13.0
+SETTLE_S = 0.5
+"""Before the end of a run its checks end by themselves, so that each can still say what it waited for."""
+CLEAN_UP_S = 2.0
+"""What a check that writes needs to remove it again; its calls end this long before the run does."""
+FEW_S = 4.0
+"""With less than this left, nothing is written any more."""
 
 
 def silent(kind: str, payload: dict[str, Any]) -> None:
     """The emit of somebody who only wants the result."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Flight:
+    """A check under way; gives_up: when the run goes on without it."""
+
     spec: CheckSpec
     started: float
+    gives_up: float
 
 
 def run_checks(
@@ -45,12 +55,14 @@ def run_checks(
     now: datetime,
     emit: Emit = silent,
     *,
+    within_s: float = WITHIN_S,
     at_once: int = AT_ONCE,
     grace_s: float = GRACE_S,
 ) -> list[Evidence]:
     """Evidence of every check in `ids`, in that order. Raises NotUnderstood for an unknown id, before anything runs.
 
     emit: called in this thread with ("check-started", {"id"}) and ("check-finished", evidence as JSON).
+    within_s: the whole run ends by then; what has not ended is unknown, and nothing is written when little is left.
     Checks of one lane run one at a time. A check that outlives its deadline by `grace_s` is left behind as unknown.
     """
     order = list(dict.fromkeys(ids))
@@ -59,6 +71,7 @@ def run_checks(
     in_flight: dict[str, _Flight] = {}
     answers: SimpleQueue[tuple[str, Finding, float]] = SimpleQueue()
     begun = time.monotonic()
+    ends = begun + within_s
 
     def finish(spec: CheckSpec, finding: Finding, started: float, took_s: float) -> None:
         when = now + timedelta(seconds=started - begun)
@@ -66,23 +79,26 @@ def run_checks(
         emit("check-finished", done[spec.id].to_json())
 
     while waiting or in_flight:
-        while (spec := _next(waiting, in_flight, at_once)) is not None:
+        while (spec := _next(waiting, in_flight.values(), at_once)) is not None:
             emit("check-started", {"id": spec.id, "title": spec.title})
+            started = time.monotonic()
+            seconds = _seconds_for(spec, ends - started)
             refused = _cannot_start(spec, context)
-            if refused is not None:
-                finish(spec, refused, time.monotonic(), 0.0)
+            if refused is not None or seconds is None:
+                finish(spec, refused or _no_time(within_s), started, 0.0)
                 continue
-            in_flight[spec.id] = _Flight(spec, time.monotonic())
-            _start(spec, context, answers)
+            in_flight[spec.id] = _Flight(spec, started, min(started + seconds + grace_s, ends))
+            _start(spec, seconds, context, answers)
         if not in_flight:
             continue
-        nearest = min(f.started + f.spec.deadline_s + grace_s for f in in_flight.values())
+        nearest = min(flight.gives_up for flight in in_flight.values())
         try:
             check_id, finding, took_s = answers.get(timeout=max(0.01, nearest - time.monotonic()))
         except Empty:
-            for late in [f for f in in_flight.values() if time.monotonic() >= f.started + f.spec.deadline_s + grace_s]:
+            for late in [flight for flight in in_flight.values() if time.monotonic() >= flight.gives_up]:
                 del in_flight[late.spec.id]
-                finish(late.spec, _too_late(late.spec), late.started, time.monotonic() - late.started)
+                took_s = time.monotonic() - late.started
+                finish(late.spec, _too_late(took_s), late.started, took_s)
             continue
         flight = in_flight.pop(check_id, None)
         if flight is not None:
@@ -90,32 +106,45 @@ def run_checks(
     return [done[check_id] for check_id in order]
 
 
-def _next(waiting: deque[CheckSpec], in_flight: Mapping[str, _Flight], at_once: int) -> CheckSpec | None:
-    """The next check that may start now: there is room, and its lane is free."""
+def _next(waiting: deque[CheckSpec], in_flight: Collection[_Flight], at_once: int) -> CheckSpec | None:
+    """The next check that may start now: there is room, its lane is free, and of those the one whose upstreams are
+    asked by the fewest: so each upstream is met early, and one that hangs does not keep the others waiting."""
     if len(in_flight) >= at_once:
         return None
-    taken = {flight.spec.lane for flight in in_flight.values()} - {None}
-    for spec in waiting:
-        if spec.lane not in taken:
-            waiting.remove(spec)
-            return spec
-    return None
+    taken = {flight.spec.lane for flight in in_flight} - {None}
+    asked = Counter(upstream for flight in in_flight for upstream in flight.spec.touches)
+    free = [spec for spec in waiting if spec.lane not in taken]
+    if not free:
+        return None
+    chosen = min(free, key=lambda spec: sum(asked[upstream] for upstream in spec.touches))
+    waiting.remove(chosen)
+    return chosen
 
 
-def _start(spec: CheckSpec, context: CheckContext, answers: SimpleQueue[tuple[str, Finding, float]]) -> None:
+def _seconds_for(spec: CheckSpec, left: float) -> float | None:
+    """How long a check may take when the run has `left` seconds; None where it had better not begin."""
+    usable = left - (CLEAN_UP_S if spec.mutates else SETTLE_S)
+    if usable < min(spec.deadline_s, FEW_S if spec.mutates else SETTLE_S):
+        return None
+    return min(spec.deadline_s, usable)
+
+
+def _start(
+    spec: CheckSpec, seconds: float, context: CheckContext, answers: SimpleQueue[tuple[str, Finding, float]]
+) -> None:
     surroundings = copy_context()
 
     def work() -> None:
         started = time.monotonic()
-        finding = surroundings.run(_guarded, spec, context)
+        finding = surroundings.run(_guarded, spec, seconds, context)
         answers.put((spec.id, finding, time.monotonic() - started))
 
     threading.Thread(target=work, name=f"check {spec.id}", daemon=True).start()
 
 
-def _guarded(spec: CheckSpec, context: CheckContext) -> Finding:
+def _guarded(spec: CheckSpec, seconds: float, context: CheckContext) -> Finding:
     try:
-        with deadline(spec.deadline_s):
+        with deadline(seconds):
             return spec.run(context)
     except UpstreamError as error:
         facts = {"upstream": error.upstream, "kind": error.kind.value, "status": error.status}
@@ -149,8 +178,13 @@ def _cannot_start(spec: CheckSpec, context: CheckContext) -> Finding | None:
     return None
 
 
-def _too_late(spec: CheckSpec) -> Finding:
-    return Finding(Verdict.UNKNOWN, f"No answer within {spec.deadline_s:.0f} s.", {"kind": "timeout"})
+def _too_late(took_s: float) -> Finding:
+    return Finding(Verdict.UNKNOWN, f"No answer within {took_s:.0f} s.", {"kind": "timeout"})
+
+
+def _no_time(within_s: float) -> Finding:
+    said = f"Not looked at: the {within_s:g} s of this run were used up. Run this check by itself."
+    return Finding(Verdict.UNKNOWN, said, {"kind": "timeout"})
 
 
 def _evidence(spec: CheckSpec, finding: Finding, context: CheckContext, started: datetime, took_s: float) -> Evidence:

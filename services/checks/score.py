@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from services.app_definition import AppDefinition, Feature, part_of
 from services.checks.context import CheckContext
 from services.checks.of_app import catalogue_of
-from services.checks.runner import Emit, run_checks, silent
+from services.checks.runner import AT_ONCE, Emit, run_checks, silent
 from services.verdict import Evidence, Verdict, worst
 
 EvidenceById = Mapping[str, Evidence]
+SCORE_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Score:
     findings: tuple[Evidence, ...]
     old: OldVerdict
     evidence: tuple[Evidence, ...]
+    not_used: tuple[Mapping[str, str], ...] = ()
 
     @property
     def passed(self) -> int:
@@ -99,6 +101,7 @@ class Score:
                 {"id": e.check_id, "verdict": e.verdict.value, "summary": e.summary, "link": e.link}
                 for e in self.findings
             ],
+            "not_used": [dict(one) for one in self.not_used],
             "old": self.old.to_json(),
         }
 
@@ -117,12 +120,18 @@ def rules_of(app: AppDefinition) -> ScoreRules:
 
 
 def run_score(
-    app: AppDefinition, context: CheckContext, now: datetime, emit: Emit = silent, *, at_once: int = 8
+    app: AppDefinition,
+    context: CheckContext,
+    now: datetime,
+    emit: Emit = silent,
+    *,
+    within_s: float = SCORE_WITHIN_S,
+    at_once: int = AT_ONCE,
 ) -> Score:
     """Run the whole catalogue and read the score from it. emit: as run_checks, then ("feature", feature as JSON)."""
     catalogue = catalogue_of(app)
-    evidence = run_checks(catalogue, catalogue.ids, context, now, emit, at_once=at_once)
-    score = read_score(app, evidence)
+    evidence = run_checks(catalogue, catalogue.ids, context, now, emit, within_s=within_s, at_once=at_once)
+    score = replace(read_score(app, evidence), not_used=tuple(catalogue.told_not_used()))
     for feature in score.features:
         emit("feature", feature.to_json())
     return score

@@ -10,8 +10,9 @@ from typing import Any
 from services.app_definition import AppDefinition, load_app
 from services.checks.context import CheckContext
 from services.checks.of_app import catalogue_of
-from services.checks.runner import run_checks
-from services.checks.score import run_score
+from services.checks.registry import CheckSpec
+from services.checks.runner import CLEAN_UP_S, WITHIN_S, run_checks
+from services.checks.score import SCORE_WITHIN_S, run_score
 from services.incidents.causes import causes_of
 from services.incidents.diagnosis import State
 from services.incidents.diagnosis import diagnose as rank_causes
@@ -65,16 +66,32 @@ def last_rehearsal(store: Store, target: str, release: Release) -> dict[str, Any
     return None
 
 
-def look(context: JobContext, ids: Sequence[str], rehearsal: Mapping[str, Any] | None = None) -> list[Evidence]:
-    """Run checks for this job and keep their evidence, under the job's run and step where it has them."""
+def look(
+    context: JobContext,
+    ids: Sequence[str],
+    rehearsal: Mapping[str, Any] | None = None,
+    *,
+    within_s: float | None = None,
+) -> list[Evidence]:
+    """Run checks for this job and keep their evidence, under the job's run and step where it has them.
+
+    within_s: as run_checks; None: its default, and for a choice of checks as long as the longest of them may take.
+    """
     app = load_app(context.target.app)
     now = context.clock()
     surroundings = check_context(
         context.store, context.target, app, now, run_id=context.job.run_id, rehearsal=rehearsal
     )
-    evidence = run_checks(catalogue_of(app), ids, surroundings, now, context.emit)
+    catalogue = catalogue_of(app)
+    if within_s is None:
+        within_s = WITHIN_S if len(ids) == len(catalogue) else max([WITHIN_S, *_longest(catalogue[one] for one in ids)])
+    evidence = run_checks(catalogue, ids, surroundings, now, context.emit, within_s=within_s)
     record_evidence(context.store, evidence, run_id=context.job.run_id, step_id=context.job.step_id)
     return evidence
+
+
+def _longest(specs: Iterable[CheckSpec]) -> list[float]:
+    return [spec.deadline_s + CLEAN_UP_S for spec in specs]
 
 
 def prove(context: JobContext, rehearsal: Mapping[str, Any] | None = None) -> list[Evidence]:
@@ -101,9 +118,12 @@ def check(context: JobContext) -> Outcome:
     """Run the named checks; the job passes only where each of them does."""
     evidence = look(context, list(context.job.payload["checks"]))
     verdict, summary = summary_of(evidence)
-    return Outcome(
-        STATE_OF[verdict], summary, {"verdict": verdict.value, "checks": [item.to_json() for item in evidence]}
-    )
+    document = {
+        "verdict": verdict.value,
+        "checks": [item.to_json() for item in evidence],
+        "not_used": catalogue_of(load_app(context.target.app)).told_not_used(),
+    }
+    return Outcome(STATE_OF[verdict], summary, document)
 
 
 def score(context: JobContext) -> Outcome:
@@ -127,7 +147,7 @@ def diagnose(context: JobContext) -> Outcome:
     """Look at everything, then rank the causes that the evidence speaks for."""
     app = load_app(context.target.app)
     catalogue = catalogue_of(app)
-    evidence = {item.check_id: item for item in look(context, catalogue.ids)}
+    evidence = {item.check_id: item for item in look(context, catalogue.ids, within_s=SCORE_WITHIN_S)}
     costs = {spec.id: spec.cost.calls + spec.cost.cents for spec in catalogue}
     found = rank_causes(evidence, causes_of(app), costs)
     if found.state is State.HEALTHY:

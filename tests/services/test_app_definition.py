@@ -59,9 +59,9 @@ def test_broken_yaml_is_told_with_its_line(tmp_path: Path) -> None:
 
 def test_a_malformed_definition_names_every_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "odd").mkdir()
-    (tmp_path / "odd" / "app.yaml").write_text("title: Odd\nsurprise: 1\n")
+    (tmp_path / "odd" / "app.yaml").write_text("what: Odd\nsurprise: 1\n")
     monkeypatch.setattr(app_definition, "APPS", tmp_path)
     with pytest.raises(NotUnderstood) as raised:
         load_app.__wrapped__("odd")
     assert "surprise" in raised.value.what
-    assert "builds" in raised.value.what
+    assert "title" in raised.value.what

@@ -13,6 +13,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from apps.pulsecheck.client import one_object
+from apps.pulsecheck.definition import own_of
 from apps.pulsecheck.probe import Row, Written, probing, relation_exists
 from services.checks.context import CheckContext
 from services.checks.kinds import answered
@@ -86,7 +87,7 @@ def _probe_ai(context: CheckContext) -> AiProbe:
 
         def ask(entry_id: str) -> Pulse:
             try:
-                return _pulse(probe.pulse(entry_id), context.app.canned_texts)
+                return _pulse(probe.pulse(entry_id), own_of(context.app).canned_texts)
             except UpstreamError as error:
                 return Pulse(0, error.took_s, "", False, None, None, error.kind.value)
 
@@ -240,7 +241,7 @@ def price_of(context: CheckContext, model: str, prompt: int, response: int) -> D
         usage = Usage(input_tokens=prompt, output_tokens=response)
         return Decimal(calc_price(usage, model, provider_id="openai").total_price)
     except LookupError:
-        table = context.app.prices_per_1k_usd.get(model)
+        table = own_of(context.app).prices_per_1k_usd.get(model)
     if table is None:
         return None
     return (prompt * Decimal(str(table[0])) + response * Decimal(str(table[1]))) / 1000

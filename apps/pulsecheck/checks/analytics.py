@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 
 from apps.pulsecheck.checks.api import NOT_LOADED
 from apps.pulsecheck.client import PulseCheck, one_object
+from apps.pulsecheck.definition import own_of
 from apps.pulsecheck.probe import Probe, Row, probing, relation_exists
 from services.checks.context import CheckContext
 from services.checks.kinds import Compared, answered, missing_keys, numbers_agree, rows_that_should_not_be
@@ -151,7 +152,7 @@ def tiers_match_rule(context: CheckContext) -> Finding:
             left join lateral public.get_user_tier_info(known.id::text) as told on true"""
         rows: list[Row] = cursor.execute(sql).fetchall()
     wrong = [r for r in rows if r["rule"] != r["told"] or r["limit_rule"] != r["limit_told"]]
-    promised = {tier.name: tier.daily_ai_limit for tier in context.app.tiers}
+    promised = {tier.name: tier.daily_ai_limit for tier in own_of(context.app).tiers}
     off = sorted(
         {r["rule"] for r in rows if r["limit_rule"] is not None and r["limit_rule"] != promised.get(r["rule"])}
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.app_definition import AppDefinition, Build, Thresholds
+from services.app_definition import AppDefinition
 from services.checks.context import CheckContext
 from services.checks.registry import CheckSpec
 from services.settings import Level, Target
@@ -19,35 +19,7 @@ Run = Callable[[CheckContext], Finding]
 
 
 def app_of(**values: Any) -> AppDefinition:
-    thresholds = Thresholds(
-        score_percent=90,
-        response_warn_s=2,
-        response_alert_s=5,
-        error_rate_alert=0.05,
-        cost_per_day_alert_usd=10,
-        confidence_low=0.6,
-        positive_feedback=0.7,
-        backup_max_age_h=24,
-        model_end_warn_days=60,
-    )
-    plain: dict[str, Any] = {
-        "name": "tiny",
-        "title": "Tiny",
-        "what": "An app of nothing.",
-        "api_prefix": "",
-        "builds": (Build(id="one", title="the only build", adds=("/",)),),
-        "release_build": "one",
-        "default_release": "none",
-        "dependency_pins": {},
-        "model": "m",
-        "canned_texts": (),
-        "features": (),
-        "tiers": (),
-        "thresholds": thresholds,
-        "tables": (),
-        "links": {},
-        "watch": (),
-    }
+    plain: dict[str, Any] = {"name": "tiny", "title": "Tiny"}
     return AppDefinition(**{**plain, **values})
 
 

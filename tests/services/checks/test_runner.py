@@ -180,3 +180,67 @@ def test_a_shared_answer_is_fetched_once_also_when_it_fails(context: CheckContex
     catalogue = Catalogue([spec(f"c{number}", run) for number in range(4)])
     verdicts = {one.verdict for one in run_checks(catalogue, catalogue.ids, context, NOW)}
     assert (verdicts, len(fetched)) == ({Verdict.UNKNOWN}, 1)
+
+
+def test_the_whole_run_ends_in_time_and_what_has_not_ended_or_begun_is_unknown(context: CheckContext) -> None:
+    hold = threading.Event()
+
+    def hang(_context: CheckContext) -> Finding:
+        hold.wait(10)
+        return passing(_context)
+
+    catalogue = Catalogue([spec(f"c{number}", hang, deadline_s=30) for number in range(5)])
+    started = time.monotonic()
+    seen = run_checks(catalogue, catalogue.ids, context, NOW, at_once=2, within_s=1.2)
+    took = time.monotonic() - started
+    hold.set()
+    assert took < 1.6
+    assert [(one.verdict, one.facts["kind"]) for one in seen] == [(Verdict.UNKNOWN, "timeout")] * 5
+    assert "Not looked at" in seen[-1].summary
+
+
+def test_calls_inside_a_check_end_before_the_run_does(context: CheckContext) -> None:
+    left: list[float] = []
+
+    def look(_context: CheckContext) -> Finding:
+        left.append(remaining(100))
+        return passing(_context)
+
+    run_checks(Catalogue([spec("it", look, deadline_s=60)]), ["it"], context, NOW, within_s=5)
+    assert 4 < left[0] <= 4.5
+
+
+def test_nothing_is_written_when_there_is_no_time_left_to_remove_it(context: CheckContext) -> None:
+    ran: list[float] = []
+
+    def write(_context: CheckContext) -> Finding:
+        ran.append(remaining(100))
+        return passing(_context)
+
+    options: dict[str, Any] = {"mutates": True, "deadline_s": 20}
+    catalogue = Catalogue([spec("writes", write, **options)])
+    (seen,) = run_checks(catalogue, ["writes"], context, NOW, within_s=5)
+    assert (seen.verdict, ran) == (Verdict.UNKNOWN, [])
+    (seen,) = run_checks(catalogue, ["writes"], context, NOW, within_s=10)
+    assert seen.verdict is Verdict.PASS
+    assert 7 < ran[0] <= 8
+
+
+def test_checks_of_different_upstreams_come_before_more_of_the_same(context: CheckContext) -> None:
+    told: list[str] = []
+    names = ["a1", "a2", "a3", "b1", "c1"]
+    barrier = threading.Barrier(3)
+
+    def run(_context: CheckContext) -> Finding:
+        if len(told) <= 3:
+            barrier.wait(5)
+        return passing(_context)
+
+    catalogue = Catalogue([spec(name, run, touches=(name[0],)) for name in names])
+
+    def emit(kind: str, payload: dict[str, Any]) -> None:
+        if kind == "check-started":
+            told.append(payload["id"])
+
+    run_checks(catalogue, names, context, NOW, emit, at_once=3)
+    assert set(told[:3]) == {"a1", "b1", "c1"}

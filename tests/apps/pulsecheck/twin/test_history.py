@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from apps.pulsecheck.definition import own_of
 from apps.pulsecheck.twin import TWIN
 from apps.pulsecheck.twin.usage import AiCall
 from services.app_definition import load_app
@@ -109,7 +110,7 @@ def test_the_caller_that_probes_act_as_has_its_whole_quota(conn: psycopg.Connect
 
 
 def test_a_cost_is_what_the_build_would_have_logged_for_the_tokens(conn: psycopg.Connection) -> None:
-    prices = load_app("pulsecheck").prices_per_1k_usd
+    prices = own_of(load_app("pulsecheck")).prices_per_1k_usd
     calls = rows(conn, "select model_used, prompt_tokens, response_tokens, cost_usd from ai_usage_logs")
     for model, prompt, answer, cost in calls:
         assert cost == AiCall(model, prompt, answer, 1, None).cost_usd
