@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +13,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from services.app_definition import AppDefinition
+from services.checks.connections import Turns
+from services.checks.side_by_side import side_by_side
 from services.clients.deadline import remaining
+from services.clients.first_contact import Contacts, NotAskedAgain, first_contact
+from services.clients.http import Kind, UpstreamError
 from services.errors import Unavailable
 from services.settings import Target
 
@@ -33,6 +37,8 @@ class NotTried(Unavailable):
 
 
 WAIT_S = 30.0
+MINIMUM_S = 0.5
+DATABASE_FIRST_S = 3.0
 MARK = "ops-probe-"
 
 
@@ -68,6 +74,7 @@ class CheckContext:
     marker: the word that marks everything this run writes to the target
     release: the release under way, where there is one
     store_facts: what our own store knows and a check may need, for example {"rehearsal": {...}}
+    contacts: whom this run has heard; every client's calls go through it, and what hung is not asked again
     """
 
     target: Target
@@ -77,6 +84,8 @@ class CheckContext:
     release: Release | None = None
     store_facts: Mapping[str, Any] = field(default_factory=dict)
     shared: SingleFlight = field(default_factory=SingleFlight)
+    contacts: Contacts = field(default_factory=Contacts)
+    turns: Turns = field(default_factory=Turns)
 
     @classmethod
     def create(
@@ -102,6 +111,14 @@ class CheckContext:
             if value is not None and hasattr(value, "get_secret_value")
         )
 
+    def side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """What each call returned, in order, all made at the same time; for several questions of one check.
+
+        All have ended when it returns. Raises the error of the first that failed, and Unavailable where the check's
+        time is used up.
+        """
+        return side_by_side(calls)
+
     @contextmanager
     def database(
         self, *, as_owner: bool = False, read_only: bool = True, deadline_s: float = 8.0
@@ -110,35 +127,48 @@ class CheckContext:
         what the database refuses inside the block.
 
         as_owner: with the rights of the release (calling its functions, removing test rows), not only for reading
-        deadline_s: seconds to get in, and for each statement. A database found dead is not tried again in this run.
+        deadline_s: seconds to get in, and for each statement. A database that hung is not tried again in this run,
+        and however it hangs later, a connection is cut when the check's time is up (and when that for removing what
+        was written is up too).
         """
         import psycopg
 
-        self.once("database-alive", lambda: self._open(False, True, 3.0).close())
-        connection = self._open(as_owner, read_only, max(0.5, remaining(deadline_s)) if read_only else deadline_s)
-        try:
-            yield connection
-        except psycopg.Error as error:
-            lost = "the connection was lost" if error.sqlstate is None else f"it refused a statement ({error.sqlstate})"
-            raise Unavailable(f"The database could not be asked: {lost}.", "What it holds is not known.") from None
-        finally:
-            connection.close()
+        from services.checks.connections import cut_after
+
+        seconds = max(MINIMUM_S, remaining(deadline_s)) if read_only else deadline_s
+        with self.turns.turn(seconds):
+            connection = self._open(as_owner, read_only, seconds)
+            try:
+                with cut_after(connection, remaining(WAIT_S) + (MINIMUM_S if read_only else deadline_s)):
+                    yield connection
+            except psycopg.Error as error:
+                code = error.sqlstate
+                lost = "the connection was lost" if code is None else f"it refused a statement ({code})"
+                raise Unavailable(f"The database could not be asked: {lost}.", "What it holds is not known.") from None
+            finally:
+                connection.close()
 
     def _open(self, as_owner: bool, read_only: bool, deadline_s: float) -> psycopg.Connection[Any]:
-        from services.database.connect import connect
+        from services.database.connect import connect, place_of
 
         url = self.target.database_url
         if as_owner:
             url = self.target.deploy_url or url
         if url is None:
             raise Unavailable(f"{self.target.name} has no database address.", place=f"targets.{self.target.name}")
-        return connect(
-            url.get_secret_value(),
-            deadline_s=deadline_s,
-            statement_timeout_s=deadline_s,
-            read_only=read_only,
-            application_name="ops check",
-        )
+        address = url.get_secret_value()
+        try:
+            with first_contact("database", place_of(address), Unavailable) as first_s:
+                return connect(
+                    address,
+                    deadline_s=deadline_s if first_s is None else min(deadline_s, DATABASE_FIRST_S),
+                    statement_timeout_s=deadline_s,
+                    read_only=read_only,
+                    application_name="ops check",
+                )
+        except NotAskedAgain:
+            said = f"The database at {place_of(address)} gave no answer a moment ago; not asked again."
+            raise UpstreamError("database", Kind.TIMEOUT, said) from None
 
     @cached_property
     def railway(self) -> RailwayClient:

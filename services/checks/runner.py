@@ -144,7 +144,7 @@ def _start(
 
 def _guarded(spec: CheckSpec, seconds: float, context: CheckContext) -> Finding:
     try:
-        with deadline(seconds):
+        with context.contacts.in_use(), deadline(seconds):
             return spec.run(context)
     except UpstreamError as error:
         facts = {"upstream": error.upstream, "kind": error.kind.value, "status": error.status}

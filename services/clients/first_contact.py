@@ -1,0 +1,102 @@
+"""Whom we have heard: the first call to an address goes ahead of the others, and one that hung is not asked again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import httpx
+
+from services.clients.deadline import remaining
+
+FIRST_S = 6.0
+"""What a first call may take; above the 5 s at which a slow answer is a finding, so that slow and silent stay apart."""
+ENOUGH_S = 1.5
+"""A first call that had less time than this proves nothing by its silence."""
+
+_current: ContextVar[Contacts | None] = ContextVar("contacts", default=None)
+
+
+class NotAskedAgain(httpx.ConnectTimeout):
+    """A call that was not made, since the same place had given no answer a moment before."""
+
+
+class Contacts:
+    """What is known, within one run, of the places that were called. Safe to use from many threads.
+
+    A place is an origin and the first part of the path, since one origin may stand for several services. Where two
+    places of an origin were silent and none was heard, the whole origin counts as silent.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._asking: set[tuple[str, str]] = set()
+        self._heard: set[tuple[str, str]] = set()
+        self._silent: set[tuple[str, str]] = set()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Calls made inside, by whatever client, go through these contacts."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+    def may_ask(self, origin: str, part: str) -> bool:
+        """Whether this call is the first one there, which `settle` must follow; False where an answer was heard.
+
+        Waits while somebody else makes the first call. Raises NotAskedAgain where it brought no answer.
+        """
+        place = (origin, part)
+        until = time.monotonic() + remaining(FIRST_S + 1)
+        with self._changed:
+            while place not in self._heard:
+                if self._is_silent(place):
+                    raise NotAskedAgain(f"{origin} gave no answer a moment ago and was not asked again")
+                if place not in self._asking:
+                    self._asking.add(place)
+                    return True
+                if not self._changed.wait(until - time.monotonic()):
+                    raise NotAskedAgain(f"{origin} has not answered the call before this one")
+        return False
+
+    def settle(self, origin: str, part: str, *, heard: bool | None) -> None:
+        """What the first call came to; None: it proved nothing, and the next call is the first one."""
+        place = (origin, part)
+        with self._changed:
+            self._asking.discard(place)
+            if heard is not None:
+                (self._heard if heard else self._silent).add(place)
+            self._changed.notify_all()
+
+    def _is_silent(self, place: tuple[str, str]) -> bool:
+        if place in self._silent:
+            return True
+        origin = place[0]
+        silent = sum(other == origin for other, _ in self._silent)
+        return silent > 1 and not any(other == origin for other, _ in self._heard)
+
+
+@contextmanager
+def first_contact(origin: str, part: str, *silence: type[BaseException]) -> Iterator[float | None]:
+    """Around one call: gives the seconds that a first call may take, None for any other or where nobody keeps count.
+
+    silence: the errors that mean that no answer came in time. Raises NotAskedAgain instead of calling in vain.
+    """
+    contacts = _current.get()
+    if contacts is None or not contacts.may_ask(origin, part):
+        yield None
+        return
+    started = time.monotonic()
+    heard: bool | None = True
+    try:
+        yield FIRST_S
+    except silence:
+        heard = False if time.monotonic() - started >= ENOUGH_S else None
+        raise
+    finally:
+        contacts.settle(origin, part, heard=heard)
