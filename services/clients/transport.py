@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import httpcore
 import httpx
 
+from services.clients.first_contact import first_contact
+
 CONNECT_S = 2.0
+MAX_BYTES = 4_000_000
 _call_ends: ContextVar[float | None] = ContextVar("call_ends", default=None)
+
+
+class TooLarge(httpx.TransportError):
+    """The body is longer than we read; limit: how many bytes that is."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"more than {limit} bytes")
+        self.limit = limit
 
 
 @contextmanager
 def call_deadline(seconds: float) -> Iterator[None]:
-    """Connections used inside time out when `seconds` in all have passed, not per read."""
-    token = _call_ends.set(time.monotonic() + seconds)
+    """Connections used inside time out when `seconds` in all have passed, not per read; or with the deadline around."""
+    outer, inner = _call_ends.get(), time.monotonic() + seconds
+    token = _call_ends.set(inner if outer is None else min(inner, outer))
     try:
         yield
     finally:
@@ -61,6 +77,32 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
+def _addresses(host: str, port: int, seconds: float) -> list[str]:
+    """The addresses of a name within `seconds`, the preferred first: a silent DNS server keeps no deadline."""
+    try:
+        return [str(ipaddress.ip_address(host))]
+    except ValueError:
+        answers: SimpleQueue[list[str] | OSError] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put(list(dict.fromkeys(str(place[4][0]) for place in places)))
+        except OSError as error:
+            answers.put(error)
+        except UnicodeError:
+            answers.put(socket.gaierror(socket.EAI_NONAME, "not a name"))
+
+    threading.Thread(target=ask, name="look-up", daemon=True).start()
+    try:
+        found = answers.get(timeout=max(0.0, seconds))
+    except Empty:
+        raise httpcore.ConnectTimeout("the name was not looked up in time") from None
+    if isinstance(found, OSError):
+        raise httpcore.ConnectError(str(found)) from found
+    return found
+
+
 class _Backend(httpcore.NetworkBackend):
     """Opens streams that know the deadline; a connection may take CONNECT_S at most."""
 
@@ -75,8 +117,16 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        left = _left(CONNECT_S if timeout is None else min(timeout, CONNECT_S))
-        return _Stream(self._inner.connect_tcp(host, port, left, local_address, socket_options))
+        ends = time.monotonic() + (_left(CONNECT_S if timeout is None else min(timeout, CONNECT_S)) or 0.0)
+        addresses = _addresses(host, port, ends - time.monotonic())
+        for number, address in enumerate(addresses):
+            share = max(0.05, ends - time.monotonic()) / (len(addresses) - number)
+            try:
+                return _Stream(self._inner.connect_tcp(address, port, share, local_address, socket_options))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if number == len(addresses) - 1:
+                    raise
+        raise httpcore.ConnectError("the name has no address")
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)
@@ -92,12 +142,18 @@ def _in_words_of_httpx() -> Iterator[None]:
 
 
 class _Body(httpx.SyncByteStream):
-    def __init__(self, stream: Iterable[bytes]) -> None:
+    def __init__(self, stream: Iterable[bytes], max_bytes: int) -> None:
         self._stream = stream
+        self._max_bytes = max_bytes
 
     def __iter__(self) -> Iterator[bytes]:
+        size = 0
         with _in_words_of_httpx():
-            yield from self._stream
+            for part in self._stream:
+                size += len(part)
+                if size > self._max_bytes:
+                    raise TooLarge(self._max_bytes)
+                yield part
 
     def close(self) -> None:
         close = getattr(self._stream, "close", None)
@@ -111,10 +167,26 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-class DeadlineTransport(httpx.BaseTransport):
-    """The transport of every client of ours; also handed to supabase-py, so that it obeys the same deadlines."""
+@contextmanager
+def _heard_of(url: httpx.URL) -> Iterator[None]:
+    """One call as a contact: the first one to a place has little time, and none follows one that hung."""
+    part = url.path.strip("/").partition("/")[0]
+    origin = f"{url.scheme}://{url.netloc.decode()}"
+    with (
+        first_contact(origin, part, httpx.TimeoutException, httpx.ConnectError) as seconds,
+        nullcontext() if seconds is None else call_deadline(seconds),
+    ):
+        yield
 
-    def __init__(self) -> None:
+
+class DeadlineTransport(httpx.BaseTransport):
+    """The transport of every client of ours; also handed to packages, so that they obey the same deadlines and sizes.
+
+    max_bytes: how much of a body is read, as it comes over the line
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._pool = httpcore.ConnectionPool(
             ssl_context=_certificates(),
             max_connections=16,
@@ -125,7 +197,7 @@ class DeadlineTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         assert isinstance(request.stream, httpx.SyncByteStream)
-        with _in_words_of_httpx():
+        with _heard_of(request.url), _in_words_of_httpx():
             answer = self._pool.handle_request(
                 httpcore.Request(
                     method=request.method,
@@ -144,7 +216,7 @@ class DeadlineTransport(httpx.BaseTransport):
         return httpx.Response(
             status_code=answer.status,
             headers=answer.headers,
-            stream=_Body(answer.stream),
+            stream=_Body(answer.stream, self._max_bytes),
             extensions=answer.extensions,
         )
 
