@@ -59,7 +59,7 @@ def _of(error: BaseException, seconds: float) -> Found | None:
     if isinstance(error, ConnectionRefusedError):
         return Kind.UNREACHABLE, Reason.REFUSED, "cannot be reached: nothing listens at its address"
     if isinstance(error, NotAskedAgain):
-        return Kind.TIMEOUT, Reason.NOT_ASKED, "gave no answer a moment ago and was not asked again"
+        return Kind.TIMEOUT, Reason.NOT_ASKED, "gave no answer a moment ago; not asked again"
     if isinstance(error, httpx.ConnectTimeout):
         allowed = min(seconds, CONNECT_S)
         return Kind.TIMEOUT, Reason.SLOW, f"accepted no connection within {allowed:.1f} s"
