@@ -1,0 +1,110 @@
+"""Supabase: the app has no other way to its rows than REST, and says 500 where it gets none; we have SQL besides."""
+
+from __future__ import annotations
+
+from tests.matrix.claims import APP_ROWS, BY_MANAGEMENT, BY_REST, COMPANION, FAIL, PASS, UNKNOWN, Argued, Row, claims
+from tests.matrix.truth.argued import FALSE_OR_UNSEEN, HOLDS_OR_FALSE, HOLDS_OR_UNSEEN, LOG_ALONE, SAID_LATER
+
+# The app answers 500 wherever it needs a row; what its AI is worth cannot be seen without an entry.
+NO_ROWS_FOR_THE_APP = claims("route-inventory platform-errors ai-answers") | APP_ROWS
+WORTH_UNSEEN = (COMPANION - {"ai-answers"}) | claims("admin-public admin-role")
+SHOWS_NOTHING = Argued(
+    claims("database-rest service-reads-all"), FALSE_OR_UNSEEN, "REST shows no row; whether it would is not told"
+)
+OURS_BY_REST = claims("anon-reads-nothing anon-reads-journal authenticated-reads-own")
+AUTH_WITH_IT = Argued(claims("auth-answers"), FALSE_OR_UNSEEN, "nobody can sign in; the refusal is not Auth's own")
+
+
+def rest_refuses(fault: str, world: str, *argued: Argued, silent: bool = False) -> Row:
+    """REST gives neither the app nor us a row. silent: its answers cannot be understood, so we have seen nothing."""
+    if silent:
+        return Row(
+            fault,
+            world,
+            false=NO_ROWS_FOR_THE_APP,
+            unseen=WORTH_UNSEEN | BY_REST,
+            argued=(LOG_ALONE, SAID_LATER, *argued),
+            silent=True,
+        )
+    return Row(
+        fault,
+        world,
+        false=NO_ROWS_FOR_THE_APP,
+        unseen=WORTH_UNSEEN | OURS_BY_REST,
+        argued=(LOG_ALONE, SAID_LATER, SHOWS_NOTHING, *argued),
+    )
+
+
+def management_mute(fault: str, world: str, *, silent: bool) -> Row:
+    """The Management API says nothing that could be understood; the project itself is well."""
+    return Row(fault, world, unseen=BY_MANAGEMENT, silent=silent)
+
+
+ROWS = (
+    rest_refuses(
+        "supabase-paused",
+        "The project is paused: REST and Auth answer 540, the Management API says INACTIVE.",
+        AUTH_WITH_IT,
+        Argued(BY_MANAGEMENT - {"supabase-project"}, HOLDS_OR_UNSEEN, "what is kept of a project that sleeps"),
+    ),
+    rest_refuses(
+        "supabase-key-rejected",
+        "The gateway knows none of the keys any more: 401 for the app and for us.",
+        AUTH_WITH_IT,
+    ),
+    Row(
+        "supabase-rest-timeout",
+        "REST takes calls and never answers; the app waits eight seconds before it says 500.",
+        unseen=WORTH_UNSEEN | BY_REST,
+        argued=(
+            LOG_ALONE,
+            SAID_LATER,
+            Argued(
+                claims("route-inventory ai-answers") | APP_ROWS,
+                FALSE_OR_UNSEEN,
+                "the app's 500 comes at the moment at which we stop waiting for it",
+            ),
+            Argued(
+                claims("platform-errors response-times"),
+                frozenset({PASS, FAIL, UNKNOWN}),
+                "those who wait have not been answered yet",
+            ),
+        ),
+        silent=True,
+    ),
+    rest_refuses("supabase-rest-error", "REST answers 503."),
+    rest_refuses("supabase-rest-web-page", "A web page is answered with 200 in REST's place.", silent=True),
+    rest_refuses("supabase-rest-broken-json", "REST's answers are cut off.", silent=True),
+    rest_refuses("supabase-rest-rate-limited", "REST refuses every call with 429."),
+    Row(
+        "supabase-auth-down",
+        "Auth does not answer; REST does.",
+        unseen=claims("authenticated-reads-own"),
+        argued=(
+            Argued(claims("auth-answers"), FALSE_OR_UNSEEN, "nobody can sign in; nothing says why"),
+            Argued(claims("supabase-project"), HOLDS_OR_FALSE, "it depends on whether the platform has noticed"),
+        ),
+    ),
+    Row(
+        "row-cap",
+        "REST gives no more than a few rows for any question.",
+        false=claims("service-reads-all"),
+        argued=(
+            Argued(claims("database-rest"), HOLDS_OR_FALSE, "it gives few rows and tells the true number of them"),
+        ),
+    ),
+    rest_refuses("grants-missing", "The service key has no right on the release's tables: 42501."),
+    rest_refuses("schema-cache-stale", "REST does not know the release's tables: PGRST205."),
+    management_mute("management-token-rejected", "Our access token is not accepted: 401.", silent=False),
+    management_mute("management-forbidden", "Our access token lacks the rights: 403.", silent=False),
+    management_mute("management-timeout", "The Management API never answers.", silent=True),
+    management_mute("management-rate-limited", "The Management API refuses every call with 429.", silent=False),
+    management_mute("management-web-page", "A web page is answered with 200.", silent=True),
+    Row("backup-missing", "There is no backup.", false=claims("backup-fresh")),
+    Row("backup-old", "The newest backup is days old.", false=claims("backup-fresh")),
+    Row(
+        "supabase-service-unhealthy",
+        "One of the project's services says that it is not healthy.",
+        false=claims("supabase-project"),
+    ),
+)
