@@ -1,8 +1,10 @@
-"""What an app tells us about itself: apps/<name>/app.yaml as one frozen object, and the way to its checks and score."""
+"""What an app tells us about itself: its app.yaml as one frozen object; where apps live, and the way to their parts."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import os
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 Used = Literal["app", "database", "Supabase", "Railway", "OpenAI", "status pages"]
 """What an app may be made of: the words in which a check says what it touches."""
 
-APPS = Path(__file__).resolve().parent.parent / "apps"
+ROOT = Path(__file__).resolve().parent.parent
+APPS = ROOT / "apps"
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 
@@ -132,7 +135,8 @@ class AppDefinition(_Frozen):
 
     @property
     def folder(self) -> Path:
-        return APPS / self.name
+        """Where its app.yaml, its releases, causes and playbooks are."""
+        return _folder_of(self.name)
 
     def paths_of(self, build_id: str) -> tuple[str, ...]:
         """Every path that the build serves, those of its forerunners included."""
@@ -172,28 +176,57 @@ class AppDefinition(_Frozen):
         }
 
 
-def part_of(app: AppDefinition, part: str) -> ModuleType:
-    """The module of the app that knows one part of it ("checks", "score"): the only way from services to an app."""
-    return importlib.import_module(f"apps.{app.name}.{part}")
+def part_of(app: AppDefinition, part: str) -> ModuleType | None:
+    """The module of the app that knows one part of it ("checks", "score"): the only way from services to an app.
+
+    None where the app has no such part.
+    """
+    packages = importlib.import_module("apps").__path__
+    packages.extend(str(folder) for folder in app_folders() if str(folder) not in packages)
+    name = f"apps.{app.name}.{part}"
+    return importlib.import_module(name) if importlib.util.find_spec(name) else None
+
+
+def app_folders() -> list[Path]:
+    """The folders that hold apps: our own, then those of OPS_APPS, separated as in PATH.
+
+    A relative one is read from the project's folder. Raises NotUnderstood for one that is not there.
+    """
+    named = [ROOT / folder for folder in os.environ.get("OPS_APPS", "").split(os.pathsep) if folder]
+    for folder in named:
+        if not folder.is_dir():
+            raise NotUnderstood(
+                f"OPS_APPS names {folder}, which is not a folder.", "No app was loaded.", place="OPS_APPS"
+            )
+    return [APPS, *named]
 
 
 def app_names() -> list[str]:
     """The apps there are, in name order."""
-    return sorted(path.parent.name for path in APPS.glob("*/app.yaml"))
+    return sorted({path.parent.name for folder in app_folders() for path in folder.glob("*/app.yaml")})
 
 
-@cache
 def load_app(name: str) -> AppDefinition:
     """The definition of the app. Raises NotUnderstood for an unknown app or a malformed app.yaml."""
-    path = APPS / name / "app.yaml"
-    if not _NAME.match(name) or not path.exists():
+    return _read(name, _folder_of(name))
+
+
+def _folder_of(name: str) -> Path:
+    """The app's folder; where two have the same name, the one that is nearer to us."""
+    found = [folder / name for folder in app_folders() if (folder / name / "app.yaml").exists()]
+    if not _NAME.match(name) or not found:
         known = ", ".join(app_names())
         raise NotUnderstood(
             f"There is no app called '{name}'.", "Nothing was done.", f"Known apps: {known}.", "target.app"
         )
-    place = f"apps/{name}/app.yaml"
+    return found[0]
+
+
+@cache
+def _read(name: str, folder: Path) -> AppDefinition:
     try:
-        return AppDefinition.model_validate({"name": name, **read_yaml(path)})
+        return AppDefinition.model_validate({"name": name, **read_yaml(folder / "app.yaml")})
     except ValidationError as error:
         problems = " ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}." for p in error.errors(include_url=False))
+        place = f"{folder.parent.name}/{name}/app.yaml"
         raise NotUnderstood(f"The app's definition is malformed: {problems}", place=place) from None

@@ -1,60 +1,60 @@
-"""A place that takes connections and never says a word, and a target whose upstreams all lead there."""
+"""Places that take connections and never say a word, and a target whose upstreams all lead there."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 HOST = "127.0.0.1"
+UPSTREAMS = ("app", "database", "supabase", "management", "railway", "openai", "status", "control")
 PURPOSES = ("probe", "ai", "rate-limit", "admin")
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """One listening socket whose connections nobody takes up, so that the kernel accepts them and nothing answers."""
+    """A listening socket for each upstream; the kernel accepts connections that nobody takes up."""
 
-    host: str
-    port: int
+    ports: Mapping[str, int]
 
     @classmethod
     @contextmanager
     def listening(cls) -> Iterator[Silence]:
-        with socket.socket() as held:
-            held.bind((HOST, 0))
-            held.listen(1024)
-            yield cls(HOST, held.getsockname()[1])
+        with ExitStack() as held:
+            sockets = {name: held.enter_context(socket.socket()) for name in UPSTREAMS}
+            for one in sockets.values():
+                one.bind((HOST, 0))
+                one.listen(1024)
+            yield cls({name: one.getsockname()[1] for name, one in sockets.items()})
 
-    @property
-    def http(self) -> str:
-        return f"http://{self.host}:{self.port}"
+    def http(self, upstream: str) -> str:
+        return f"http://{HOST}:{self.ports[upstream]}"
 
-    @property
-    def database(self) -> str:
-        return f"postgresql://reader:pw@{self.host}:{self.port}/app"
+    def database(self, user: str) -> str:
+        return f"postgresql://{user}:pw@{HOST}:{self.ports['database']}/app"
 
     def target_values(self) -> dict[str, Any]:
         """The settings of a target that uses everything and hears nothing."""
         return {
-            "app_url": self.http,
-            "database_url": self.database,
-            "deploy_url": self.database.replace("reader", "owner"),
-            "supabase_url": self.http,
+            "app_url": self.http("app"),
+            "database_url": self.database("reader"),
+            "deploy_url": self.database("owner"),
+            "supabase_url": self.http("supabase"),
             "supabase_anon_key": "anon-key",
             "supabase_service_key": "service-key",
-            "supabase_management_url": self.http,
+            "supabase_management_url": self.http("management"),
             "supabase_access_token": "management-token",
             "supabase_project_ref": "abcdefghijklmnopqrst",
-            "railway_url": self.http,
+            "railway_url": self.http("railway"),
             "railway_token": "platform-token",
-            "openai_url": self.http,
+            "openai_url": self.http("openai"),
             "openai_key": "our-key",
-            "railway_status_url": f"{self.http}/railway",
-            "supabase_status_url": f"{self.http}/supabase",
-            "openai_status_url": f"{self.http}/openai",
-            "fault_control_url": self.http,
+            "railway_status_url": f"{self.http('status')}/railway",
+            "supabase_status_url": f"{self.http('status')}/supabase",
+            "openai_status_url": f"{self.http('status')}/openai",
+            "fault_control_url": self.http("control"),
             "probe_accounts": [
                 {"purpose": purpose, "email": f"{purpose}@example.test", "password": "pw"} for purpose in PURPOSES
             ],

@@ -147,7 +147,9 @@ def _guarded(spec: CheckSpec, seconds: float, context: CheckContext) -> Finding:
         with context.contacts.in_use(), deadline(seconds):
             return spec.run(context)
     except UpstreamError as error:
+        known = {"reason": error.reason.value if error.reason else None, "code": error.code}
         facts = {"upstream": error.upstream, "kind": error.kind.value, "status": error.status}
+        facts |= {name: value for name, value in known.items() if value}
         return Finding(Verdict.UNKNOWN, f"{error.what} {error.do}".strip(), facts)
     except OpsError as error:
         return Finding(Verdict.UNKNOWN, str(error), {"error": type(error).__name__})

@@ -63,7 +63,7 @@ class Score:
 
     features: tuple[FeatureVerdict, ...]
     findings: tuple[Evidence, ...]
-    old: OldVerdict
+    old: OldVerdict | None
     evidence: tuple[Evidence, ...]
     not_used: tuple[Mapping[str, str], ...] = ()
 
@@ -102,20 +102,21 @@ class Score:
                 for e in self.findings
             ],
             "not_used": [dict(one) for one in self.not_used],
-            "old": self.old.to_json(),
+            "old": self.old.to_json() if self.old else None,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRules:
-    """How an app's score is read: `old_verdict` is a function of the same evidence."""
+    """How an app's score is read. old_verdict: a function of the same evidence; None where there was no old test."""
 
-    old_verdict: Callable[[EvidenceById], OldVerdict]
+    old_verdict: Callable[[EvidenceById], OldVerdict | None]
 
 
 def rules_of(app: AppDefinition) -> ScoreRules:
-    """How the app's production test is read from the evidence."""
-    found: ScoreRules = part_of(app, "score").rules(app)
+    """How the app's production test is read from the evidence; without a module `score` there was no old test."""
+    module = part_of(app, "score")
+    found: ScoreRules = module.rules(app) if module else ScoreRules(lambda _evidence: None)
     return found
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services import app_definition
-from services.app_definition import load_app
+from services.app_definition import app_names, load_app, part_of
 from services.errors import NotUnderstood
 from services.settings import Target
 from services.yaml_file import read_yaml
@@ -60,8 +59,32 @@ def test_broken_yaml_is_told_with_its_line(tmp_path: Path) -> None:
 def test_a_malformed_definition_names_every_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "app.yaml").write_text("what: Odd\nsurprise: 1\n")
-    monkeypatch.setattr(app_definition, "APPS", tmp_path)
+    monkeypatch.setenv("OPS_APPS", str(tmp_path))
     with pytest.raises(NotUnderstood) as raised:
-        load_app.__wrapped__("odd")
+        load_app("odd")
     assert "surprise" in raised.value.what
     assert "title" in raised.value.what
+
+
+def test_an_own_app_lives_in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "app.yaml").write_text("title: Own\n")
+    with pytest.raises(NotUnderstood):
+        load_app("own")
+    monkeypatch.setenv("OPS_APPS", str(tmp_path))
+    app = load_app("own")
+    assert (app.title, app.folder, app_names()) == ("Own", tmp_path / "own", ["own", "pulsecheck"])
+
+
+def test_an_app_needs_no_module_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "app.yaml").write_text("title: Bare\nuses: [app]\n")
+    monkeypatch.setenv("OPS_APPS", str(tmp_path))
+    assert part_of(load_app("bare"), "checks") is None
+
+
+def test_a_folder_of_apps_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPS_APPS", str(tmp_path / "nowhere"))
+    with pytest.raises(NotUnderstood, match="nowhere") as raised:
+        load_app("pulsecheck")
+    assert raised.value.place == "OPS_APPS"
