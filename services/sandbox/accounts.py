@@ -1,8 +1,9 @@
-"""The people of the sandbox: three operators of the dashboard, and one user of the app who is none."""
+"""The people of the sandbox: operators of the dashboard, a user of the app, and the test accounts of our checks."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -11,33 +12,75 @@ Role = Literal["viewer", "operator", "admin"]
 
 
 class Account(BaseModel):
-    """Someone who can sign in at the world's Supabase. ops_role None = one of the app's own users."""
+    """Someone who can sign in at the world's Supabase.
+
+    ops_role:     None = no operator of the dashboard
+    purpose:      what our checks use it for; None = no test account
+    app_role:     what the app's own makers wrote into app_metadata
+    claimed_role: what the account wrote about itself into user_metadata, which gives it no right
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     id: str
     name: str
     email: str
     password: str
-    ops_role: Role | None
+    ops_role: Role | None = None
+    purpose: str | None = None
+    app_role: str | None = None
+    claimed_role: str | None = None
 
     @property
     def app_metadata(self) -> dict[str, Any]:
         """What only the service may write: the one place a role is read from."""
         told: dict[str, Any] = {"provider": "email", "providers": ["email"]}
-        return told if self.ops_role is None else {**told, "ops_role": self.ops_role, "name": self.name}
+        if self.ops_role is not None:
+            told |= {"ops_role": self.ops_role, "name": self.name}
+        return told if self.app_role is None else {**told, "role": self.app_role}
+
+    @property
+    def user_metadata(self) -> dict[str, Any]:
+        """What the account may write itself."""
+        told = {"name": self.name}
+        return told if self.claimed_role is None else {**told, "role": self.claimed_role}
 
 
-_PEOPLE: tuple[tuple[str, str, str, Role | None], ...] = (
-    ("6b1f0a52-0d8e-4f3b-9c55-3f6f6b2f0a01", "Vera Viewer", "viewer@sandbox.example", "viewer"),
-    ("6b1f0a52-0d8e-4f3b-9c55-3f6f6b2f0a02", "Olof Operator", "operator@sandbox.example", "operator"),
-    ("6b1f0a52-0d8e-4f3b-9c55-3f6f6b2f0a03", "Ada Admin", "admin@sandbox.example", "admin"),
-    ("6b1f0a52-0d8e-4f3b-9c55-3f6f6b2f0a04", "Uma User", "user_123@example.com", None),
-)
+def _number(last: int) -> str:
+    return f"6b1f0a52-0d8e-4f3b-9c55-3f6f6b2f0a{last:02x}"
 
 
-def make_accounts() -> tuple[Account, ...]:
-    """The people, each with a new password."""
-    return tuple(
-        Account(id=number, name=name, email=email, password=secrets.token_urlsafe(12), ops_role=role)
-        for number, name, email, role in _PEOPLE
+def make_accounts(known: Iterable[Account] = ()) -> tuple[Account, ...]:
+    """Everybody, in one order: the known ones as they are, the others with a new password."""
+    by_id = {one.id: one for one in known}
+    made = [
+        Account(id=_number(1), name="Vera Viewer", email="viewer@sandbox.example", password=_new(), ops_role="viewer"),
+        Account(
+            id=_number(2), name="Olof Operator", email="operator@sandbox.example", password=_new(), ops_role="operator"
+        ),
+        Account(id=_number(3), name="Ada Admin", email="admin@sandbox.example", password=_new(), ops_role="admin"),
+        Account(id=_number(4), name="Uma User", email="user_123@example.com", password=_new()),
+        _test_account(5, "probe"),
+        _test_account(6, "ai"),
+        _test_account(7, "rate-limit"),
+        _test_account(8, "admin", app_role="admin"),
+        _test_account(9, "edited-metadata", claimed_role="admin"),
+    ]
+    return tuple(by_id.get(one.id, one) for one in made)
+
+
+def _test_account(last: int, purpose: str, *, app_role: str | None = None, claimed_role: str | None = None) -> Account:
+    name = f"Test account {purpose}"
+    email = f"ops-{purpose}@sandbox.example"
+    return Account(
+        id=_number(last),
+        name=name,
+        email=email,
+        password=_new(),
+        purpose=purpose,
+        app_role=app_role,
+        claimed_role=claimed_role,
     )
+
+
+def _new() -> str:
+    return secrets.token_urlsafe(12)

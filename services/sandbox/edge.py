@@ -103,21 +103,38 @@ class Edge:
         response, details, upstream = await self._forward(request, request_id)
         took_ms = round((time.monotonic() - started) * 1000)
         if upstream is not None:
-            self.requests.append(
-                LoggedRequest(
-                    timestamp=now,
-                    request_id=request_id,
-                    method=request.method,
-                    path=request.url.path,
-                    status=response.status_code,
-                    total_ms=took_ms,
-                    upstream_ms=0 if details else took_ms,
-                    details=details,
-                    deployment_id=upstream.deployment_id,
-                    instance_id=upstream.instance_id,
-                )
-            )
+            self._log(request, request_id, now, response.status_code, took_ms, details, upstream)
         await response(scope, receive, send)
+
+    def _log(
+        self,
+        request: Request,
+        request_id: str,
+        now: datetime,
+        status: int,
+        took_ms: int,
+        details: str,
+        upstream: Upstream,
+    ) -> None:
+        self.requests.append(
+            LoggedRequest(
+                timestamp=now,
+                request_id=request_id,
+                method=request.method,
+                path=request.url.path,
+                status=status,
+                total_ms=took_ms,
+                upstream_ms=0 if details else took_ms,
+                details=details,
+                deployment_id=upstream.deployment_id,
+                instance_id=upstream.instance_id,
+            )
+        )
+
+    def note(self, request: Request, status: int, took_s: float) -> None:
+        """Log a request that was answered before it came here, as if the serving deployment had answered so."""
+        if (upstream := self._upstream()) is not None:
+            self._log(request, uuid4().hex, self._clock(), status, round(took_s * 1000), "", upstream)
 
     async def _hung(self, request: Request) -> bool:
         """Wait until the door is released (True) or the caller has gone (False)."""

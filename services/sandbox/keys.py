@@ -8,6 +8,7 @@ import secrets
 import string
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import jwt
 from pydantic import BaseModel, ConfigDict
@@ -20,7 +21,11 @@ _KEY_LIFE = timedelta(days=3650)
 
 
 class Keys(BaseModel):
-    """Every secret of one sandbox. made: when the project "was created"; anon_key and service_key are HS256 JWTs."""
+    """Every secret of one sandbox. made: when the project "was created".
+
+    The app and the dashboard have a service key and an OpenAI key each: a good one of ours proves nothing of theirs.
+    The anon and service keys are HS256 JWTs; the two OpenAI keys belong to two accounts.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     made: datetime
@@ -29,20 +34,24 @@ class Keys(BaseModel):
     jwt_secret: str
     anon_key: str
     service_key: str
+    ops_service_key: str
     management_token: str
     railway_token: str
     openai_key: str
+    ops_openai_key: str
     control_token: str
     accounts: tuple[Account, ...]
 
 
 def load_keys(path: Path, now: datetime) -> Keys:
-    """The keys kept in the file (0600); made and written there when it does not exist or cannot be read as keys."""
+    """The keys kept in the file (0600). What an older file lacks is added; without a readable file all are made."""
     try:
-        return Keys.model_validate_json(path.read_bytes())
-    except (OSError, ValueError):
-        keys = _make(now)
-    write_private(path, keys.model_dump_json(indent=1))
+        kept = json.loads(path.read_bytes())
+        keys = _complete(kept, now)
+    except (OSError, ValueError, TypeError, KeyError):
+        kept, keys = None, _complete({}, now)
+    if (values := keys.model_dump(mode="json")) != kept:
+        write_private(path, json.dumps(values, indent=1) + "\n")
     return keys
 
 
@@ -61,25 +70,28 @@ def write_json(path: Path, values: object) -> None:
     write_private(path, json.dumps(values, indent=1, sort_keys=True) + "\n")
 
 
-def _make(now: datetime) -> Keys:
-    made = (now - _PROJECT_AGE).astimezone(UTC).replace(microsecond=0)
-    ref = "".join(secrets.choice(string.ascii_lowercase) for _ in range(20))
-    jwt_secret = secrets.token_urlsafe(40)
+def _complete(kept: dict[str, Any], now: datetime) -> Keys:
+    """The kept values, and new ones for those that are missing. Raises ValueError where one cannot be understood."""
+    values = dict(kept)
+    values.setdefault("made", (now - _PROJECT_AGE).astimezone(UTC).replace(microsecond=0))
+    values.setdefault("project_ref", "".join(secrets.choice(string.ascii_lowercase) for _ in range(20)))
+    values.setdefault("passwords", {})
+    values["passwords"] = {**{role: secrets.token_urlsafe(18) for role in LOGIN_ROLES}, **values["passwords"]}
+    values.setdefault("jwt_secret", secrets.token_urlsafe(40))
+    values.setdefault("anon_key", _api_key(values, "anon", 0))
+    values.setdefault("service_key", _api_key(values, "service_role", 0))
+    values.setdefault("ops_service_key", _api_key(values, "service_role", 1))
+    values.setdefault("management_token", f"sbp_{secrets.token_hex(20)}")
+    values.setdefault("railway_token", secrets.token_hex(16))
+    values.setdefault("openai_key", f"sk-proj-{secrets.token_urlsafe(36)}")
+    values.setdefault("ops_openai_key", f"sk-proj-{secrets.token_urlsafe(36)}")
+    values.setdefault("control_token", secrets.token_urlsafe(24))
+    values["accounts"] = make_accounts(Account.model_validate(one) for one in values.get("accounts", ()))
+    return Keys.model_validate(values)
 
-    def api_key(role: str) -> str:
-        claims = {"iss": "supabase", "ref": ref, "role": role, "iat": made, "exp": made + _KEY_LIFE}
-        return jwt.encode(claims, jwt_secret, algorithm="HS256")
 
-    return Keys(
-        made=made,
-        project_ref=ref,
-        passwords={role: secrets.token_urlsafe(18) for role in LOGIN_ROLES},
-        jwt_secret=jwt_secret,
-        anon_key=api_key("anon"),
-        service_key=api_key("service_role"),
-        management_token=f"sbp_{secrets.token_hex(20)}",
-        railway_token=secrets.token_hex(16),
-        openai_key=f"sk-proj-{secrets.token_urlsafe(36)}",
-        control_token=secrets.token_urlsafe(24),
-        accounts=make_accounts(),
-    )
+def _api_key(values: dict[str, Any], role: str, number: int) -> str:
+    """A key for the role. number: makes it another one than its sisters, by as many seconds."""
+    made = datetime.fromisoformat(str(values["made"])) + timedelta(seconds=number)
+    claims = {"iss": "supabase", "ref": values["project_ref"], "role": role, "iat": made, "exp": made + _KEY_LIFE}
+    return jwt.encode(claims, str(values["jwt_secret"]), algorithm="HS256")

@@ -1,12 +1,11 @@
-"""An OpenAI-compatible server: keys, quota, models with an end date, chat completions that answer what was asked."""
+"""An OpenAI-compatible server: models with an end date, chat completions that answer what was asked, its refusals."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from itertools import count
 from typing import Any
@@ -16,21 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-# How many days from the world's first moment each model has left; None = no end is known.
-MODELS: Mapping[str, int | None] = {
-    "gpt-3.5-turbo": -30,
-    "gpt-4": -30,
-    "gpt-4-turbo": -30,
-    "gpt-4o": 53,
-    "gpt-4o-mini": 53,
-    "gpt-4.1-mini": 53,
-    "gpt-5-mini": 45,
-    "gpt-5.2": None,
-    "gpt-5.4-mini": None,
-    "gpt-5.6-terra": None,
-    "gpt-6-luna": None,
-    "gpt-6-sol": None,
-}
+from services.sandbox.openai_state import BILLING, OpenAIState
+
 REQUESTS_LIMIT = 10_000
 TOKENS_LIMIT = 2_000_000
 MILLISECONDS_A_TOKEN = 0.6
@@ -48,61 +34,6 @@ _CLOSINGS = (
     "Give {word} ten quiet minutes before the day ends.",
     "What would make {word} a little lighter this evening?",
 )
-
-
-class OpenAIState:
-    """What the server believes: which keys are valid, whether the account has quota, when models end.
-
-    clock: the world's clock; the end dates count from its first reading
-    latency_s: the least time a completion takes
-    """
-
-    def __init__(
-        self,
-        clock: Callable[[], datetime],
-        keys: Iterable[str],
-        *,
-        models: Mapping[str, int | None] = MODELS,
-        latency_s: float = 0.08,
-    ) -> None:
-        self.clock = clock
-        self.keys = frozenset(keys)
-        self.keys_revoked = False
-        self.has_quota = True
-        self.latency_s = latency_s
-        self.answered = 0
-        self._first_day = clock().astimezone(UTC).date()
-        self._created = int(clock().timestamp()) - 86_400 * 400
-        self._models = dict(models)
-        self.shutdown_dates: dict[str, date | None] = {}
-        for name in models:
-            self.reinstate(name)
-
-    def retire(self, model: str) -> None:
-        """The model ended the day before the world's first day."""
-        self.shutdown_dates[model] = self._first_day - timedelta(days=1)
-
-    def reinstate(self, model: str) -> None:
-        """The model ends when it was to end at first."""
-        days = self._models[model]
-        self.shutdown_dates[model] = None if days is None else self._first_day + timedelta(days=days)
-
-    def accepts(self, key: str) -> bool:
-        return key in self.keys and not self.keys_revoked
-
-    def ended(self, model: str) -> bool:
-        end = self.shutdown_dates[model]
-        return end is not None and end <= self.clock().astimezone(UTC).date()
-
-    def describe(self, model: str) -> dict[str, Any]:
-        end = self.shutdown_dates[model]
-        return {
-            "id": model,
-            "object": "model",
-            "created": self._created,
-            "owned_by": "system",
-            "shutdown_date": end.isoformat() if end else None,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +55,20 @@ def _bad_request(message: str, param: str | None = None, code: str | None = None
     return Refusal(400, message, "invalid_request_error", code, param)
 
 
+Answer = Callable[[OpenAIState, str, Request], Awaitable[Response]]
+
+
 def openai_app(state: OpenAIState) -> Starlette:
     """GET /v1/models, GET /v1/models/{id}, POST /v1/chat/completions."""
     numbers = count(1)
 
-    def guarded(answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    def guarded(endpoint: str, answer: Answer) -> Callable[[Request], Any]:
         async def guard(request: Request) -> Response:
             request_id = f"req_{sha256(str(next(numbers)).encode()).hexdigest()[:32]}"
             try:
-                _require_key(state, request)
-                response: Response = await answer(request)
+                key = _key(state, request)
+                _require_permission(state, key, endpoint)
+                response = await answer(state, key, request)
             except Refusal as refusal:
                 return refusal.response(request_id)
             response.headers["x-request-id"] = request_id
@@ -142,27 +77,29 @@ def openai_app(state: OpenAIState) -> Starlette:
 
         return guard
 
-    async def models(_request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [state.describe(name) for name in state.shutdown_dates]})
-
-    async def model(request: Request) -> Response:
-        name = request.path_params["model"]
-        _require_model(state, name)
-        return JSONResponse(state.describe(name))
-
-    async def completions(request: Request) -> Response:
-        return await _complete(state, await _body(request))
-
     return Starlette(
         routes=[
-            Route("/v1/models", guarded(models)),
-            Route("/v1/models/{model}", guarded(model)),
-            Route("/v1/chat/completions", guarded(completions), methods=["POST"]),
+            Route("/v1/models", guarded("models", _list_models)),
+            Route("/v1/models/{model}", guarded("models", _one_model)),
+            Route("/v1/chat/completions", guarded("completions", _complete), methods=["POST"]),
         ]
     )
 
 
-def _require_key(state: OpenAIState, request: Request) -> None:
+async def _list_models(state: OpenAIState, key: str, _: Request) -> Response:
+    return JSONResponse({"object": "list", "data": [state.describe(name) for name in state.models(key)]})
+
+
+async def _one_model(state: OpenAIState, key: str, request: Request) -> Response:
+    name = request.path_params["model"]
+    _require_model(state, name)
+    if not state.allows(key, name):
+        raise _not_there(name)
+    return JSONResponse(state.describe(name))
+
+
+def _key(state: OpenAIState, request: Request) -> str:
+    """The caller's key, where it is a good one."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key:
         raise Refusal(
@@ -181,16 +118,42 @@ def _require_key(state: OpenAIState, request: Request) -> None:
             "invalid_request_error",
             "invalid_api_key",
         )
+    return key
+
+
+def _require_permission(state: OpenAIState, key: str, endpoint: str) -> None:
+    if not state.permits(key, endpoint):
+        scope = {"models": "api.model.read", "completions": "model.request"}[endpoint]
+        raise Refusal(
+            403,
+            f"You have insufficient permissions for this operation. Missing scopes: {scope}. Check that you have the"
+            " correct role in your organization, and if you're using a restricted API key, that it has the necessary"
+            " scopes.",
+            "invalid_request_error",
+            "missing_scope",
+        )
 
 
 def _require_model(state: OpenAIState, name: str) -> None:
-    if name not in state.shutdown_dates:
-        message = f"The model `{name}` does not exist or you do not have access to it."
-    elif state.ended(name):
+    if not state.knows(name):
+        raise _not_there(name)
+    if state.ended(name):
         message = f"The model `{name}` has been shut down; see https://platform.openai.com/docs/deprecations."
-    else:
-        return
-    raise Refusal(404, message, "invalid_request_error", "model_not_found")
+        raise Refusal(404, message, "invalid_request_error", "model_not_found")
+
+
+def _not_there(name: str) -> Refusal:
+    message = f"The model `{name}` does not exist or you do not have access to it."
+    return Refusal(404, message, "invalid_request_error", "model_not_found")
+
+
+def _require_use(state: OpenAIState, key: str, name: str) -> None:
+    """Raises where the account may not use a model that there is, or cannot pay for it."""
+    if not state.allows(key, name):
+        message = f"Project `proj_{sha256(key.encode()).hexdigest()[:24]}` does not have access to model `{name}`"
+        raise Refusal(403, message, "invalid_request_error", "model_not_found")
+    if (code := state.billing(key)) is not None:
+        raise Refusal(429, BILLING[code], "insufficient_quota", code)
 
 
 async def _body(request: Request) -> Mapping[str, Any]:
@@ -234,19 +197,13 @@ def _token_limit(body: Mapping[str, Any]) -> int | None:
     return limit
 
 
-async def _complete(state: OpenAIState, body: Mapping[str, Any]) -> Response:
+async def _complete(state: OpenAIState, key: str, request: Request) -> Response:
+    body = await _body(request)
     messages = _messages(body)
     limit = _token_limit(body)
     name = body["model"]
     _require_model(state, name)
-    if not state.has_quota:
-        raise Refusal(
-            429,
-            "You exceeded your current quota, please check your plan and billing details. For more information on this"
-            " error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.",
-            "insufficient_quota",
-            "insufficient_quota",
-        )
+    _require_use(state, key, name)
     text, whole = _cut(reply(messages), limit)
     prompt_tokens = 3 + sum(4 + tokens(message["content"]) for message in messages)
     completion_tokens = tokens(text)

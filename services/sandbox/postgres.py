@@ -82,14 +82,24 @@ class Cluster:
             seed(conn, anchor, number)
 
     def add_accounts(self, accounts: Iterable[Account], made: datetime) -> None:
-        """Write the people who can sign in to auth.users, as Auth would have; without their passwords."""
+        """Write the people who can sign in to auth.users, as Auth would have; without their passwords.
+
+        Who is there already stays as they are.
+        """
         with psycopg.connect(self.server.dsn(self.database)) as conn, conn.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO auth.users (id, aud, role, email, email_confirmed_at, raw_app_meta_data,"
                 " raw_user_meta_data, created_at, updated_at)"
-                " VALUES (%s, 'authenticated', 'authenticated', %s, %s, %s, %s, %s, %s)",
+                " SELECT %(id)s, 'authenticated', 'authenticated', %(email)s, %(made)s, %(app)s, %(own)s, %(made)s,"
+                " %(made)s WHERE NOT EXISTS (SELECT FROM auth.users WHERE id = %(id)s)",
                 [
-                    (one.id, one.email, made, Jsonb(one.app_metadata), Jsonb({"name": one.name}), made, made)
+                    {
+                        "id": one.id,
+                        "email": one.email,
+                        "made": made,
+                        "app": Jsonb(one.app_metadata),
+                        "own": Jsonb(one.user_metadata),
+                    }
                     for one in accounts
                 ],
             )
@@ -98,6 +108,14 @@ class Cluster:
         """Is the app's database there?"""
         with closing(self._admin()) as admin:
             return admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.database]).fetchone() is not None
+
+    def answers(self, role: str = OWNER) -> bool:
+        """Does the app's database take a connection of the role within two seconds?"""
+        try:
+            psycopg.connect(self.dsn(role), connect_timeout=2).close()
+        except psycopg.Error:
+            return False
+        return True
 
     def apply(self, scripts: Sequence[Path]) -> None:
         """Run SQL files as the owner, all in one transaction, as `psql -1 -v ON_ERROR_STOP=1` would."""

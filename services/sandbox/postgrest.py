@@ -41,7 +41,9 @@ def find_postgrest(root: Path, environ: Mapping[str, str] | None = None) -> Path
 class PostgRest:
     """One PostgREST process. Its secrets travel in its environment, never in its arguments."""
 
-    def __init__(self, program: Path, *, port: int, database: str, jwt_secret: str, log: Path) -> None:
+    def __init__(
+        self, program: Path, *, port: int, database: str, jwt_secret: str, log: Path, max_rows: int = MAX_ROWS
+    ) -> None:
         self.port = port
         self._program = program
         self._log = log
@@ -52,7 +54,7 @@ class PostgRest:
             "PGRST_DB_SCHEMAS": "public",
             "PGRST_DB_EXTRA_SEARCH_PATH": "public,extensions",
             "PGRST_DB_ANON_ROLE": "anon",
-            "PGRST_DB_MAX_ROWS": str(MAX_ROWS),
+            "PGRST_DB_MAX_ROWS": str(max_rows),
             "PGRST_DB_POOL": "10",
             "PGRST_JWT_SECRET": jwt_secret,
             "PGRST_SERVER_HOST": "127.0.0.1",
@@ -67,14 +69,15 @@ class PostgRest:
     def running(self) -> bool:
         return self._child is not None and self._child.running()
 
-    async def start(self, deadline_s: float = 10.0) -> None:
-        """Start it and wait until it has read the schema. Raises Unavailable with its last words."""
+    async def start(self, deadline_s: float = 10.0, *, schema: bool = True) -> None:
+        """Start it and wait until it has read the schema, or only until it answers. Raises Unavailable with its last
+        words."""
         self._child = await asyncio.to_thread(
             Watched, [str(self._program)], log=self._log, env=self._environ, cwd=self._log.parent
         )
         loop = asyncio.get_running_loop()
         deadline = loop.time() + deadline_s
-        while not await self._answers():
+        while not await self._answers(schema):
             if loop.time() > deadline or not self._child.running():
                 await self.stop()
                 words = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
@@ -90,8 +93,8 @@ class PostgRest:
             await asyncio.to_thread(self._child.stop)
             self._child = None
 
-    async def _answers(self) -> bool:
-        """True once its root answers anything but 503 (503: the schema is still being read)."""
+    async def _answers(self, schema: bool) -> bool:
+        """True once its root answers; with the schema anything but 503 (503: it is still being read)."""
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         except OSError:
@@ -104,4 +107,4 @@ class PostgRest:
         finally:
             writer.close()
         words = first.split()
-        return len(words) > 1 and words[1] != b"503"
+        return len(words) > 1 and not (schema and words[1] == b"503")

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -28,7 +29,7 @@ from starlette.routing import Route
 
 from services.sandbox.hosting import Hosting
 from services.sandbox.railway_root import mutations, queries
-from services.sandbox.railway_view import Ids, Place
+from services.sandbox.railway_view import Ids, Place, PlatformIncident
 
 PATH = "/graphql/v2"
 SCHEMA_FILE = Path(__file__).parent / "data" / "railway-schema.json.gz"
@@ -52,6 +53,27 @@ def _understood(query: str) -> tuple[DocumentNode | None, tuple[GraphQLError, ..
     return document, tuple(validate(railway_schema(), document))
 
 
+@dataclass
+class RailwayState:
+    """What the API believes of the platform and of the token's budget.
+
+    limit:     how many requests an hour of the world's clock the token may make
+    incidents: what the platform admits to suffer from, by the id under which it does
+    """
+
+    limit: RateLimit
+    incidents: dict[str, PlatformIncident] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, clock: Callable[[], datetime], hourly: int = HOURLY_LIMIT) -> RailwayState:
+        return cls(RateLimit(clock, hourly))
+
+    def clear(self) -> None:
+        """Take back whatever a fault has bent."""
+        self.limit.taken.clear()
+        self.incidents.clear()
+
+
 def railway_app(
     hosting: Hosting,
     token: str,
@@ -60,25 +82,25 @@ def railway_app(
     project: str = "sandbox",
     service: str = "app",
     domain: str = "127.0.0.1",
-    hourly_limit: int = HOURLY_LIMIT,
+    state: RailwayState | None = None,
 ) -> Starlette:
     """POST /graphql/v2 with {query, variables, operationName} and the project token in `Project-Access-Token`.
 
     domain: host and port of the service's public address
-    hourly_limit: how many requests an hour of the world's clock the token may make
     """
+    state = state or RailwayState.new(hosting.clock)
+    limit = state.limit
     place = Place(ids or Ids(), project, service, domain, hosting.clock())
-    root: dict[str, Any] = {**queries(hosting, place), **mutations(hosting, place)}
-    limit = RateLimit(hosting.clock, hourly_limit)
+    root: dict[str, Any] = {**queries(hosting, place, state.incidents), **mutations(hosting, place)}
 
     async def answer(request: Request) -> Response:
         refused_for_s = limit.take()
         if refused_for_s is not None:
             headers = {**limit.headers(), "retry-after": str(refused_for_s)}
-            return JSONResponse(_errors("Too many requests"), status_code=429, headers=headers)
+            return JSONResponse(errors("Too many requests"), status_code=429, headers=headers)
         refusal = _refusal(request, token)
         if refusal is not None:
-            return JSONResponse(_errors(refusal), headers=limit.headers())
+            return JSONResponse(errors(refusal), headers=limit.headers())
         status, body = await _execute(request, root)
         return JSONResponse(body, status_code=status, headers=limit.headers())
 
@@ -86,26 +108,44 @@ def railway_app(
 
 
 class RateLimit:
-    """So many requests per hour of the clock."""
+    """So many requests per hour of the clock. taken: of these, what others use up, by an id."""
 
     def __init__(self, clock: Callable[[], datetime], hourly: int) -> None:
         self._clock = clock
         self._hourly = hourly
         self._hour = -1
         self._used = 0
+        self.taken: dict[str, int] = {}
+
+    @property
+    def left(self) -> int:
+        return max(0, self._hourly - self._used - sum(self.taken.values()))
+
+    def leave(self, name: str, calls: int) -> None:
+        """Somebody else takes all but so many calls of every hour; held under an id."""
+        self._turn()
+        self.taken.pop(name, None)
+        self.taken[name] = max(0, self.left - calls)
 
     def take(self) -> int | None:
         """Count one request. None = it may pass; otherwise the seconds until the next hour."""
+        moment = self._turn()
+        if self.left == 0:
+            return 3600 - moment % 3600
+        self._used += 1
+        return None
+
+    def _turn(self) -> int:
+        """Begin to count anew where an hour has begun; the moment in seconds."""
         moment = int(self._clock().timestamp())
         if moment // 3600 != self._hour:
             self._hour, self._used = moment // 3600, 0
-        self._used += 1
-        return None if self._used <= self._hourly else 3600 - moment % 3600
+        return moment
 
     def headers(self) -> Mapping[str, str]:
         return {
             "x-ratelimit-limit": str(self._hourly),
-            "x-ratelimit-remaining": str(max(0, self._hourly - self._used)),
+            "x-ratelimit-remaining": str(self.left),
             "x-ratelimit-reset": str((self._hour + 1) * 3600),
         }
 
@@ -123,7 +163,7 @@ async def _execute(request: Request, root: Mapping[str, Any]) -> tuple[int, dict
     except ValueError:
         body = None
     if not isinstance(body, dict) or not isinstance(body.get("query"), str):
-        return 400, _errors("Must provide a query string.")
+        return 400, errors("Must provide a query string.")
     # The first request pays for building the schema: in a thread, so that nobody else waits for it.
     document, problems = await asyncio.to_thread(_understood, body["query"])
     if document is None or problems:
@@ -137,11 +177,12 @@ async def _execute(request: Request, root: Mapping[str, Any]) -> tuple[int, dict
             operation_name=body.get("operationName"),
         )
     except (GraphQLError, TypeError) as error:
-        return 400, _errors(str(error))
+        return 400, errors(str(error))
     assert isinstance(outcome, ExecutionResult)
     answered: dict[str, Any] = dict(outcome.formatted)
     return 200, answered
 
 
-def _errors(message: str) -> dict[str, Any]:
+def errors(message: str) -> dict[str, Any]:
+    """An answer that is nothing but one error, as the API words it."""
     return {"errors": [{"message": message, "extensions": {"code": "INTERNAL_SERVER_ERROR"}}], "data": None}

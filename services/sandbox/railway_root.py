@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from graphql import GraphQLError
@@ -11,7 +11,7 @@ from services.sandbox import railway_view as view
 from services.sandbox.edge import LoggedRequest
 from services.sandbox.hosting import Hosting, HostingRefused
 from services.sandbox.log_filter import InvalidFilter, log_filter
-from services.sandbox.railway_view import Answer, Place
+from services.sandbox.railway_view import Answer, Place, PlatformIncident
 
 Resolver = Callable[..., Any]
 
@@ -20,7 +20,7 @@ DEFAULT_LOG_LINES = 500
 GIGABYTE = 1024**3
 
 
-def queries(hosting: Hosting, place: Place) -> dict[str, Resolver]:
+def queries(hosting: Hosting, place: Place, incidents: Mapping[str, PlatformIncident]) -> dict[str, Resolver]:
     """Resolvers by the name of the query; each gets the arguments as the schema spells them."""
     ids = place.ids
     found: dict[str, Resolver] = {
@@ -56,7 +56,7 @@ def queries(hosting: Hosting, place: Place) -> dict[str, Resolver]:
         ),
         "metrics": lambda **arguments: _memory(hosting, place, **arguments),
         "variables": lambda **_: dict(hosting.variables),
-        "platformStatus": lambda: {"isStable": True, "incident": None, "maintenance": None},
+        "platformStatus": lambda: view.platform_status(incidents),
         "environmentStagedChanges": lambda **_: {
             "id": ids.environment,
             "status": "STAGED",

@@ -45,6 +45,31 @@ class Place:
     environment: str = "production"
 
 
+@dataclass(frozen=True, slots=True)
+class PlatformIncident:
+    """What the platform says it suffers from."""
+
+    message: str
+    began: datetime
+
+
+def platform_status(incidents: Mapping[str, PlatformIncident]) -> Answer:
+    """incidents: by an id; the first in their order is told."""
+    first = next((one for _, one in sorted(incidents.items())), None)
+    told = (
+        None
+        if first is None
+        else {
+            "id": _id(f"incident:{first.message}"),
+            "message": first.message,
+            "status": "INVESTIGATING",
+            "url": "https://status.railway.example",
+            "createdAt": first.began.isoformat(),
+        }
+    )
+    return {"isStable": first is None, "incident": told, "maintenance": None}
+
+
 def connection(nodes: Sequence[Answer], first: int | None = None, after: str | None = None, **_rest: Any) -> Answer:
     """A page of nodes. The cursor is the node's id; an unknown one starts from the beginning."""
     ids = [node["id"] for node in nodes]

@@ -21,7 +21,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.sandbox.postgres import AUTHENTICATOR
-from services.sandbox.postgrest import MAX_ROWS
 from services.sandbox.rest_query import NotSupported, RestQuery
 from services.sandbox.supabase_gateway import api_key, bearer
 from services.sandbox.supabase_state import SupabaseState
@@ -113,7 +112,7 @@ def _answer(state: SupabaseState, call: _Call) -> Response:
     try:
         with psycopg.connect(state.cluster().dsn(AUTHENTICATOR), connect_timeout=5) as conn:
             conn.execute(_SESSION, [role, json.dumps(claims)])
-            return _call_function(conn, call) if call.is_function else _call_table(conn, call)
+            return _call_function(conn, call) if call.is_function else _call_table(conn, call, state.max_rows)
     except NotSupported as error:
         return _error(400, "PGRST100", f"failed to parse the query: {error}")
     except psycopg.OperationalError as error:
@@ -138,11 +137,11 @@ FROM caller
 """
 
 
-def _call_table(conn: psycopg.Connection, call: _Call) -> Response:
+def _call_table(conn: psycopg.Connection, call: _Call, max_rows: int) -> Response:
     query = RestQuery.parse(call.parameters)
     table = sql.Identifier("public", call.name)
     if call.method in ("GET", "HEAD"):
-        return _selected(call, _select(conn, call, query, table))
+        return _selected(call, _select(conn, call, query, table, max_rows))
     statement = {"POST": _insert, "PATCH": _update, "DELETE": _delete}[call.method](call, query, table)
     rows = _run(conn, statement)
     if "return=representation" not in call.prefer:
@@ -157,12 +156,12 @@ def _call_table(conn: psycopg.Connection, call: _Call) -> Response:
     return answer
 
 
-def _select(conn: psycopg.Connection, call: _Call, query: RestQuery, table: sql.Identifier) -> _Rows:
+def _select(conn: psycopg.Connection, call: _Call, query: RestQuery, table: sql.Identifier, max_rows: int) -> _Rows:
     offset, limit = query.offset, query.limit
     if found := _RANGE.match(call.range):
         offset = int(found[1])
         limit = int(found[2]) - offset + 1 if found[2] else None
-    page = min(MAX_ROWS if limit is None else limit, MAX_ROWS)
+    page = min(max_rows if limit is None else limit, max_rows)
     rows = _run(
         conn,
         sql.SQL("SELECT {} FROM {}{}{} LIMIT {} OFFSET {}").format(

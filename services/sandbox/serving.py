@@ -17,6 +17,7 @@ from services.errors import NotUnderstood
 from services.sandbox.keys import write_json
 
 ADDRESS = "127.0.0.1"
+_BACKLOG = 256
 
 
 class Ports:
@@ -73,7 +74,7 @@ def _bind(name: str, wanted: int | None, last: int | None) -> socket.socket:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             one.bind((ADDRESS, port))
-            one.listen(256)
+            one.listen(_BACKLOG)
         except (OSError, OverflowError):
             one.close()
             continue
@@ -90,9 +91,49 @@ class Serving:
     """One ASGI app being served on a socket; close() ends it and the connections it has."""
 
     def __init__(self, app: ASGIApp, listening: socket.socket) -> None:
+        self._app = app
+        self._address = listening.getsockname()
+        self._kept: socket.socket | None = None
+        self._ended: list[asyncio.Task[None]] = []
+        self._begin(listening)
+
+    async def ready(self) -> None:
+        """Wait until it answers, where it does not refuse."""
+        if self._kept is None:
+            await self._server.up.wait()
+
+    def refuse(self) -> None:
+        """Close the listening socket and end every connection. The port stays ours: nobody listens."""
+        if self._kept is not None:
+            return
+        self._server.end_at_once(self._listening)
+        self._ended.append(self._task)
+        self._kept = socket.socket()
+        self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._kept.bind(self._address)
+
+    def listen(self) -> None:
+        """Serve again on the port that was refused."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.listen(_BACKLOG)
+            self._begin(kept)
+
+    def drop(self, client: tuple[str, int]) -> None:
+        """End the connection of this caller, whatever it waits for."""
+        self._server.drop(client)
+
+    async def close(self) -> None:
+        self._server.should_exit = True
+        await asyncio.gather(*self._ended, self._task)
+        if self._kept is not None:
+            self._kept.close()
+
+    def _begin(self, listening: socket.socket) -> None:
+        self._listening = listening
         self._server = _Server(
             uvicorn.Config(
-                app,
+                self._app,
                 loop="asyncio",
                 http="h11",
                 ws="none",
@@ -104,13 +145,35 @@ class Serving:
         )
         self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets=[listening]))
 
-    async def close(self) -> None:
-        self._server.should_exit = True
-        await self._task
-
 
 class _Server(uvicorn.Server):
     """Leaves signals alone: the process belongs to the world, not to one of its servers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if not self.should_exit:
+            await super().startup(sockets)
+        self.up.set()
+
+    def end_at_once(self, listening: socket.socket) -> None:
+        """Stop listening and end every connection before this returns."""
+        self.should_exit = True
+        if self.started:
+            for server in self.servers:
+                server.close()
+        else:
+            listening.close()
+        self.drop(None)
+
+    def drop(self, client: tuple[str, int] | None) -> None:
+        """End the connection of a caller; None = every connection."""
+        for one in list(self.server_state.connections):
+            connection: Any = one
+            if client is None or connection.client == tuple(client):
+                connection.transport.abort()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -181,7 +181,7 @@ class AuthServer:
 
     def _user(self, account: Account) -> dict[str, Any]:
         made = _stamp(self._state.keys.made)
-        user_metadata = {"name": account.name, **self._user_metadata.get(account.id, {})}
+        user_metadata = {**account.user_metadata, **self._user_metadata.get(account.id, {})}
         return {
             "id": account.id,
             "aud": "authenticated",

@@ -1,4 +1,4 @@
-"""What Supabase's gateway does before REST and Auth: it knows two API keys, and says 540 for a paused project."""
+"""What Supabase's gateway does before REST and Auth: it knows its API keys, and says 540 for a paused project."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def refusal(request: Request, state: SupabaseState) -> Response | None:
             },
             status_code=401,
         )
-    if not any(compare_digest(key, known) for known in (state.keys.anon_key, state.keys.service_key)):
+    keys = state.keys
+    accepted = {keys.anon_key, keys.service_key, keys.ops_service_key} - set(state.rejected.values())
+    if not any(compare_digest(key.encode(), known.encode()) for known in accepted):
         return JSONResponse(
             {
                 "message": "Invalid API key",

@@ -21,7 +21,7 @@ def target_values(world: World, control_url: str) -> dict[str, Any]:
     from services.sandbox.railway import PATH
     from services.sandbox.railway_view import Ids
 
-    addresses, keys = world.addresses, world.keys
+    addresses, keys, status_url = world.addresses, world.keys, world.ports.url("status")
     return {
         "name": "sandbox",
         "app": world.twin.app,
@@ -33,7 +33,7 @@ def target_values(world: World, control_url: str) -> dict[str, Any]:
         "deploy_url": world.cluster.dsn(OWNER),
         "supabase_url": addresses.supabase_url,
         "supabase_anon_key": keys.anon_key,
-        "supabase_service_key": keys.service_key,
+        "supabase_service_key": keys.ops_service_key,
         "supabase_management_url": addresses.supabase_url,
         "supabase_access_token": keys.management_token,
         "supabase_project_ref": keys.project_ref,
@@ -41,7 +41,15 @@ def target_values(world: World, control_url: str) -> dict[str, Any]:
         "railway_token": keys.railway_token,
         "railway_service_id": Ids().service,
         "openai_url": addresses.openai_url,
-        "openai_key": keys.openai_key,
+        "openai_key": keys.ops_openai_key,
+        "railway_status_url": f"{status_url}/railway",
+        "supabase_status_url": f"{status_url}/supabase",
+        "openai_status_url": f"{status_url}/openai",
+        "probe_accounts": [
+            {"purpose": one.purpose, "email": one.email, "password": one.password}
+            for one in keys.accounts
+            if one.purpose is not None
+        ],
         "fault_control_url": control_url,
         "quick_sign_in": [
             {"name": one.name, "email": one.email, "password": one.password, "role": one.ops_role}

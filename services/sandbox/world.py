@@ -8,38 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
 
 from services.database.server import THROW_AWAY, Server
-from services.errors import NotUnderstood, OpsError
-from services.sandbox.keys import load_keys, write_json
-from services.sandbox.postgres import OWNER, SANDBOX_OPTIONS, Cluster
+from services.errors import OpsError
+from services.sandbox.keys import load_keys
+from services.sandbox.postgres import AUTHENTICATOR, OWNER, SANDBOX_OPTIONS, Cluster
 from services.sandbox.postgrest import PostgRest, find_postgrest
 from services.sandbox.serving import Ports, Serving
 from services.sandbox.twin_definition import Twin, WorldAddresses
+from services.sandbox.world_faults import WorldFaults
+from services.sandbox.world_memory import Kind, forget, read_memory, recalled, write_memory
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from services.sandbox.fault import Fault
+    from services.sandbox.disturbance import Door
     from services.sandbox.hosting import Hosting
-    from services.sandbox.openai_server import OpenAIState
+    from services.sandbox.openai_state import OpenAIState
+    from services.sandbox.railway import RailwayState
+    from services.sandbox.status_pages import StatusPages
     from services.sandbox.supabase_state import SupabaseState
+    from services.sandbox.variable_overrides import VariableOverrides
+
+__all__ = ["SEED", "Kind", "World", "utc_now"]
 
 log = structlog.get_logger("sandbox")
 
-Kind = Literal["before", "after"]
-
 SEED = 20_261
-SERVED = ("app", "supabase", "openai", "railway", "control")
+BEHIND_DOORS = ("app", "supabase", "openai", "railway", "status")
+SERVED = (*BEHIND_DOORS, "control")
 BOUND = ("database", "rest")
 _LOOK_EVERY_S = 0.5
 
@@ -58,6 +63,9 @@ class World:
     hosting: Hosting
     openai: OpenAIState
     supabase: SupabaseState
+    railway: RailwayState
+    status: StatusPages
+    variables: VariableOverrides
     cluster: Cluster
 
     def __init__(
@@ -78,16 +86,23 @@ class World:
         self.keys = load_keys(home / "keys.json", clock())
         self.changing = asyncio.Lock()
         self.stop_asked = asyncio.Event()
-        self.broken: set[str] = set()
+        self._faults = WorldFaults(self)
+        self.kept: dict[str, Any] = {}
+        self.doors: Mapping[str, Door] = {}
         self.kind: Kind = "before"
         self.database_wanted = False
         self._postgrest_program = find_postgrest(root, environ)
         self.ports = Ports(home / "ports.json", (*SERVED, *BOUND), ports or {})
         self._postgrest: PostgRest | None = None
         self._server: Server | None = None
-        self._serving: list[Serving] = []
+        self._control_serving: Serving | None = None
         self._opening: asyncio.Task[bool] | None = None
         self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def broken(self) -> set[str]:
+        """The ids of what is broken."""
+        return self._faults.broken
 
     @property
     def addresses(self) -> WorldAddresses:
@@ -105,7 +120,7 @@ class World:
 
     async def start(self, kind: Kind | None) -> None:
         """Start every part. kind: a fresh world of that kind; None = go on with what is there, else `before`."""
-        memory = self._memory() if kind is None else None
+        memory = read_memory(self.home, self.twin.app) if kind is None else None
         opening = asyncio.to_thread(self._open_database, memory is None, kind or "before")
         self._opening = asyncio.create_task(opening)
         await asyncio.sleep(0)
@@ -115,14 +130,14 @@ class World:
         self.kind = memory["world"] if memory and kept else kind or "before"
         self._make_parts()
         await self._start_rest()
-        for name, app in self._apps().items():
-            self._serving.append(Serving(app, self.ports.take(name)))
-        if memory and kept and await self._recalled(memory["hosting"]):
-            for fault_id in memory.get("broken", ()):
-                await self.break_fault(fault_id)
+        await self._open_doors()
+        if memory and kept and await recalled(self.hosting, memory["hosting"]):
+            self.kept = memory.get("kept", {})
+            async with self.changing:
+                await self._faults.apply_again(memory.get("broken", ()))
         else:
             await self.hosting.start(self._commits())
-        self._remember()
+        self.keep()
         self._keeper = asyncio.create_task(self._keep())
 
     async def close(self) -> None:
@@ -131,14 +146,18 @@ class World:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
-            self._remember()
+            self.keep()
             self._keeper = None
         if self._opening is not None:
             await asyncio.wait({self._opening})
+        for door in self.doors.values():
+            door.clear()
         if hasattr(self, "hosting"):
             await self.hosting.close()
-        await asyncio.gather(*(one.close() for one in self._serving))
-        self._serving.clear()
+        await asyncio.gather(*(door.close() for door in self.doors.values()))
+        if self._control_serving is not None:
+            await self._control_serving.close()
+            self._control_serving = None
         if hasattr(self, "supabase"):
             await self.supabase.close()
         await self._stop_rest()
@@ -150,35 +169,32 @@ class World:
         """Put everything back: rows and schema, deployments, faults. kind: default the kind it has."""
         async with self.changing:
             self.kind = kind or self.kind
-            self._forget()
+            await self._faults.undo_all()
+            forget(self.home)
             await self.hosting.close()
             await self._stop_rest()
             await asyncio.to_thread(self._open_database, True, self.kind)
             self._reset_parts()
             await self._start_rest()
             await self.hosting.reset(self._commits())
-            self._remember()
+            self.keep()
 
     def faults(self) -> list[dict[str, Any]]:
-        """Every fault there is: {"id", "what", "active"}."""
-        return [{"id": one.id, "what": one.what, "active": one.id in self.broken} for one in self._faults().values()]
+        """Every fault there is: {"id", "what", "group", "active"}."""
+        return self._faults.told()
 
     async def break_fault(self, fault_id: str) -> None:
         """Make a fault and return when its effect is visible. Raises NotUnderstood for an unknown one."""
-        fault = self._fault(fault_id)
+        fault = self._faults.find(fault_id)
         async with self.changing:
-            if fault_id not in self.broken:
-                self.broken.add(fault_id)
-                await fault.apply(self)
+            await self._faults.apply(fault)
 
     async def repair(self, fault_id: str | None = None) -> None:
         """Undo a fault, or all of them, and return when that is visible. What is not broken stays as it is."""
-        wanted = [self._fault(fault_id).id] if fault_id else sorted(self.broken)
+        wanted = [self._faults.find(fault_id)] if fault_id else self._faults.active()
         async with self.changing:
-            for one in wanted:
-                if one in self.broken:
-                    await self._fault(one).undo(self)
-                    self.broken.discard(one)
+            for fault in wanted:
+                await self._faults.undo(fault)
 
     async def stop_database(self) -> None:
         """Take the database away, as a project that has gone down; REST stays and says so."""
@@ -189,8 +205,13 @@ class World:
     async def start_database(self) -> None:
         """Bring the database back, and REST with it: it would wait up to half a minute before it looked again."""
         await asyncio.to_thread(self._open_database, False, self.kind)
+        await self.restart_rest()
+
+    async def restart_rest(self) -> None:
+        """Start REST again with the row cap that it has now; returns when it answers."""
         await self._stop_rest()
-        await self._start_rest()
+        if self.database_wanted:
+            await self._start_rest()
 
     # -- the database and REST ---------------------------------------------------------------------------------
 
@@ -211,6 +232,7 @@ class World:
             self.cluster.prepare()
         self.database_wanted = True
         if not fresh and self.cluster.has_database():
+            self._add_missing_accounts()
             return True
         anchor = self.clock()
         self.cluster.fill(self.twin.seed, anchor, SEED)
@@ -222,6 +244,13 @@ class World:
                     self.twin.usage(conn, anchor, SEED)
         return False
 
+    def _add_missing_accounts(self) -> None:
+        """A home made by an earlier version has fewer of them. The app's own sign-up may be broken: then they wait."""
+        try:
+            self.cluster.add_accounts(self.keys.accounts, self.keys.made)
+        except psycopg.Error as error:
+            log.warning("an account was not added", sqlstate=error.sqlstate)
+
     async def _start_rest(self) -> None:
         if self._postgrest_program is None:
             return
@@ -230,11 +259,13 @@ class World:
         self._postgrest = PostgRest(
             self._postgrest_program,
             port=self.ports.numbers["rest"],
-            database=self.cluster.dsn("authenticator"),
+            database=self.cluster.dsn(AUTHENTICATOR),
             jwt_secret=self.keys.jwt_secret,
             log=self.home / "postgrest.log",
+            max_rows=self.supabase.max_rows,
         )
-        await self._postgrest.start()
+        # A database that does not answer now keeps the schema from being read: REST starts all the same and says so.
+        await self._postgrest.start(schema=await asyncio.to_thread(self.cluster.answers, AUTHENTICATOR))
 
     async def _stop_rest(self) -> None:
         rest, self._postgrest = self._postgrest, None
@@ -252,11 +283,14 @@ class World:
 
     def _make_parts(self) -> None:
         from services.sandbox.hosting import Hosting
-        from services.sandbox.openai_server import OpenAIState
+        from services.sandbox.openai_state import OpenAIState
+        from services.sandbox.railway import RailwayState
+        from services.sandbox.status_pages import StatusPages
         from services.sandbox.supabase_state import SupabaseState
+        from services.sandbox.variable_overrides import VariableOverrides
 
         shutil.rmtree(self.home / "hosting", ignore_errors=True)
-        self.openai = OpenAIState(self.clock, [self.keys.openai_key])
+        self.openai = OpenAIState(self.clock, [self.keys.openai_key, self.keys.ops_openai_key])
         self.supabase = SupabaseState(
             keys=self.keys,
             url=self.ports.url("supabase"),
@@ -265,19 +299,39 @@ class World:
             now=self.clock,
         )
         self.hosting = Hosting(self.twin.builds, self.twin.variables(self.addresses), self.home / "hosting", self.clock)
+        self.variables = VariableOverrides(self.hosting, self.twin)
+        self.railway = RailwayState.new(self.clock)
+        self.status = StatusPages(self.clock)
 
     def _reset_parts(self) -> None:
         """Mend what a fault has bent in the parts that keep no process."""
-        from services.sandbox.openai_server import OpenAIState
+        for door in self.doors.values():
+            door.clear()
+        self.openai.clear()
+        self.supabase.mend()
+        self.railway.clear()
+        self.status.clear()
+        self.variables.clear()
+        self.kept.clear()
+        self._faults.broken.clear()
 
-        fresh = OpenAIState(self.clock, [self.keys.openai_key])
-        vars(self.openai).update(vars(fresh))
-        self.supabase.paused = False
-        self.broken.clear()
+    async def _open_doors(self) -> None:
+        """Serve every part behind its door, and the control without one."""
+        from services.sandbox.disturbance import Door
 
-    def _apps(self) -> dict[str, Any]:
+        self.doors = {
+            name: Door(app, noticed=self.hosting.edge.note if name == "app" else None)
+            for name, app in self._apps().items()
+        }
+        for name, door in self.doors.items():
+            door.open(self.ports.take(name))
+        self._control_serving = Serving(self._control(self), self.ports.take("control"))
+        await asyncio.gather(*(door.ready() for door in self.doors.values()))
+
+    def _apps(self) -> dict[str, ASGIApp]:
         from services.sandbox.openai_server import openai_app
         from services.sandbox.railway import railway_app
+        from services.sandbox.status_pages import status_app
         from services.sandbox.supabase import supabase_app
 
         return {
@@ -289,8 +343,9 @@ class World:
                 self.keys.railway_token,
                 service=self.twin.app,
                 domain=self.ports.url("app").removeprefix("http://"),
+                state=self.railway,
             ),
-            "control": self._control(self),
+            "status": status_app(self.status),
         }
 
     def _rest_url(self) -> str | None:
@@ -302,39 +357,9 @@ class World:
 
     # -- what survives a restart -------------------------------------------------------------------------------
 
-    def _memory(self) -> dict[str, Any] | None:
-        try:
-            memory = json.loads((self.home / "state.json").read_bytes())
-        except (OSError, ValueError):
-            return None
-        good = isinstance(memory, dict) and memory.get("app") == self.twin.app and "hosting" in memory
-        return memory if good and memory.get("world") in ("before", "after") else None
-
-    async def _recalled(self, memory: Mapping[str, Any]) -> bool:
-        """Bring the deployments back; False where the memory does not fit these builds any more."""
-        from services.sandbox.hosting_memory import recall
-
-        try:
-            await recall(self.hosting, memory)
-        except (KeyError, TypeError, ValueError):
-            await self.hosting.close()
-            self.hosting.deployments.clear()
-            return False
-        return True
-
-    def _remember(self) -> None:
-        from services.sandbox.hosting_memory import remember
-
-        memory = {
-            "app": self.twin.app,
-            "world": self.kind,
-            "broken": sorted(self.broken),
-            "hosting": remember(self.hosting),
-        }
-        write_json(self.home / "state.json", memory)
-
-    def _forget(self) -> None:
-        (self.home / "state.json").unlink(missing_ok=True)
+    def keep(self) -> None:
+        """Write down what has to survive a restart: deployments, what is broken, what faults have to know."""
+        write_memory(self)
 
     async def _keep(self) -> None:
         """Note changes of the platform, and start again what has died though nobody took it away."""
@@ -343,7 +368,7 @@ class World:
             await asyncio.sleep(_LOOK_EVERY_S)
             async with self.changing:
                 if (seen := self._platform()) != known:
-                    self._remember()
+                    self.keep()
                     known = seen
                 try:
                     await self._raise_the_dead()
@@ -362,19 +387,3 @@ class World:
             log.warning("PostgREST has died and is started again")
             await self._stop_rest()
             await self._start_rest()
-
-    def _faults(self) -> Mapping[str, Fault]:
-        from services.sandbox.faults import faults_of
-
-        return faults_of(self.twin)
-
-    def _fault(self, fault_id: str) -> Fault:
-        faults = self._faults()
-        if fault_id not in faults:
-            raise NotUnderstood(
-                f"There is no fault called '{fault_id}'.",
-                "Nothing was broken or repaired.",
-                f"Known faults: {', '.join(faults)}.",
-                place="fault",
-            )
-        return faults[fault_id]

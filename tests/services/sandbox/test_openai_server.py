@@ -10,7 +10,8 @@ import httpx
 import openai
 import pytest
 
-from services.sandbox.openai_server import OpenAIState, openai_app, reply, tokens
+from services.sandbox.openai_server import openai_app, reply, tokens
+from services.sandbox.openai_state import OpenAIState, Restriction
 from tests.services.sandbox.loop_thread import LoopThread
 
 KEY = "sk-proj-" + "k" * 40
@@ -140,14 +141,14 @@ def test_a_wrong_key_is_401_and_is_not_echoed(server: Server) -> None:
 
 
 def test_a_revoked_key_is_401_until_it_is_accepted_again(server: Server) -> None:
-    server.state.keys_revoked = True
+    server.state.add("test", Restriction(revoked=True))
     assert server.get("models").json()["error"]["code"] == "invalid_api_key"
-    server.state.keys_revoked = False
+    server.state.remove("test")
     assert server.get("models").status_code == 200
 
 
 def test_without_quota_the_sdk_sees_a_rate_limit_error_that_names_billing(server: Server) -> None:
-    server.state.has_quota = False
+    server.state.add("test", Restriction(billing="insufficient_quota"))
     with pytest.raises(openai.RateLimitError) as caught:
         server.sdk.chat.completions.create(model="gpt-6-luna", messages=[{"role": "user", "content": "hello"}])
     assert (caught.value.code, caught.value.type) == ("insufficient_quota", "insufficient_quota")

@@ -15,7 +15,7 @@ from graphql import parse
 from graphql.language import OperationDefinitionNode
 
 from services.sandbox.hosting import AT_ONCE, Hosting
-from services.sandbox.railway import PATH, railway_app, railway_schema
+from services.sandbox.railway import PATH, RailwayState, railway_app, railway_schema
 from services.sandbox.railway_view import Ids
 from services.sandbox.twin_definition import Build
 from tests.services.sandbox.loop_thread import LoopThread
@@ -39,7 +39,8 @@ class Railway:
         self.hosting = Hosting(builds, {"WORD": SECRET}, home, lambda: datetime.now(UTC), pace=AT_ONCE)
         self.hosting.images.forget(NEW, "greeting")
         self.app = httpx.Client(base_url=thread.serve(self.hosting.edge_app), trust_env=False)
-        self.api = thread.serve(railway_app(self.hosting, TOKEN, hourly_limit=1000, domain="app.example"))
+        self.state = RailwayState.new(self.hosting.clock, 1000)
+        self.api = thread.serve(railway_app(self.hosting, TOKEN, state=self.state, domain="app.example"))
         self.http = httpx.Client(base_url=self.api, headers={"Project-Access-Token": TOKEN}, trust_env=False)
         thread.run(self.hosting.start([OLD, NEW]))
 
@@ -269,12 +270,8 @@ def test_every_answer_tells_what_is_left_of_the_hour(shared: Railway) -> None:
 
 def test_beyond_the_hourly_limit_it_answers_429_with_a_time_to_wait(shared: Railway) -> None:
     moments = [datetime(2026, 3, 1, 12, 59, 30, tzinfo=UTC)]
-    shared_clock = shared.hosting.clock
-    shared.hosting.clock = lambda: moments[0]
-    try:
-        url = shared.thread.serve(railway_app(shared.hosting, TOKEN, hourly_limit=1)) + PATH
-    finally:
-        shared.hosting.clock = shared_clock
+    state = RailwayState.new(lambda: moments[0], 1)
+    url = shared.thread.serve(railway_app(shared.hosting, TOKEN, state=state)) + PATH
     body, headers = {"query": DOCUMENTS["PlatformStatus"]}, {"Project-Access-Token": TOKEN}
     assert httpx.post(url, json=body, headers=headers).status_code == 200
     refused = httpx.post(url, json=body, headers=headers)

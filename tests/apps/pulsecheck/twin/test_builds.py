@@ -19,6 +19,7 @@ from apps.pulsecheck.twin.answers import analysis, real_pulse
 from apps.pulsecheck.twin.metrics import health_score
 from apps.pulsecheck.twin.usage import AiCall, tier_of
 from services.sandbox.images import PROJECT, package_source
+from services.sandbox.openai_state import Restriction
 from tests.services.sandbox.twin_world import ADMIN, HAPPY, JOURNAL, TIRED, TwinWorld
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -72,11 +73,11 @@ def test_every_call_is_logged_with_the_cost_of_its_tokens(beta: TwinWorld) -> No
 
 
 def test_a_failed_call_is_logged_as_one_and_answered_with_200(beta: TwinWorld) -> None:
-    beta.world.openai.keys_revoked = True
+    beta.world.openai.add("test", Restriction(revoked=True))
     try:
         first, second = beta.pulse(TIRED), beta.pulse(HAPPY)
     finally:
-        beta.world.openai.keys_revoked = False
+        beta.world.openai.remove("test")
     assert first == second
     assert beta.sql("select distinct success, total_tokens, error_message like '%%401%%' from ai_usage_logs") == [
         (False, 0, True)
@@ -86,9 +87,9 @@ def test_a_failed_call_is_logged_as_one_and_answered_with_200(beta: TwinWorld) -
 def test_a_canned_answer_is_not_kept_once_the_ai_is_back(beta: TwinWorld) -> None:
     entry = beta.entry()
     path = f"{JOURNAL}/entries/{entry['id']}/pulse"
-    beta.world.openai.keys_revoked = True
+    beta.world.openai.add("test", Restriction(revoked=True))
     canned = beta.app.get(path).json()
-    beta.world.openai.keys_revoked = False
+    beta.world.openai.remove("test")
     assert beta.app.get(path).json() != canned
 
 

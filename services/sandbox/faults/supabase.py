@@ -1,0 +1,154 @@
+"""Faults of Supabase: the project, its keys, its Data API and Auth, and the Management API."""
+
+from __future__ import annotations
+
+from services.sandbox.disturbance import Cut, Disturbance, Effect, Hang, Reply
+from services.sandbox.fault import Fault, FaultyWorld
+from services.sandbox.faults.made_of import in_door
+from services.sandbox.postgrest import MAX_ROWS
+
+GROUP = "Supabase"
+REST = "/rest/v1"
+AUTH = "/auth/v1"
+MANAGEMENT = "/v1/projects"
+FEW_ROWS = 3
+
+
+def _door(fault_id: str, what: str, effect: Effect, path: str) -> Fault:
+    return in_door("supabase", GROUP, fault_id, what, Disturbance(effect, paths=(path,)))
+
+
+async def _pause(world: FaultyWorld) -> None:
+    world.supabase.paused = True
+
+
+async def _wake(world: FaultyWorld) -> None:
+    world.supabase.paused = False
+
+
+def _rejected(fault_id: str, what: str, *which: str) -> Fault:
+    """Service keys that the gateway no longer takes. which: the names of the keys in `Keys`."""
+
+    async def apply(world: FaultyWorld) -> None:
+        for name in which:
+            world.supabase.rejected[f"{fault_id}/{name}"] = getattr(world.keys, name)
+
+    async def undo(world: FaultyWorld) -> None:
+        for name in which:
+            world.supabase.rejected.pop(f"{fault_id}/{name}", None)
+
+    return Fault(fault_id, what, apply, undo, GROUP)
+
+
+async def _cap_rows(world: FaultyWorld) -> None:
+    if world.supabase.max_rows != FEW_ROWS:
+        world.supabase.max_rows = FEW_ROWS
+        await world.restart_rest()
+
+
+async def _uncap_rows(world: FaultyWorld) -> None:
+    if world.supabase.max_rows == FEW_ROWS:
+        world.supabase.max_rows = MAX_ROWS
+        await world.restart_rest()
+
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "supabase-paused",
+        "The Supabase project is paused: REST and Auth answer 540, the Management API says INACTIVE.",
+        _pause,
+        _wake,
+        GROUP,
+    ),
+    _rejected(
+        "supabase-key-rejected",
+        "Supabase no longer takes the service keys, the app's nor ours: REST answers 401.",
+        "service_key",
+        "ops_service_key",
+    ),
+    _rejected(
+        "supabase-app-key-rejected",
+        "Supabase no longer takes the app's service key (401); ours is good.",
+        "service_key",
+    ),
+    _rejected(
+        "supabase-our-key-rejected",
+        "Supabase no longer takes our service key (401); the app's is good.",
+        "ops_service_key",
+    ),
+    _door("supabase-rest-timeout", "Supabase's REST accepts calls and never answers them.", Hang(), REST),
+    _door(
+        "supabase-rest-error",
+        "Supabase's REST answers 503: it cannot read the schema.",
+        Reply.json(
+            503,
+            {
+                "code": "PGRST002",
+                "details": None,
+                "hint": None,
+                "message": "Could not query the database for the schema cache. Retrying.",
+            },
+            retry_after="5",
+        ),
+        REST,
+    ),
+    _door("supabase-rest-web-page", "Supabase's REST answers with a web page and the status 200.", Reply.page(), REST),
+    _door("supabase-rest-broken-json", "The JSON of Supabase's REST ends in the middle.", Cut(), REST),
+    _door(
+        "supabase-rest-rate-limited",
+        "Supabase's REST answers every call with 429.",
+        Reply.json(429, {"message": "API rate limit exceeded"}, retry_after="30"),
+        REST,
+    ),
+    _door(
+        "supabase-auth-down",
+        "Supabase Auth answers 503: nobody can sign in.",
+        Reply.json(503, {"message": "name resolution failed"}),
+        AUTH,
+    ),
+    Fault(
+        "row-cap",
+        f"Supabase's REST cuts every answer at {FEW_ROWS} rows, and says so only in a header.",
+        _cap_rows,
+        _uncap_rows,
+        GROUP,
+    ),
+    _door(
+        "management-token-rejected",
+        "The Management API no longer takes our access token: it answers 401.",
+        Reply.json(401, {"message": "Unauthorized"}),
+        MANAGEMENT,
+    ),
+    _door(
+        "management-forbidden",
+        "Our access token lacks the permissions for the project: the Management API answers 403 and names them.",
+        Reply.json(
+            403,
+            {
+                "message": "Your access token does not have the permissions for this.",
+                "missing_permissions": ["project_admin_read", "backups_read", "advisors_read", "analytics_logs_read"],
+            },
+        ),
+        MANAGEMENT,
+    ),
+    _door("management-timeout", "The Management API accepts calls and never answers them.", Hang(), MANAGEMENT),
+    _door(
+        "management-rate-limited",
+        "The Management API answers every call with 429 for the rest of the minute.",
+        Reply.json(
+            429,
+            {"message": "ThrottlerException: Too Many Requests"},
+            retry_after="40",
+            x_ratelimit_limit="120",
+            x_ratelimit_remaining="0",
+            x_ratelimit_reset="40",
+        ),
+        MANAGEMENT,
+    ),
+    _door(
+        "management-web-page",
+        "The Management API answers with a web page and the status 200.",
+        Reply.page(),
+        MANAGEMENT,
+    ),
+)
