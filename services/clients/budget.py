@@ -76,8 +76,15 @@ class Allowance:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that Retry-After asks for: a number, or a date compared with the answer's own Date; None for neither."""
+    """Seconds that an answer asks us to wait; None where it does not say.
+
+    Retry-After is a number, or a date to be compared with the answer's own Date. Where it is missing and no call is
+    left, X-RateLimit-Reset counts, if it can only be a number of seconds and not a point in time.
+    """
     text = headers.get("retry-after", "").strip()
+    if not text and headers.get("x-ratelimit-remaining", "").strip() == "0":
+        reset = _number(headers.get("x-ratelimit-reset"))
+        text = str(reset) if reset is not None and reset <= LONGEST_WAIT_S else ""
     try:
         seconds = float(text)
     except ValueError:
