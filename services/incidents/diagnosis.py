@@ -11,6 +11,9 @@ from services.incidents.causes import Cause, Causes, Sign
 from services.verdict import Evidence, Verdict
 
 DID_NOT_ANSWER = ("Unavailable", "Refused")
+FAILED, UNSEEN = 4, 1  # what failed is worth as much explaining as four things that could not be seen
+PATIENCE = 2.0  # unknown, where more than twice as much is left open as is accounted for
+MOST_SHOWN = 12  # beyond this burden, accounting for more makes no cause likelier
 Seen = Mapping[str, Evidence]
 
 
@@ -32,8 +35,8 @@ class Confidence(StrEnum):
 class Ranked:
     """A cause as the evidence leaves it. `for_` and `against` are sentences of the evidence.
 
-    explains: the symptoms (check ids) that it accounts for; consequence_of: the likelier cause of which it may be
-    a mere consequence.
+    explains: the symptoms (check ids) that it accounts for, burden: how much that is;
+    consequence_of: the likelier cause of which it may be a mere consequence.
     """
 
     cause: Cause
@@ -41,6 +44,7 @@ class Ranked:
     for_: tuple[str, ...]
     against: tuple[str, ...]
     explains: frozenset[str] = frozenset()
+    burden: int = 0
     consequence_of: str | None = None
     next_check: str | None = None
 
@@ -90,8 +94,8 @@ class Diagnosis:
 def diagnose(evidence: Seen, catalogue: Causes, costs: Mapping[str, float] | None = None) -> Diagnosis:
     """The diagnosis, a function of the evidence alone.
 
-    "healthy": every vital check passed and nothing is wrong; "explained": causes are named that account for at least
-    half of what is wrong; else "unknown", whatever is named beside.
+    "healthy": every vital check passed and nothing is wrong; "explained": the causes that are named account for so
+    much of what is wrong that the rest may be chance; else "unknown", whatever is named beside.
     evidence: by check id; costs: what a run of a check costs, in any unit, for the choice of the next one.
     """
     ill = tuple(check for check in catalogue.symptoms if check in evidence and is_symptom(evidence[check]))
@@ -104,9 +108,10 @@ def diagnose(evidence: Seen, catalogue: Causes, costs: Mapping[str, float] | Non
         return Diagnosis(State.HEALTHY if known else State.UNKNOWN, (), causes, ())
     accounted = frozenset[str]().union(*(one.explains for one in ranked))
     open_ones = tuple(check for check in ill if check not in accounted)
+    too_much = _burden(open_ones, evidence) > PATIENCE * _burden(accounted, evidence)
     because = _ruled_out(catalogue.causes, {one.cause.id for one in ranked}, evidence)
     return Diagnosis(
-        State.UNKNOWN if _burden(open_ones, evidence) > _burden(accounted, evidence) else State.EXPLAINED,
+        State.UNKNOWN if too_much else State.EXPLAINED,
         _sentences(ill, evidence),
         causes,
         tuple(because),
@@ -123,8 +128,8 @@ def is_symptom(evidence: Evidence) -> bool:
 
 
 def _burden(checks: Iterable[str], evidence: Seen) -> int:
-    """How much there is to explain: what failed weighs twice what could not be seen."""
-    return sum(2 if evidence[check].verdict is Verdict.FAIL else 1 for check in checks)
+    """How much there is to explain."""
+    return sum(FAILED if evidence[check].verdict is Verdict.FAIL else UNSEEN for check in checks)
 
 
 def _sentences(checks: Iterable[str], evidence: Seen) -> tuple[str, ...]:
@@ -143,7 +148,7 @@ def _weigh(cause: Cause, evidence: Seen, ill: Sequence[str]) -> Ranked:
     weight = sum(sign.weight for sign, _ in speaking) - sum(sign.weight for sign, _ in objecting)
     seen_in = {one.check_id for _, shown in speaking for one in shown}
     explains = frozenset(ill) & (seen_in | set(cause.explains))
-    return Ranked(cause, weight, _told(speaking), _told(objecting), explains)
+    return Ranked(cause, weight, _told(speaking), _told(objecting), explains, _burden(explains, evidence))
 
 
 def _shown(signs: Iterable[Sign], evidence: Seen) -> list[tuple[Sign, tuple[Evidence, ...]]]:
@@ -154,7 +159,8 @@ def _told(shown: Iterable[tuple[Sign, tuple[Evidence, ...]]]) -> tuple[str, ...]
     """One sentence for each sign: its own, or that of the first check that shows it, with how many others do."""
     told = []
     for sign, seen in shown:
-        more = f" (and {len(seen) - 1} more checks)" if len(seen) > 1 else ""
+        others = len(seen) - 1
+        more = f" (and {others} more {'check' if others == 1 else 'checks'})" if others else ""
         told.append(sign.says or f"{seen[0].check_id}: {seen[0].summary}{more}")
     return tuple(dict.fromkeys(told))
 
@@ -179,18 +185,18 @@ def _why_not(cause: Cause, evidence: Seen) -> str | None:
 
 
 def _in_order(named: Mapping[str, Ranked]) -> list[Ranked]:
-    """Notices last, before them the baseline, before it consequences of a likely cause; then by weight, by what it
-    accounts for, and by name."""
+    """Notices last, before them the baseline, before it consequences of a likely cause; then by weight together with
+    what it accounts for, and by name."""
     roots: dict[str, str] = {}
     for one in named.values():
         if one.confidence is not Confidence.POSSIBLE:
             roots |= {other: one.cause.id for other in one.cause.instead_of if other != one.cause.id}
     placed = [replace(one, consequence_of=roots.get(name)) for name, one in named.items()]
 
-    def key(one: Ranked) -> tuple[bool, bool, bool, int, int, str]:
+    def key(one: Ranked) -> tuple[bool, bool, bool, float, str]:
         cause = one.cause
-        is_effect = one.consequence_of is not None
-        return cause.notice, cause.baseline, is_effect, -one.weight, -len(one.explains), cause.id
+        likely = one.weight + min(one.burden, MOST_SHOWN) / FAILED
+        return cause.notice, cause.baseline, one.consequence_of is not None, -likely, cause.id
 
     return sorted(placed, key=key)
 

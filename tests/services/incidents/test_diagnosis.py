@@ -1,4 +1,4 @@
-"""Diagnosis as a function of evidence: made-up causes for the rules, the app's own causes for a table of cases."""
+"""Diagnosis as a function of evidence: the rules, on made-up causes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.app_definition import load_app
 from services.errors import NotUnderstood
-from services.incidents.causes import Cause, Causes, Sign, causes_of, load_causes
+from services.incidents.causes import Cause, Causes, Sign, load_causes
 from services.incidents.diagnosis import Confidence, State, diagnose
 from services.verdict import Evidence, Verdict
 
@@ -30,7 +29,7 @@ def of(*seen: Evidence) -> Mapping[str, Evidence]:
 
 def sign(check: str, weight: int = 3, **conditions: Any) -> Sign:
     given: dict[str, Any] = {"verdict": (FAIL,), "decides": True, **conditions}
-    return Sign(check=check, weight=weight, **given)
+    return Sign(check=(check,), weight=weight, **given)
 
 
 def cause(name: str, *signs: Sign, **options: Any) -> Cause:
@@ -128,14 +127,14 @@ def test_the_next_check_is_the_cheapest_that_separates_the_first_two() -> None:
     ],
 )
 def test_conditions_on_facts(conditions: dict[str, Any], facts: dict[str, Any], seen: bool) -> None:
-    assert Sign(check="a", **conditions).fits(evidence("a", FAIL, **facts)) is seen
+    assert Sign(check=("a",), **conditions).fits(evidence("a", FAIL, **facts)) is seen
 
 
 def test_a_sign_without_a_condition_is_malformed() -> None:
     with pytest.raises(ValidationError):
-        Sign(check="a")
+        Sign(check=("a",))
     with pytest.raises(ValidationError):
-        Sign(check="a", equals=1)
+        Sign(check=("a",), equals=1)
 
 
 def test_malformed_causes_are_told_with_their_file(tmp_path: Path) -> None:
@@ -146,91 +145,83 @@ def test_malformed_causes_are_told_with_their_file(tmp_path: Path) -> None:
     assert raised.value.place == "causes.yaml"
 
 
-LOADED = evidence("route-inventory", PASS, build="beta", missing=[], broken=[])
-OLD_SERVES = evidence("route-inventory", FAIL, build="old", missing=["/x"], broken=[])
-ANSWERS = evidence("api-answers", PASS)
-CANNED = {"statuses": [200, 200], "log_rows": 2}
-
-
-@pytest.mark.parametrize(
-    ("first", "seen"),
-    [
-        (
-            "openai-no-quota",
-            [LOADED, evidence("ai-quality", FAIL, **CANNED, logged_errors=["insufficient_quota"])],
-        ),
-        (
-            # Ours is good, theirs is not: the app's own words decide.
-            "openai-bad-key",
-            [
-                LOADED,
-                evidence("ai-quality", FAIL, **CANNED, logged_errors=["AuthenticationError: 401"]),
-                evidence("openai-key", PASS),
-            ],
-        ),
-        (
-            "openai-model-retired",
-            [LOADED, evidence("ai-quality", FAIL, **CANNED, logged_errors=[]), evidence("openai-model", FAIL)],
-        ),
-        (
-            "ai-code-bug",
-            [
-                LOADED,
-                evidence("ai-quality", FAIL, log_rows=0, logged_errors=[]),
-                evidence("openai-key", PASS),
-                evidence("openai-model", PASS),
-            ],
-        ),
-        (
-            "missing-dependency",
-            [
-                OLD_SERVES,
-                evidence("deployment-state", FAIL),
-                evidence("startup-logs", FAIL, error={"name": "ModuleNotFoundError", "said": "No module"}),
-            ],
-        ),
-        (
-            "release-not-deployed",
-            [
-                OLD_SERVES,
-                evidence("deployment-state", FAIL),
-                evidence("startup-logs", FAIL, error={"name": "RestError", "said": "ai_usage_logs does not exist"}),
-            ],
-        ),
-        ("new-build-does-not-start", [OLD_SERVES, evidence("deployment-state", FAIL)]),
-        ("rls-blocks-backend", [LOADED, evidence("admin-numbers", FAIL, all_zero=True, compared={"n": 1})]),
-        ("admin-numbers-wrong", [LOADED, evidence("admin-numbers", FAIL, compared={"n": 1})]),
-        ("feedback-not-stored", [LOADED, evidence("feedback-stored", FAIL, status=200, stored=0)]),
-        ("usage-writer-broken", [LOADED, evidence("analytics-arrive", FAIL, log_rows=0), evidence("ai-quality", PASS)]),
-        ("database-down", [LOADED, evidence("database-direct", UNKNOWN, error="Unavailable"),
-                           evidence("supabase-project", FAIL, status="ACTIVE_UNHEALTHY")]),
-        ("database-access-of-ours", [LOADED, evidence("database-direct", UNKNOWN, error="Refused")]),
-        ("supabase-paused", [LOADED, evidence("supabase-project", FAIL, status="INACTIVE"),
-                             evidence("database-direct", UNKNOWN, error="Unavailable")]),
-        ("schema-mismatch", [LOADED, evidence("schema-compatible", FAIL)]),
-        ("variable-missing", [OLD_SERVES, evidence("env-names", FAIL, missing=["SECRET_KEY"])]),
-        ("router-missing", [evidence("route-inventory", FAIL, build=None, missing=["/x"], broken=[])]),
-        ("railway-token-rejected", [LOADED, evidence("deployment-state", UNKNOWN, kind="unauthorised")]),
-        ("railway-unreachable", [LOADED, evidence("deployment-state", UNKNOWN, kind="timeout")]),
-        ("supabase-key-rejected", [LOADED, evidence("database-rest", FAIL, kind="unauthorised")]),
-        ("openai-unreachable", [LOADED, evidence("openai-key", UNKNOWN, kind="unreachable")]),
-    ],
-)  # fmt: skip
-def test_the_apps_causes_name_the_true_one_first(first: str, seen: list[Evidence]) -> None:
-    found = diagnose(of(ANSWERS, *seen), causes_of(load_app("pulsecheck")))
+def test_what_a_cause_accounts_for_is_told_and_what_nothing_explains_is_listed() -> None:
+    seen = of(evidence("a", FAIL), evidence("b", FAIL), evidence("c", FAIL))
+    found = diagnose(seen, made_of(cause("x", sign("a"), explains=("b",))))
     assert found.state is State.EXPLAINED
-    assert found.causes[0].cause.id == first
+    assert found.causes[0].explains == {"a", "b"}
+    assert found.not_explained == ("c: c is fail.",)
 
 
-@pytest.mark.parametrize(("first", "kind"), [("api-timeout", "timeout"), ("app-unreachable", "unreachable")])
-def test_an_app_that_does_not_answer_is_named_by_how_it_does_not(first: str, kind: str) -> None:
-    silent = [evidence(check, UNKNOWN, kind=kind) for check in ("api-answers", "route-inventory", "docs-served")]
-    assert diagnose(of(*silent), causes_of(load_app("pulsecheck"))).causes[0].cause.id == first
+def test_where_too_much_is_left_open_the_state_is_unknown_whatever_is_named() -> None:
+    symptoms = tuple("abcdef")
+    found = diagnose(
+        of(*(evidence(name, FAIL) for name in symptoms)), made_of(cause("x", sign("a")), symptoms=symptoms)
+    )
+    assert found.state is State.UNKNOWN
+    assert [one.cause.id for one in found.causes] == ["x"]
 
 
-def test_a_symptom_outside_the_catalogue_is_unknown() -> None:
-    wrong = evidence("stats-answer", FAIL, compared={"total_entries": {}})
-    seen = of(ANSWERS, LOADED, wrong, evidence("startup-logs", PASS, error=None))
-    found = diagnose(seen, causes_of(load_app("pulsecheck")))
-    assert (found.state, found.causes) == (State.UNKNOWN, ())
-    assert "release-not-deployed" in found.ruled_out
+def test_what_could_not_be_seen_outweighs_nothing_that_failed() -> None:
+    unseen = [evidence(name, UNKNOWN, kind="timeout") for name in ("b", "c")]
+    assert diagnose(of(evidence("a", FAIL), *unseen), made_of(cause("x", sign("a")))).state is State.EXPLAINED
+
+
+def test_what_excludes_a_cause_rules_it_out_and_says_with_which_evidence() -> None:
+    excluded = cause("x", sign("a", 9), against=(sign("b", 1, decides=False, excludes=True, verdict=(PASS,)),))
+    found = diagnose(of(evidence("a", FAIL), evidence("b", PASS)), made_of(excluded))
+    assert (found.causes, found.state) == ((), State.UNKNOWN)
+    assert found.ruled_out_because == {"x": "b: b is pass."}
+
+
+def test_a_sign_may_need_another_one_or_be_spoilt_by_it() -> None:
+    together = sign("a", also=(Sign(check=("b",), verdict=(PASS,)),), unless=(Sign(check=("c",), verdict=(FAIL,)),))
+    known = made_of(cause("x", together))
+    assert diagnose(of(evidence("a", FAIL)), known).causes == ()
+    assert len(diagnose(of(evidence("a", FAIL), evidence("b", PASS)), known).causes) == 1
+    assert diagnose(of(evidence("a", FAIL), evidence("b", PASS), evidence("c", FAIL)), known).causes == ()
+
+
+def test_a_sign_of_several_checks_is_seen_where_enough_of_them_show_it() -> None:
+    two_of = Sign(check=("a", "b", "c"), of=2, verdict=(FAIL,), weight=3, decides=True)
+    known = made_of(cause("x", two_of))
+    assert diagnose(of(evidence("a", FAIL)), known).causes == ()
+    found = diagnose(of(evidence("a", FAIL), evidence("c", FAIL)), known)
+    assert found.causes[0].for_ == ("a: a is fail. (and 1 more check)",)
+
+
+def test_a_notice_is_told_of_an_app_that_is_healthy_and_last_of_one_that_is_not() -> None:
+    notice = cause("soon", sign("b", 9, verdict=(PASS,)), notice=True)
+    known = made_of(cause("x", sign("c")), notice)
+    well = diagnose(of(evidence("a", PASS), evidence("b", PASS)), known)
+    assert (well.state, [one.cause.id for one in well.causes]) == (State.HEALTHY, ["soon"])
+    ill = diagnose(of(evidence("b", PASS), evidence("c", FAIL)), known)
+    assert [one.cause.id for one in ill.causes] == ["x", "soon"]
+
+
+def test_a_cause_that_accounts_for_more_comes_before_one_of_equal_weight() -> None:
+    narrow, broad = cause("narrow", sign("a")), cause("wide", sign("a"), explains=("b", "c"))
+    seen = of(*(evidence(name, FAIL) for name in "abc"))
+    assert [one.cause.id for one in diagnose(seen, made_of(narrow, broad)).causes] == ["wide", "narrow"]
+
+
+def test_two_causes_of_one_name_are_malformed() -> None:
+    with pytest.raises(ValidationError, match="two causes are called x"):
+        made_of(cause("x", sign("a")), cause("x", sign("b")))
+
+
+def test_a_folder_of_causes_is_put_together_and_groups_stand_for_their_checks(tmp_path: Path) -> None:
+    (tmp_path / "0.yaml").write_text("groups: {door: [a, b], all: ['@door', c]}\nsymptoms: ['@all']\nvital: [a]\n")
+    (tmp_path / "1.yaml").write_text(
+        "causes: [{id: x, title: X, playbook: p, signs: [{check: ['@all'], verdict: [fail], decides: true}]}]\n"
+    )
+    found = load_causes(tmp_path)
+    assert found.symptoms == ("a", "b", "c")
+    assert found.causes[0].signs[0].check == ("a", "b", "c")
+
+
+def test_a_group_that_nobody_has_named_is_told_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "0.yaml").write_text("symptoms: ['@nothing']\n")
+    with pytest.raises(NotUnderstood, match="@nothing") as raised:
+        load_causes(tmp_path)
+    assert str(raised.value.place).endswith("0.yaml")
