@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +13,8 @@ from uuid import uuid4
 
 from services.sandbox.hosted_process import HostedProcess
 from services.sandbox.twin_definition import Build
+
+DEFECTS_VARIABLE = "BUILD_DEFECTS"
 
 
 class Status(StrEnum):
@@ -51,11 +54,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A build's result: a folder with the packages that were installed, by name and version."""
+    """A build's result: a folder with the packages that were installed, by name and version.
+
+    defects: what is wrong with the code in it, by name; the running build reads them from its environment
+    """
 
     id: str
     folder: Path
     packages: Mapping[str, str]
+    defects: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +71,8 @@ class Deployment:
 
     number:    1, 2, ... in order of creation
     variables: what its process was or will be started with
+    restarts:  how often the platform has started its process again after it had failed
+    restarting: it has failed, and is about to be started again
     settled:   set while the state is final
     """
 
@@ -83,9 +92,26 @@ class Deployment:
     port: int | None = None
     was_healthy: bool = False
     stopped: bool = False
+    restarts: int = 0
+    restarting: bool = False
     id: str = field(default_factory=lambda: str(uuid4()))
     instance_id: str = field(default_factory=lambda: str(uuid4()))
     settled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its process is started with: its variables, and what platform and image add to them."""
+        assert self.image is not None
+        baked = {DEFECTS_VARIABLE: ",".join(self.image.defects)} if self.image.defects else {}
+        return {
+            **self.variables,
+            **baked,
+            "PORT": str(self.port),
+            "PYTHONPATH": str(self.image.folder),
+            "PYTHONUNBUFFERED": "1",
+            "RAILWAY_DEPLOYMENT_ID": self.id,
+            "RAILWAY_GIT_COMMIT_SHA": self.build.commit,
+        }
 
     @property
     def can_redeploy(self) -> bool:
@@ -95,6 +121,19 @@ class Deployment:
     def can_roll_back(self) -> bool:
         """Its image is kept, it was healthy once, and it does not serve now."""
         return self.image is not None and self.was_healthy and self.status in {Status.REMOVED, Status.CRASHED}
+
+    @contextmanager
+    def step(self, name: str, clock: Callable[[], datetime]) -> Iterator[Step]:
+        """One more step, which ends with the block, with its error where it raises."""
+        begun = Step(name, clock())
+        self.steps.append(begun)
+        try:
+            yield begun
+        except BaseException as error:
+            begun.error = str(error) or type(error).__name__
+            raise
+        finally:
+            begun.completed = clock()
 
     def move(self, status: Status, now: datetime) -> None:
         self.status = status

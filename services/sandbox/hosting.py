@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
-import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import httpx
-
-from services.sandbox.deployment import FINAL, Deployment, LogLine, Status, Step
+from services.sandbox.deployment import FINAL, Deployment, LogLine, Status
 from services.sandbox.edge import Edge, Upstream
 from services.sandbox.hosted_process import HostedProcess
+from services.sandbox.hosting_health import StartFailed, free_port, until_healthy
 from services.sandbox.images import PROJECT, Images
 from services.sandbox.twin_definition import Build
 
-HEALTH_HOST = "healthcheck.railway.app"
-HEALTH_INTERVAL_S = 0.03
+RESTARTS = 10
 
 
 class HostingRefused(Exception):
@@ -50,6 +46,7 @@ class Hosting:
     home:      a folder of its own for images and pipes, emptied by `reset`
     clock:     the world's clock
     health_path, health_timeout_s: a new deployment serves once GET of the path answers 200, within that time
+    restart_retries: how often a process that fails is started again (policy ON_FAILURE); 0: never (policy NEVER)
     Use from one event loop. Deployments run in the background: the calls return at once, `wait_for` waits.
     """
 
@@ -63,6 +60,7 @@ class Hosting:
         pace: Pace | None = None,
         health_path: str = "/health",
         health_timeout_s: float = 15.0,
+        restart_retries: int = RESTARTS,
     ) -> None:
         self.builds = {build.commit: build for build in builds}
         self.variables = dict(variables)
@@ -70,6 +68,7 @@ class Hosting:
         self.pace = pace or Pace()
         self.health_path = health_path
         self.health_timeout_s = health_timeout_s
+        self.restart_retries = restart_retries
         self.images = Images(home / "images")
         self.deployments: list[Deployment] = []
         self.active: Deployment | None = None
@@ -78,6 +77,12 @@ class Hosting:
         self.first_variables = dict(variables)
         self._switch = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stuck: dict[asyncio.Task[None], asyncio.Event] = {}
+        # What befalls whatever serves after a push, by the name of the trouble: see `hosting_push`.
+        self.troubles: dict[str, Callable[[], None]] = {}
+        self.unsettled: str | None = None
+        # The commit that was chosen to be deployed whatever is pushed; None: what is pushed.
+        self.pinned: str | None = None
 
     @property
     def edge_app(self) -> Edge:
@@ -98,9 +103,9 @@ class Hosting:
         await self.rest()
 
     async def rest(self) -> None:
-        """Wait until nothing is under way: no deployment, restart or removal."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        """Wait until nothing is under way: no deployment, restart or removal; what is stuck is not waited for."""
+        while under_way := self._tasks - self._stuck.keys():
+            await asyncio.wait(under_way)
 
     async def reset(self, commits: Sequence[str]) -> None:
         """Forget everything (deployments, requests, changed variables and images) and start again."""
@@ -121,11 +126,29 @@ class Hosting:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.edge.close()
         self.images.clear()
+        self.troubles.clear()
+        self.pinned = self.unsettled = None
         shutil.rmtree(self._home / "pipes", ignore_errors=True)
 
     def deploy_commit(self, commit: str | None = None) -> Deployment:
-        """A new deployment of a commit, by default of the newest there is."""
-        return self._begin(self._build(commit or next(reversed(self.builds))), "deploy")
+        """A new deployment of a commit, by default of the newest that was ever pushed."""
+        pushed = {one.build.commit for one in self.deployments} or self.builds.keys()
+        return self._begin(self._build(commit or [sha for sha in self.builds if sha in pushed][-1]), "deploy")
+
+    def deploy_stuck(self, commit: str) -> Deployment:
+        """A new deployment of a commit that does not get on with its build until `free`."""
+        freed = asyncio.Event()
+        one = self._begin(self._build(commit), "deploy", held_until=freed)
+        assert one.work is not None
+        self._stuck[one.work] = freed
+        one.work.add_done_callback(lambda work: self._stuck.pop(work, None))
+        return one
+
+    def free(self) -> None:
+        """Let every deployment that is stuck get on."""
+        stuck, self._stuck = self._stuck, {}
+        for freed in stuck.values():
+            freed.set()
 
     def redeploy(self, deployment_id: str, *, keep_image: bool = False) -> Deployment:
         """A new deployment of the same commit, built anew unless keep_image, with the variables of now."""
@@ -150,10 +173,18 @@ class Hosting:
         self._spawn(self._restart(source))
         return source
 
+    def crash(self, deployment_id: str) -> None:
+        """Kill the process of a deployment, which is not started again, as after its last retry."""
+        source = self.deployment(deployment_id)
+        if source.process is None and not source.restarting:
+            raise HostingRefused("Deployment is not running")
+        source.restarts = self.restart_retries
+        self._spawn(self._crash(source))
+
     def stop(self, deployment_id: str) -> None:
         """End the process of a deployment; the address answers 502 where it was the one that served."""
         source = self.deployment(deployment_id)
-        if source.process is None or source.status not in FINAL:
+        if (source.process is None and not source.restarting) or source.status not in FINAL:
             raise HostingRefused("Deployment is not running")
         source.stopped = True
         self._spawn(self._retire(source))
@@ -196,6 +227,7 @@ class Hosting:
         image_of: Deployment | None = None,
         variables: Mapping[str, str] | None = None,
         pace: Pace | None = None,
+        held_until: asyncio.Event | None = None,
     ) -> Deployment:
         one = Deployment(
             number=1 + max((known.number for known in self.deployments), default=0),
@@ -207,7 +239,7 @@ class Hosting:
         )
         one.move(Status.QUEUED, one.created)
         self.deployments.append(one)
-        one.work = self._spawn(self._deploy(one, pace or self.pace))
+        one.work = self._spawn(self._deploy(one, pace or self.pace, held_until))
         return one
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -216,14 +248,17 @@ class Hosting:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _deploy(self, one: Deployment, pace: Pace) -> None:
+    async def _deploy(self, one: Deployment, pace: Pace, held_until: asyncio.Event | None = None) -> None:
         try:
             await asyncio.sleep(pace.queued_s)
             if one.image is None:
+                one.move(Status.BUILDING, self.clock())
+                if held_until is not None:
+                    await held_until.wait()
                 await self._make_image(one, pace)
             one.move(Status.DEPLOYING, self.clock())
             await self._launch(one)
-        except _StartFailed as error:
+        except StartFailed as error:
             self._say(one.build_log, "error", str(error))
             one.move(Status.FAILED, self.clock())
             return
@@ -233,40 +268,31 @@ class Hosting:
         await self._take_over(one, pace)
 
     async def _make_image(self, one: Deployment, pace: Pace) -> None:
-        one.move(Status.BUILDING, self.clock())
-        with self._step(one, "BUILD_IMAGE"):
+        with one.step("BUILD_IMAGE", self.clock):
             try:
                 one.image = self.images.build(one.build, lambda text: self._say(one.build_log, "info", text))
             except FileNotFoundError as error:
-                raise _StartFailed(f"ERROR: {error}") from error
+                raise StartFailed(f"ERROR: {error}") from error
             await asyncio.sleep(pace.building_s)
 
     async def _launch(self, one: Deployment) -> None:
-        """Start the process and wait until it is healthy. Raises _StartFailed, with the process gone."""
+        """Start the process and wait until it is healthy. Raises StartFailed, with the process gone."""
         assert one.image is not None
-        with self._step(one, "CREATE_CONTAINER"):
-            one.port = _free_port()
+        with one.step("CREATE_CONTAINER", self.clock):
+            one.port = free_port()
             pipes = self._home / "pipes" / f"{one.id}-{one.port}"
             pipes.mkdir(parents=True)
-            environment = {
-                **one.variables,
-                "PATH": os.environ.get("PATH", os.defpath),
-                "PORT": str(one.port),
-                "PYTHONPATH": str(one.image.folder),
-                "PYTHONUNBUFFERED": "1",
-                "RAILWAY_DEPLOYMENT_ID": one.id,
-                "RAILWAY_GIT_COMMIT_SHA": one.build.commit,
-            }
             one.process = await HostedProcess.start(
                 [sys.executable, "-m", one.build.module],
-                env=environment,
+                env={**one.environment, "PATH": os.environ.get("PATH", os.defpath)},
                 cwd=PROJECT,
                 pipes=pipes,
                 on_line=lambda severity, text: self._say(one.runtime_log, severity, text),
             )
-        with self._step(one, "HEALTHCHECK") as step:
+        with one.step("HEALTHCHECK", self.clock) as step:
             try:
-                await self._until_healthy(one, step)
+                say = partial(self._say, one.build_log, "info")
+                await until_healthy(one, step, self.health_path, self.health_timeout_s, say)
             except BaseException:
                 await one.process.stop()
                 one.process = None
@@ -274,32 +300,6 @@ class Hosting:
         one.was_healthy = True
         one.stopped = False
         one.process.ended.add_done_callback(lambda ended: self._on_exit(one, ended))
-
-    async def _until_healthy(self, one: Deployment, step: Step) -> None:
-        assert one.process is not None
-        self._say(one.build_log, "info", f"Starting healthcheck at {self.health_path}")
-        health = asyncio.ensure_future(self._poll_health(one, step))
-        try:
-            either: set[asyncio.Future[Any]] = {health, one.process.ended}
-            await asyncio.wait(either, timeout=self.health_timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            health.cancel()
-        if one.process.ended.done():
-            raise _StartFailed(f"Healthcheck failed: the process exited with code {one.process.ended.result()}")
-        if not health.done():
-            raise _StartFailed(f"Healthcheck failed: no answer of 200 within {self.health_timeout_s:g} s")
-        self._say(one.build_log, "info", "Healthcheck succeeded")
-
-    async def _poll_health(self, one: Deployment, step: Step) -> None:
-        """Ask until the answer is 200. A port that nobody listens on yet tells nothing of when somebody will."""
-        url = f"http://127.0.0.1:{one.port}{self.health_path}"
-        async with httpx.AsyncClient(headers={"host": HEALTH_HOST}, timeout=5.0, trust_env=False) as client:
-            while True:
-                with contextlib.suppress(httpx.HTTPError):
-                    if (await client.get(url)).status_code == 200:
-                        return
-                step.attempts += 1
-                await asyncio.sleep(HEALTH_INTERVAL_S)
 
     async def _take_over(self, one: Deployment, pace: Pace) -> None:
         """Let the address point to the deployment, unless a newer one serves already; retire the one before."""
@@ -316,7 +316,8 @@ class Hosting:
 
     async def _retire(self, one: Deployment, pace: Pace = AT_ONCE) -> None:
         one.move(Status.REMOVING, self.clock())
-        with self._step(one, "DRAIN_INSTANCES"):
+        await self._call_off(one)
+        with one.step("DRAIN_INSTANCES", self.clock):
             await asyncio.sleep(pace.removing_s)
             process, one.process = one.process, None
             if process is not None:
@@ -325,48 +326,62 @@ class Hosting:
             self.active = None
         one.move(Status.REMOVED, self.clock())
 
+    @staticmethod
+    async def _call_off(one: Deployment) -> None:
+        """Where the platform is about to start it again by itself, it does not."""
+        if one.restarting and one.work is not None:
+            one.work.cancel()
+            await asyncio.wait({one.work})
+        one.restarting = False
+
+    async def _crash(self, one: Deployment) -> None:
+        await self._call_off(one)
+        if one.process is None:
+            one.move(Status.CRASHED, self.clock())
+        else:
+            await one.process.kill()
+
     async def _restart(self, one: Deployment) -> None:
         async with self._switch:
+            await self._call_off(one)
             process, one.process = one.process, None
             if process is not None:
                 await process.stop()
             try:
                 await self._launch(one)
-            except _StartFailed as error:
+            except StartFailed as error:
                 self._say(one.build_log, "error", str(error))
                 one.move(Status.CRASHED, self.clock())
                 return
+            one.restarts = 0
             one.move(Status.SUCCESS, self.clock())
 
     def _on_exit(self, one: Deployment, ended: asyncio.Future[int]) -> None:
-        """The process of a healthy deployment has ended. Where nobody asked it to, that is a crash."""
+        """The process of a healthy deployment has ended though nobody asked it to."""
         if one.process is None or one.process.ended is not ended:
             return
         one.process = None
         self._say(one.runtime_log, "error", f"Process exited with code {ended.result()}")
-        one.move(Status.CRASHED, self.clock())
+        if ended.result() == 0 or one.restarts >= self.restart_retries or one is not self.active:
+            one.move(Status.CRASHED, self.clock())
+            return
+        one.restarting = True
+        one.work = self._spawn(self._start_again(one))
 
-    @contextlib.contextmanager
-    def _step(self, one: Deployment, name: str) -> Iterator[Step]:
-        step = Step(name, self.clock())
-        one.steps.append(step)
-        try:
-            yield step
-        except BaseException as error:
-            step.error = str(error) or type(error).__name__
-            raise
-        finally:
-            step.completed = self.clock()
+    async def _start_again(self, one: Deployment) -> None:
+        """By the restart policy: until the process is healthy, or there is no retry left."""
+        while one.restarts < self.restart_retries:
+            one.restarts += 1
+            self._say(one.runtime_log, "info", f"Restarting (on failure, {one.restarts} of {self.restart_retries})")
+            try:
+                await self._launch(one)
+            except StartFailed as error:
+                self._say(one.runtime_log, "error", str(error))
+                continue
+            one.restarting = False
+            return
+        one.restarting = False
+        one.move(Status.CRASHED, self.clock())
 
     def _say(self, log: list[LogLine], severity: str, text: str) -> None:
         log.append(LogLine(self.clock(), severity, text))
-
-
-class _StartFailed(Exception):
-    """A deployment does not come up; the text is the reason as the build log shows it."""
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

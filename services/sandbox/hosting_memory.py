@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from services.sandbox.deployment import Deployment, LogLine, Status, Step
@@ -26,10 +27,13 @@ async def recall(hosting: Hosting, memory: Mapping[str, Any]) -> None:
 
     Raises KeyError, TypeError or ValueError where the memory is of another kind or names a build there is no more.
     """
-    hosting.deployments.extend(_known(hosting, told) for told in memory["deployments"])
-    for one in hosting.deployments:
+    for told in memory["deployments"]:
+        one = _known(hosting, told)
+        hosting.deployments.append(one)
         if one.was_healthy:
-            one.image = await asyncio.to_thread(hosting.images.build, one.build, lambda _: None)
+            baked = [str(defect) for defect in told["defects"]]
+            build = partial(hosting.images.build, one.build, lambda _: None, defects=baked)
+            one.image = await asyncio.to_thread(build)
     for one in [known for known in hosting.deployments if known.id == memory["active"]]:
         hosting.active = one
         hosting.restart(one.id)
@@ -47,6 +51,7 @@ def _told(one: Deployment) -> dict[str, Any]:
         "status_updated": one.status_updated.isoformat() if one.status_updated else None,
         "was_healthy": one.was_healthy,
         "stopped": one.stopped,
+        "defects": list(one.image.defects) if one.image else [],
         "steps": [
             {
                 "name": step.name,

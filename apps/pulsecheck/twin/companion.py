@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from apps.pulsecheck.twin import canned
 from apps.pulsecheck.twin.answers import analysis, real_pulse
+from apps.pulsecheck.twin.caller import Caller, Identify
 from apps.pulsecheck.twin.contract import API, Operation
 from apps.pulsecheck.twin.journal import Journal
 from apps.pulsecheck.twin.log import LOG
@@ -28,12 +29,16 @@ REMEMBERED = 500
 class Companion:
     """/pulse and /analysis. One entry is asked about once; a canned answer is not remembered."""
 
-    def __init__(self, journal: Journal, usage: Usage, variables: Mapping[str, str]) -> None:
+    def __init__(self, journal: Journal, usage: Usage, caller: Identify, variables: Mapping[str, str]) -> None:
         self._journal = journal
         self._usage = usage
+        self._caller = caller
         self._model = variables.get("OPENAI_MODEL", MODEL)
+        key = variables.get("OPENAI_API_KEY", "")
+        if not key:
+            LOG.warning("OPENAI_API_KEY is not set: AI answers will be the fallback")
         self._client = openai.AsyncOpenAI(
-            api_key=variables["OPENAI_API_KEY"],
+            api_key=key,
             base_url=variables.get("OPENAI_BASE_URL", "https://api.openai.com/v1"),
             timeout=TIMEOUT_S,
         )
@@ -52,20 +57,20 @@ class Companion:
 
     async def _pulse(self, request: Request) -> Response:
         entry = await self._journal.entry(request)
-        return JSONResponse(await self._answer(entry, "pulse") or canned.BETA_PULSE)
+        return JSONResponse(await self._answer(self._caller(request), entry, "pulse") or canned.BETA_PULSE)
 
     async def _analysis(self, request: Request) -> Response:
         entry = await self._journal.entry(request)
-        pulse = await self._answer(entry, "analysis")
+        pulse = await self._answer(self._caller(request), entry, "analysis")
         return JSONResponse(canned.analysis(canned.BETA_PULSE) if pulse is None else analysis(entry, pulse))
 
-    async def _answer(self, entry: Row, context_type: str) -> dict[str, Any] | None:
+    async def _answer(self, caller: Caller, entry: Row, context_type: str) -> dict[str, Any] | None:
         """A real pulse, or None when the AI failed for whatever reason."""
         known = self._answers.get(entry["id"])
         if known is not None:
             return known
-        tier = await self._usage.tier()
-        await self._usage.require_quota(tier)
+        tier = await self._usage.tier(caller)
+        await self._usage.require_quota(caller, tier)
         prompt = self._prompt(entry, tier.max_tokens)
         started = time.monotonic()
         try:
@@ -78,12 +83,12 @@ class Companion:
         except (openai.OpenAIError, KeyError, TypeError, ValueError) as error:
             LOG.error("AI answer failed, using the fallback: %s", error)
             failed = AiCall(self._model, 0, 0, _since(started), None, error=f"{type(error).__name__}: {error}"[:200])
-            await self._usage.log(failed, context_type)
+            await self._usage.log(caller, failed, context_type)
             return None
         took_ms = _since(started)
         pulse = real_pulse(entry, text, took_ms, len(self._encoding.encode(text)))
         call = AiCall(self._model, used["prompt_tokens"], used["completion_tokens"], took_ms, pulse["confidence_score"])
-        await self._usage.log(call, context_type)
+        await self._usage.log(caller, call, context_type)
         self._remember(entry["id"], pulse)
         return pulse
 

@@ -29,12 +29,13 @@ class Operation:
 
 
 class ApiError(Exception):
-    """An answer with a `detail`, as FastAPI gives it."""
+    """An answer with a `detail`, as FastAPI gives it; or with a whole body of its own."""
 
-    def __init__(self, status: int, detail: Any) -> None:
+    def __init__(self, status: int, detail: Any, body: Mapping[str, Any] | None = None) -> None:
         super().__init__(str(detail))
         self.status = status
         self.detail = detail
+        self.body = body
 
 
 def invalid(location: Sequence[str], kind: str, message: str, given: Any, **context: Any) -> ApiError:
@@ -67,7 +68,7 @@ def whole_number(request: Request, name: str, default: int, low: int, high: int)
 
 async def on_api_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return JSONResponse({"detail": error.detail}, status_code=error.status)
+    return JSONResponse(error.body or {"detail": error.detail}, status_code=error.status)
 
 
 async def on_not_found(_request: Request, error: Exception) -> Response:
@@ -76,8 +77,8 @@ async def on_not_found(_request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": words.get(status, "Error")}, status_code=status)
 
 
-def routes(operations: Sequence[Operation]) -> list[Route]:
-    """Starlette routes for the operations, with /docs and /openapi.json describing exactly these."""
+def routes(operations: Sequence[Operation], *, documented: bool = True) -> list[Route]:
+    """Starlette routes for the operations; with /docs and /openapi.json describing exactly these, where documented."""
     document = openapi(operations)
 
     async def openapi_json(_request: Request) -> Response:
@@ -87,7 +88,8 @@ def routes(operations: Sequence[Operation]) -> list[Route]:
         return HTMLResponse(_docs_page(document))
 
     found = [Route(one.path, one.answer, methods=[one.method]) for one in operations]
-    return [*_merged(found), Route("/openapi.json", openapi_json), Route("/docs", docs)]
+    described = [Route("/openapi.json", openapi_json), Route("/docs", docs)] if documented else []
+    return [*_merged(found), *described]
 
 
 def _merged(found: Sequence[Route]) -> list[Route]:

@@ -1,4 +1,4 @@
-"""The sandbox's PulseCheck as the sandbox wants it: its two builds, its rows, its release and its variables."""
+"""The sandbox's PulseCheck as the sandbox wants it: its three builds, its rows, its release and its variables."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ BETA = Build(
     module="apps.pulsecheck.twin.beta",
     requires=("tiktoken", "openai", "asyncpg"),
 )
+NEWEST = Build(
+    commit="c51d08e7a94b2f3608e1d7754bf09ac2e86d3f10",
+    message="Sign-in for the journal, the role admin for metrics, readiness endpoints",
+    module="apps.pulsecheck.twin.newest",
+    requires=("tiktoken", "openai", "asyncpg"),
+)
 
 
 def variables(addresses: WorldAddresses) -> Mapping[str, str]:
@@ -32,6 +38,7 @@ def variables(addresses: WorldAddresses) -> Mapping[str, str]:
         "SUPABASE_URL": addresses.supabase_url,
         "SUPABASE_ANON_KEY": addresses.supabase_anon_key,
         "SUPABASE_SERVICE_ROLE_KEY": addresses.supabase_service_key,
+        "SUPABASE_JWT_SECRET": addresses.supabase_jwt_secret,
         "OPENAI_API_KEY": addresses.openai_key,
         "OPENAI_BASE_URL": addresses.openai_url,
         "OPENAI_MODEL": MODEL,
@@ -54,7 +61,7 @@ def usage(conn: psycopg.Connection, anchor: datetime, seed: int) -> None:
 
 TWIN = Twin(
     app="pulsecheck",
-    builds=(OLD, BETA),
+    builds=(OLD, BETA, NEWEST),
     serving_before=OLD.commit,
     pushed=BETA.commit,
     seed=seed,

@@ -9,7 +9,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from apps.pulsecheck.twin.contract import API, CALLER, ApiError, Operation, invalid, whole_number
+from apps.pulsecheck.twin.caller import Identify, everybody
+from apps.pulsecheck.twin.contract import API, ApiError, Operation, invalid, whole_number
 from apps.pulsecheck.twin.log import LOG
 from apps.pulsecheck.twin.rest import Rest, RestError, Row, all_of
 
@@ -20,10 +21,11 @@ LISTS = ("tags", "work_challenges", "gratitude_items")
 
 
 class Journal:
-    """Journal entries of the one caller this build knows: there is no sign-in, so everybody is `user_123`."""
+    """Journal entries of the caller, and nobody else's."""
 
-    def __init__(self, rest: Rest) -> None:
+    def __init__(self, rest: Rest, caller: Identify = everybody) -> None:
         self._rest = rest
+        self._caller = caller
 
     def operations(self) -> Sequence[Operation]:
         path = f"{API}/journal/entries"
@@ -39,18 +41,22 @@ class Journal:
     async def entry(self, request: Request) -> Row:
         """The entry of the path, or 404."""
         entry_id = request.path_params["entry_id"]
-        row = await self._ask(self._rest.first(ENTRIES, select="*", id=f"eq.{entry_id}", user_id=f"eq.{CALLER}"))
+        own = self._caller(request).own_rows
+        row = await self._ask(self._rest.first(ENTRIES, select="*", id=f"eq.{entry_id}", **own))
         if row is None:
             raise ApiError(404, "Journal entry not found")
         return dict(row)
 
     async def _create(self, request: Request) -> Response:
+        caller = self._caller(request)
         try:
             body = await request.json()
         except ValueError:
             raise invalid(["body"], "json_invalid", "JSON decode error", {}) from None
-        row = await self._ask(self._rest.insert(ENTRIES, {"user_id": CALLER, **validated(body)}))
-        return JSONResponse(row)
+        return JSONResponse(await self._store({"user_id": caller.user_id, **validated(body)}))
+
+    async def _store(self, row: Mapping[str, Any]) -> Row:
+        return dict(await self._ask(self._rest.insert(ENTRIES, row)))
 
     async def _read(self, request: Request) -> Response:
         return JSONResponse(await self.entry(request))
@@ -58,7 +64,7 @@ class Journal:
     async def _list(self, request: Request) -> Response:
         page = whole_number(request, "page", 1, 1, 100_000)
         per_page = whole_number(request, "per_page", 10, 1, 100)
-        own = {"user_id": f"eq.{CALLER}"}
+        own = self._caller(request).own_rows
         window = {"order": "created_at.desc", "limit": str(per_page), "offset": str((page - 1) * per_page)}
         total, rows = await self._ask(
             all_of(
@@ -77,9 +83,9 @@ class Journal:
             }
         )
 
-    async def _stats(self, _request: Request) -> Response:
+    async def _stats(self, request: Request) -> Response:
         columns = "created_at," + ",".join(LEVELS)
-        own = {"user_id": f"eq.{CALLER}"}
+        own = self._caller(request).own_rows
         total, rows = await self._ask(
             all_of(
                 self._rest.count(ENTRIES, **own),
@@ -88,10 +94,9 @@ class Journal:
         )
         return JSONResponse({"total_entries": total, **statistics(rows)})
 
-    async def _tags(self, _request: Request) -> Response:
-        rows = await self._ask(
-            self._rest.select(ENTRIES, select="tags", order="created_at.desc", limit="1000", user_id=f"eq.{CALLER}")
-        )
+    async def _tags(self, request: Request) -> Response:
+        own = self._caller(request).own_rows
+        rows = await self._ask(self._rest.select(ENTRIES, select="tags", order="created_at.desc", limit="1000", **own))
         counts: dict[str, int] = {}
         for row in rows:
             for tag in row.get("tags") or []:
@@ -100,10 +105,9 @@ class Journal:
 
     async def _moods(self, request: Request) -> Response:
         days = whole_number(request, "days", 14, 1, 365)
+        own = self._caller(request).own_rows
         rows = await self._ask(
-            self._rest.select(
-                ENTRIES, select="created_at,mood_level", order="created_at.desc", limit="1000", user_id=f"eq.{CALLER}"
-            )
+            self._rest.select(ENTRIES, select="created_at,mood_level", order="created_at.desc", limit="1000", **own)
         )
         by_day: dict[str, list[int]] = {}
         for row in rows:

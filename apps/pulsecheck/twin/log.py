@@ -1,4 +1,4 @@
-"""The app's log: one line an event, information on standard output, the rest on standard error."""
+"""The app's log and its server's: information on standard output, the rest on standard error."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import sys
 
 LOG = logging.getLogger("pulsecheck")
+_SERVER = logging.getLogger("uvicorn")
 
 
 def to_standard_streams() -> None:
@@ -15,5 +16,7 @@ def to_standard_streams() -> None:
     err.setLevel(logging.WARNING)
     for handler in (out, err):
         handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-        LOG.addHandler(handler)
-    LOG.setLevel(logging.INFO)
+        for log in (LOG, _SERVER):
+            log.addHandler(handler)
+    for log in (LOG, _SERVER):
+        log.setLevel(logging.INFO)

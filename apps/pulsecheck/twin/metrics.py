@@ -1,15 +1,17 @@
-"""The beta build's admin routes: its own numbers, read from the release's views; open to everybody, as they are."""
+"""The admin routes: the app's own numbers, read from the release's views; in the beta build open to everybody."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from apps.pulsecheck.twin.contract import API, ApiError, Operation, invalid, whole_number
+from apps.pulsecheck.twin.caller import Admit, open_to_all
+from apps.pulsecheck.twin.contract import API, Answer, ApiError, Operation, invalid, whole_number
 from apps.pulsecheck.twin.log import LOG
 from apps.pulsecheck.twin.rest import Rest, RestError, Row
 from apps.pulsecheck.twin.usage import tier_of
@@ -28,10 +30,21 @@ NUMBERS = (
 class Metrics:
     """What the key may not see it counts as nothing: rows hidden or refused come out as zeros with status 200."""
 
-    def __init__(self, rest: Rest) -> None:
+    def __init__(self, rest: Rest, admit: Admit = open_to_all) -> None:
         self._rest = rest
+        self._admit = admit
 
     def operations(self) -> Sequence[Operation]:
+        return [replace(one, answer=self._guarded(one.answer)) for one in self._reports()]
+
+    def _guarded(self, answer: Answer) -> Answer:
+        async def admitted(request: Request) -> Response:
+            self._admit(request)
+            return await answer(request)
+
+        return admitted
+
+    def _reports(self) -> Sequence[Operation]:
         return [
             Operation("GET", f"{PREFIX}/daily", self._daily, "Daily Metrics", ("date_filter",)),
             Operation("GET", f"{PREFIX}/weekly", self._weekly, "Weekly Metrics", ("weeks_back",)),

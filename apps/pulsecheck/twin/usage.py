@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from apps.pulsecheck.twin.contract import CALLER, ApiError
+from apps.pulsecheck.twin.caller import Caller
+from apps.pulsecheck.twin.contract import ApiError
 from apps.pulsecheck.twin.log import LOG
 from apps.pulsecheck.twin.rest import Rest, RestError, Row
-from apps.pulsecheck.twin.wellbeing import CALLER_EMAIL
 
 BETA_DAYS = 30
 # USD per 1K tokens, in and out: the model this build asks, and what it asks for when told to use another one.
@@ -58,9 +58,9 @@ class Usage:
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
 
-    async def tier(self) -> Tier:
+    async def tier(self, caller: Caller) -> Tier:
         try:
-            user = await self._rest.first("users", select="*", email=f"eq.{CALLER_EMAIL}")
+            user = await self._rest.first("users", select="*", **caller.own_profile)
             name = tier_of(user, datetime.now(UTC)) if user else "free"
             limits = await self._rest.first("user_tier_limits", select="*", tier_name=f"eq.{name}")
         except RestError as error:
@@ -70,7 +70,7 @@ class Usage:
             return Tier(name, None, 500)
         return Tier(name, limits["daily_ai_limit"], limits["max_tokens_per_request"])
 
-    async def require_quota(self, tier: Tier) -> None:
+    async def require_quota(self, caller: Caller, tier: Tier) -> None:
         """429 when the caller has used up the AI calls of the day (UTC)."""
         if tier.daily_limit is None:
             return
@@ -79,8 +79,8 @@ class Usage:
             quota = await self._rest.first(
                 "daily_usage_quotas",
                 select="requests_used",
-                user_id=f"eq.{CALLER}",
                 usage_date=f"eq.{now.date().isoformat()}",
+                **caller.own_rows,
             )
         except RestError as error:
             LOG.error("quota could not be read: %s", error)
@@ -97,20 +97,27 @@ class Usage:
             },
         )
 
-    async def log(self, call: AiCall, context_type: str) -> None:
+    async def log(self, caller: Caller, call: AiCall, context_type: str) -> None:
+        cost = self._cost_usd(call)
         row = {
-            "user_id": CALLER,
+            "user_id": caller.user_id,
             "prompt_tokens": call.prompt_tokens,
             "response_tokens": call.response_tokens,
             "total_tokens": call.prompt_tokens + call.response_tokens,
             "model_used": call.model,
             "response_time_ms": call.took_ms,
             "confidence_score": call.confidence,
-            "cost_usd": None if call.cost_usd is None else float(call.cost_usd),
+            "cost_usd": None if cost is None else float(cost),
             "context_type": context_type,
             "success": call.error is None,
             "error_message": call.error,
         }
+        await self._write(row)
+
+    def _cost_usd(self, call: AiCall) -> Decimal | None:
+        return call.cost_usd
+
+    async def _write(self, row: Row) -> None:
         try:
             await self._rest.insert("ai_usage_logs", row)
         except RestError as error:

@@ -8,18 +8,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from apps.pulsecheck.twin.contract import API, CALLER, ApiError, Operation, invalid, whole_number
+from apps.pulsecheck.twin.caller import Identify, everybody
+from apps.pulsecheck.twin.contract import API, ApiError, Operation, invalid, whole_number
 from apps.pulsecheck.twin.journal import answered
 from apps.pulsecheck.twin.rest import Rest, Row
 
-CALLER_EMAIL = f"{CALLER}@example.com"
-
 
 class Wellbeing:
-    """Reads and writes `checkins`, reads `ai_analyses` and `users`, all for the one caller."""
+    """Reads and writes `checkins`, reads `ai_analyses` and `users`, all for the caller."""
 
-    def __init__(self, rest: Rest) -> None:
+    def __init__(self, rest: Rest, caller: Identify = everybody) -> None:
         self._rest = rest
+        self._caller = caller
 
     def operations(self) -> Sequence[Operation]:
         return [
@@ -32,14 +32,14 @@ class Wellbeing:
             Operation("GET", f"{API}/users/me", self._me, "Get Profile"),
         ]
 
-    async def profile(self) -> Row:
-        row = await answered(self._rest.first("users", select="*", email=f"eq.{CALLER_EMAIL}"))
+    async def profile(self, request: Request) -> Row:
+        row = await answered(self._rest.first("users", select="*", **self._caller(request).own_profile))
         if row is None:
             raise ApiError(404, "User not found")
         return dict(row)
 
-    async def _me(self, _request: Request) -> Response:
-        person = await self.profile()
+    async def _me(self, request: Request) -> Response:
+        person = await self.profile(request)
         return JSONResponse({key: person[key] for key in ("id", "email", "name", "timezone", "created_at")})
 
     async def _check_in(self, request: Request) -> Response:
@@ -53,13 +53,13 @@ class Wellbeing:
             if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= 10:
                 raise invalid(["body", name], "int_type", "Input should be an integer from 1 to 10", given)
             levels[name] = given
-        person = await self.profile()
+        person = await self.profile(request)
         note = body.get("note")
         row = {"user_id": person["id"], "note": note if isinstance(note, str) else None, **levels}
         return JSONResponse(await answered(self._rest.insert("checkins", row)))
 
-    async def _summary(self, _request: Request) -> Response:
-        person = await self.profile()
+    async def _summary(self, request: Request) -> Response:
+        person = await self.profile(request)
         rows = await answered(
             self._rest.select("checkins", select="mood_level,energy_level", user_id=f"eq.{person['id']}", limit="1000")
         )
@@ -72,7 +72,7 @@ class Wellbeing:
     def _list_of(self, table: str) -> Any:
         async def answer(request: Request) -> Response:
             limit = whole_number(request, "limit", 20, 1, 100)
-            person = await self.profile()
+            person = await self.profile(request)
             rows = self._rest.select(
                 table, select="*", user_id=f"eq.{person['id']}", order="created_at.desc", limit=str(limit)
             )
@@ -82,7 +82,7 @@ class Wellbeing:
 
     def _one_of(self, table: str) -> Any:
         async def answer(request: Request) -> Response:
-            person = await self.profile()
+            person = await self.profile(request)
             row_id = request.path_params["row_id"]
             row = await answered(self._rest.first(table, select="*", id=f"eq.{row_id}", user_id=f"eq.{person['id']}"))
             if row is None:

@@ -38,7 +38,7 @@ class Platform:
 
     def __init__(self, thread: LoopThread, home: Path) -> None:
         self.thread = thread
-        self.hosting = Hosting(BUILDS, VARIABLES, home, clock, pace=AT_ONCE, health_timeout_s=5.0)
+        self.hosting = Hosting(BUILDS, VARIABLES, home, clock, pace=AT_ONCE, health_timeout_s=5.0, restart_retries=0)
         self.http = httpx.Client(base_url=thread.serve(self.hosting.edge_app), timeout=5.0, trust_env=False)
 
     def do(self, action: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

@@ -39,6 +39,8 @@ class _Completions:
 
     async def create(self, **body: Any) -> dict[str, Any]:
         """POST /chat/completions; answers of 429 and 5xx are tried again, max_retries times."""
+        if not self._client.api_key:
+            raise OpenAIError("The api_key client option must be set by the OPENAI_API_KEY environment variable")
         for attempt in range(self._client.max_retries + 1):
             try:
                 return await self._once(body)
@@ -71,10 +73,11 @@ class AsyncOpenAI:
     """api_key goes out as bearer token; timeout in seconds, for one attempt."""
 
     def __init__(self, *, api_key: str, base_url: str, timeout: float = 600.0, max_retries: int = 2) -> None:
+        self.api_key = api_key
         self.max_retries = max_retries
         self.http = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
-            headers={"Authorization": f"Bearer {api_key}"},
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=timeout,
             trust_env=False,
         )

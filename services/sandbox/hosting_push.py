@@ -1,0 +1,72 @@
+"""What is pushed just now, and its deployment: the one place from which faults of builds and variables compose.
+
+What a build will be like is kept in `hosting.images` (defects, missing packages), `hosting.variables` and
+`hosting.pinned`; every change of these is followed by a push of the whole, so faults may come and go in any order.
+"""
+
+from __future__ import annotations
+
+from services.sandbox.deployment import Deployment, Status
+from services.sandbox.hosting import Hosting
+from services.sandbox.twin_definition import Twin
+
+
+def head(hosting: Hosting, twin: Twin) -> str:
+    """The commit that is pushed: the newest that was ever deployed, leaving out the build before the release."""
+    known = {one.build.commit for one in hosting.deployments} - {twin.serving_before}
+    return next((commit for commit in reversed(hosting.builds) if commit in known), twin.pushed)
+
+
+def serves_head(hosting: Hosting, twin: Twin) -> bool:
+    """Does the build of what is pushed serve, with the defects that it has now?"""
+    one = hosting.active
+    if one is None or one.image is None:
+        return False
+    commit = head(hosting, twin)
+    return one.build.commit == commit and one.image.defects == hosting.images.defects(commit)
+
+
+async def push(hosting: Hosting, twin: Twin) -> Deployment:
+    """Deploy what is pushed, or what was pinned, and wait until that has ended, well or not.
+
+    The troubles that were made for whatever serves are made again.
+    """
+    one = hosting.deploy_commit(hosting.pinned or head(hosting, twin))
+    await hosting.rest()
+    hosting.unsettled = one.id if one.status is Status.FAILED else None
+    for trouble in list(hosting.troubles.values()):
+        trouble()
+    await hosting.rest()
+    return one
+
+
+async def settle(hosting: Hosting, twin: Twin) -> None:
+    """Push again where the last push failed: what was in its way may be gone now."""
+    if hosting.deployments and hosting.deployments[-1].id == hosting.unsettled:
+        await push(hosting, twin)
+
+
+async def spoil(hosting: Hosting, twin: Twin, defect: str) -> None:
+    """Push the commit with one more defect; it serves, in its wrong way."""
+    commit = head(hosting, twin)
+    if defect in hosting.images.defects(commit):
+        return
+    hosting.images.spoil(commit, defect)
+    if hosting.pinned is None:
+        await push(hosting, twin)
+
+
+async def mend(hosting: Hosting, twin: Twin, defect: str) -> None:
+    """Push the commit without the defect; nothing happens where no commit has it."""
+    if hosting.images.mend(defect):
+        await push(hosting, twin)
+
+
+async def push_what_cannot_start(hosting: Hosting, twin: Twin) -> None:
+    """Push what is known not to come up: the build before the release is left to serve."""
+    if hosting.active is None or hosting.active.build.commit != twin.serving_before:
+        hosting.deploy_commit(twin.serving_before)
+        await hosting.rest()
+    pinned, hosting.pinned = hosting.pinned, None
+    await push(hosting, twin)
+    hosting.pinned, hosting.unsettled = pinned, None
