@@ -2,119 +2,82 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import SecretStr
 
 from services.clients import railway_documents as documents
-from services.clients.http import Answer, HttpClient, Kind, UpstreamError, failure
-from services.clients.redaction import redact
+from services.clients.budget import Allowance, Budget
+from services.clients.http import Answer, HoldsSecrets, HttpClient, Kind, Reason, UpstreamError, failure, kind_of
+from services.clients.railway_answers import (
+    Deployment,
+    DeploymentEvent,
+    Durations,
+    HttpLogLine,
+    LogLine,
+    Requests,
+    Scope,
+    Service,
+    Variable,
+    pushed_last,
+    read_deployment,
+    read_deployments,
+    read_durations,
+    read_event,
+    read_http_log_line,
+    read_id,
+    read_log_line,
+    read_platform_status,
+    read_requests,
+    read_scope,
+    read_service,
+    read_variable,
+)
 from services.errors import Unavailable
 from services.settings import Target
 
+__all__ = [
+    "Budget",
+    "Deployment",
+    "DeploymentEvent",
+    "Durations",
+    "HttpLogLine",
+    "LogLine",
+    "RailwayClient",
+    "Requests",
+    "Scope",
+    "Service",
+    "Variable",
+    "pushed_last",
+]
+
+T = TypeVar("T")
 ENDPOINT = "/graphql/v2"
 POLL_S = 0.5
+MOST_PAGES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a project token reaches: one environment of one project."""
+class RailwayClient(HoldsSecrets):
+    """Calls with a project token. Raises UpstreamError; nothing is retried.
 
-    project_id: str
-    environment_id: str
-    project: str
-    environment: str
+    After a 429 that says how long to wait, nothing is sent until that time is over.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A service in the environment with its start and health-check settings (timeout in seconds)."""
-
-    id: str
-    name: str
-    start_command: str | None
-    healthcheck_path: str | None
-    healthcheck_timeout_s: int | None
-    restart_policy: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """One deployment. status is Railway's word; running: an instance of it runs now."""
-
-    id: str
-    status: str
-    created_at: datetime
-    service_id: str | None
-    commit: str | None
-    message: str | None
-    reason: str | None
-    can_redeploy: bool
-    can_rollback: bool
-    stopped: bool
-    running: bool
-    url: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    at: str
-    severity: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentEvent:
-    """A step of a deployment and why it failed, where it did."""
-
-    step: str
-    created_at: str
-    completed_at: str | None
-    error: str | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A variable by name; its value is never asked for."""
-
-    name: str
-    service_id: str | None
-    sealed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Requests:
-    """HTTP answers in a time span. errors: 5xx. Source: the sums of httpMetricsGroupedByStatus."""
-
-    total: int
-    errors: int
-
-    @property
-    def error_share(self) -> float | None:
-        return self.errors / self.total if self.total else None
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What the hourly allowance still holds, as the last answer's headers said."""
-
-    limit: int | None
-    remaining: int | None
-    reset: str | None
-
-
-class RailwayClient:
-    """Calls with a project token. Raises UpstreamError; nothing is retried."""
-
-    def __init__(self, url: str, token: str, service_id: str | None = None) -> None:
+    def __init__(self, url: str, token: str | SecretStr, service_id: str | None = None) -> None:
         base = url.rstrip("/").removesuffix(ENDPOINT)
         self._http = HttpClient("Railway", base, headers={"project-access-token": token})
+        self._allowance = Allowance("Railway", "hour")
         self._service_id = service_id
         self._scope: Scope | None = None
-        self.budget: Budget | None = None
+
+    @property
+    def budget(self) -> Budget | None:
+        """What the last answer that told it said of the calls left this hour; None before any did."""
+        return self._allowance.budget
 
     @classmethod
     def of(cls, target: Target) -> RailwayClient:
@@ -126,7 +89,7 @@ class RailwayClient:
                 "Set railway_url and railway_token.",
                 place=f"targets.{target.name}.railway_url",
             )
-        return cls(target.railway_url, target.railway_token.get_secret_value(), target.railway_service_id)
+        return cls(target.railway_url, target.railway_token, target.railway_service_id)
 
     def close(self) -> None:
         self._http.close()
@@ -134,26 +97,26 @@ class RailwayClient:
     def scope(self) -> Scope:
         """What the token reaches; asked once."""
         if self._scope is None:
-            token = self._ask(documents.SCOPE)["projectToken"]
-            self._scope = Scope(
-                token["projectId"], token["environmentId"], token["project"]["name"], token["environment"]["name"]
-            )
+            self._scope = self._ask(documents.SCOPE, None, lambda data: read_scope(data["projectToken"]))
         return self._scope
 
     def services(self) -> list[Service]:
         scope = self.scope()
         wanted = {"environmentId": scope.environment_id, "projectId": scope.project_id}
-        return [
-            Service(
-                node["serviceId"],
-                node["serviceName"],
-                node["startCommand"],
-                node["healthcheckPath"],
-                node["healthcheckTimeout"],
-                node["restartPolicyType"],
+        return self._pages(documents.SERVICES, wanted, "serviceInstances", read_service)
+
+    def service(self) -> Service:
+        """The service that is looked at, with its health-check settings. Raises Unavailable where it is not there."""
+        wanted = self.service_id()
+        found = next((one for one in self.services() if one.id == wanted), None)
+        if found is None:
+            raise Unavailable(
+                "The environment has no service with the id in the settings.",
+                "Its settings are not known.",
+                "Correct railway_service_id.",
+                place="railway_service_id",
             )
-            for node in self._pages(documents.SERVICES, wanted, "serviceInstances")
-        ]
+        return found
 
     def service_id(self) -> str:
         """The service in the settings, else the only one of the environment. Raises Unavailable for several."""
@@ -176,64 +139,73 @@ class RailwayClient:
             "environmentId": scope.environment_id,
             "serviceId": self.service_id(),
         }
-        found = self._ask(documents.DEPLOYMENTS, {"input": wanted, "first": first})["deployments"]["edges"]
-        return sorted((_deployment(edge["node"]) for edge in found), key=lambda d: d.created_at, reverse=True)
+        return self._ask(
+            documents.DEPLOYMENTS,
+            {"input": wanted, "first": first},
+            lambda data: read_deployments(data["deployments"]),
+        )
 
     def deployment(self, deployment_id: str) -> Deployment:
-        return _deployment(self._ask(documents.DEPLOYMENT, {"id": deployment_id})["deployment"])
+        """One deployment, with Railway's own diagnosis where it has one."""
+        return self._ask(documents.DEPLOYMENT, {"id": deployment_id}, lambda data: read_deployment(data["deployment"]))
 
     def events(self, deployment_id: str, first: int = 30) -> list[DeploymentEvent]:
-        edges = self._ask(documents.EVENTS, {"id": deployment_id, "first": first})["deploymentEvents"]["edges"]
-        return [
-            DeploymentEvent(
-                node["step"],
-                node["createdAt"],
-                node["completedAt"],
-                (node["payload"] or {}).get("error"),
-                (node["payload"] or {}).get("reason"),
-            )
-            for node in (edge["node"] for edge in edges)
-        ]
+        return self._ask(
+            documents.EVENTS,
+            {"id": deployment_id, "first": first},
+            lambda data: [read_event(edge) for edge in data["deploymentEvents"]["edges"]],
+        )
 
     def build_logs(self, deployment_id: str, limit: int = 200, filter: str | None = None) -> list[LogLine]:
-        return self._logs(documents.BUILD_LOGS, "buildLogs", deployment_id, limit, filter)
+        return self._lines(documents.BUILD_LOGS, "buildLogs", deployment_id, limit, filter, read_log_line)
 
     def deployment_logs(self, deployment_id: str, limit: int = 200, filter: str | None = None) -> list[LogLine]:
         """filter: Railway's syntax, for example '@level:error'."""
-        return self._logs(documents.DEPLOYMENT_LOGS, "deploymentLogs", deployment_id, limit, filter)
+        return self._lines(documents.DEPLOYMENT_LOGS, "deploymentLogs", deployment_id, limit, filter, read_log_line)
+
+    def http_logs(self, deployment_id: str, limit: int = 200, filter: str | None = None) -> list[HttpLogLine]:
+        """Requests as Railway's edge saw them. filter: for example '@httpStatus:500..599 AND @totalDuration:>5000'."""
+        return self._lines(documents.HTTP_LOGS, "httpLogs", deployment_id, limit, filter, read_http_log_line)
 
     def variable_names(self) -> list[Variable]:
-        """The names of the variables that the service sees: its own and those shared in the environment."""
+        """The names of the variables that the service sees: its own and those shared in the environment.
+
+        Where the token may not list names alone, the variables are asked for whole and their values dropped unread.
+        """
         scope, service = self.scope(), self.service_id()
         wanted = {"environmentId": scope.environment_id, "projectId": scope.project_id}
-        nodes = self._pages(documents.VARIABLE_NAMES, wanted, "variables")
-        found = [Variable(node["name"], node["serviceId"], bool(node["isSealed"])) for node in nodes]
+        try:
+            found = self._pages(documents.VARIABLE_NAMES, wanted, "variables", read_variable)
+        except UpstreamError as error:
+            if error.kind not in (Kind.UNAUTHORISED, Kind.FORBIDDEN):
+                raise
+            answer = self._answered(documents.VARIABLES, {**wanted, "serviceId": service})
+            return [Variable(name, service, False) for name in _names_alone(answer)]
         return [one for one in found if one.service_id in (None, service)]
 
     def requests(self, start: datetime, end: datetime) -> Requests:
         """How many answers the service gave between two moments, and how many of them were 5xx."""
-        wanted = {
-            "serviceId": self.service_id(),
-            "environmentId": self.scope().environment_id,
-            "startDate": start.isoformat(),
-            "endDate": end.isoformat(),
-        }
-        groups = self._ask(documents.HTTP_STATUSES, wanted)["httpMetricsGroupedByStatus"]
-        sums = {int(g["statusCode"]): sum(float(sample["value"]) for sample in g["samples"]) for g in groups}
-        return Requests(round(sum(sums.values())), round(sum(n for status, n in sums.items() if status >= 500)))
+        wanted = self._span(start, end)
+        return self._ask(
+            documents.HTTP_STATUSES, wanted, lambda data: read_requests(data["httpMetricsGroupedByStatus"])
+        )
+
+    def durations(self, start: datetime, end: datetime, *, step_s: int | None = None) -> list[Durations]:
+        """How long the service's answers took between two moments, in steps of time, oldest first."""
+        wanted = {**self._span(start, end), "stepSeconds": step_s}
+        return self._ask(documents.HTTP_DURATIONS, wanted, lambda data: read_durations(data["httpDurationMetrics"]))
 
     def platform_status(self) -> Mapping[str, Any]:
         """{isStable, incident, maintenance} as Railway itself says."""
-        found: Mapping[str, Any] = self._ask(documents.PLATFORM_STATUS)["platformStatus"]
-        return found
+        return self._ask(documents.PLATFORM_STATUS, None, lambda data: read_platform_status(data["platformStatus"]))
 
     def restart(self, deployment_id: str) -> None:
         """Start the same image again; builds nothing and changes no code."""
-        self._accepted(self._ask(documents.RESTART, {"id": deployment_id})["deploymentRestart"], "restart")
+        self._accepted(documents.RESTART, deployment_id, "deploymentRestart", "restart")
 
     def redeploy(self, deployment_id: str) -> str:
         """Build and start the same commit again; the id of the new deployment."""
-        return str(self._ask(documents.REDEPLOY, {"id": deployment_id})["deploymentRedeploy"]["id"])
+        return self._ask(documents.REDEPLOY, {"id": deployment_id}, lambda data: read_id(data["deploymentRedeploy"]))
 
     def deploy_commit(self, commit: str) -> str:
         """Build and start a commit; the id of the new deployment."""
@@ -242,7 +214,7 @@ class RailwayClient:
             "serviceId": self.service_id(),
             "commitSha": commit,
         }
-        return str(self._ask(documents.DEPLOY_COMMIT, wanted)["serviceInstanceDeployV2"])
+        return self._ask(documents.DEPLOY_COMMIT, wanted, lambda data: read_id({"id": data["serviceInstanceDeployV2"]}))
 
     def rollback(
         self, deployment_id: str, *, wait_s: float = 30.0, pause: Callable[[float], None] = time.sleep
@@ -250,7 +222,7 @@ class RailwayClient:
         """Bring back a deployment's image and variables. Railway answers only true, so the new deployment is
         looked for among those that were not there before. Raises Unavailable where none appears within wait_s."""
         known = {one.id for one in self.deployments()}
-        self._accepted(self._ask(documents.ROLLBACK, {"id": deployment_id})["deploymentRollback"], "rollback")
+        self._accepted(documents.ROLLBACK, deployment_id, "deploymentRollback", "rollback")
         until = time.monotonic() + wait_s
         while time.monotonic() < until:
             fresh = [one for one in self.deployments() if one.id not in known]
@@ -263,90 +235,123 @@ class RailwayClient:
             "Look at the deployments in Railway before doing anything else.",
         )
 
-    def _logs(self, document: str, field: str, deployment_id: str, limit: int, filter: str | None) -> list[LogLine]:
-        lines = self._ask(document, {"deploymentId": deployment_id, "limit": limit, "filter": filter})[field]
-        return [LogLine(str(x["timestamp"]), str(x["severity"] or ""), redact(str(x["message"]))) for x in lines]
+    def _span(self, start: datetime, end: datetime) -> dict[str, Any]:
+        return {
+            "serviceId": self.service_id(),
+            "environmentId": self.scope().environment_id,
+            "startDate": start.isoformat(),
+            "endDate": end.isoformat(),
+        }
 
-    def _pages(self, document: str, variables: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
-        nodes: list[dict[str, Any]] = []
+    def _lines(
+        self,
+        document: str,
+        field: str,
+        deployment_id: str,
+        limit: int,
+        filter: str | None,
+        parse: Callable[[Any], T],
+    ) -> list[T]:
+        wanted = {"deploymentId": deployment_id, "limit": limit, "filter": filter}
+        return self._ask(document, wanted, lambda data: [parse(line) for line in data[field]])
+
+    def _pages(self, document: str, variables: Mapping[str, Any], field: str, parse: Callable[[Any], T]) -> list[T]:
+        """All nodes of a list in the environment; a list that does not end is not understood."""
+
+        def read(data: Any) -> tuple[list[T], str | None]:
+            page = data["environment"][field]
+            more = page["pageInfo"]["hasNextPage"]
+            return [parse(edge["node"]) for edge in page["edges"]], str(page["pageInfo"]["endCursor"]) if more else None
+
+        nodes: list[T] = []
         after: str | None = None
-        while True:
-            page = self._ask(document, {**variables, "after": after})["environment"][field]
-            nodes.extend(edge["node"] for edge in page["edges"])
-            if not page["pageInfo"]["hasNextPage"]:
+        for _ in range(MOST_PAGES):
+            found, after = self._ask(document, {**variables, "after": after}, read)
+            nodes.extend(found)
+            if after is None:
                 return nodes
-            after = page["pageInfo"]["endCursor"]
+        raise UpstreamError("Railway", Kind.NOT_UNDERSTOOD, "Railway's list does not end.", reason=Reason.WRONG_TYPE)
 
-    def _accepted(self, answer: object, action: str) -> None:
-        if answer is not True:
+    def _accepted(self, document: str, deployment_id: str, field: str, action: str) -> None:
+        if not self._ask(document, {"id": deployment_id}, lambda data: data[field] is True):
             raise UpstreamError("Railway", Kind.NOT_UNDERSTOOD, f"Railway did not confirm the {action}.")
 
-    def _ask(self, document: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        answer = self._http.request("POST", ENDPOINT, json={"query": document, "variables": dict(variables or {})})
-        self.budget = _budget(answer)
-        if answer.status == 429:
-            raise failure(answer, Kind.RATE_LIMITED)
-        if not answer.ok and not answer.body.lstrip().startswith(b"{"):
-            raise failure(answer)
-        body = answer.json()
-        errors = body.get("errors") if isinstance(body, dict) else None
-        if errors:
-            raise _graphql_error(answer, errors)
-        data = body.get("data") if isinstance(body, dict) else None
-        if not isinstance(data, dict) or any(value is None for value in data.values()):
+    def _ask(self, document: str, variables: Mapping[str, Any] | None, parse: Callable[[Any], T]) -> T:
+        """What `parse` makes of the answer's data. Raises UpstreamError."""
+        answer = self._answered(document, variables)
+        found = answer.read(lambda body: _data(body, parse))
+        if found is None:
             raise UpstreamError("Railway", Kind.NOT_UNDERSTOOD, "Railway's answer holds no data.", status=answer.status)
-        return data
+        return found[0]
+
+    def _answered(self, document: str, variables: Mapping[str, Any] | None) -> Answer:
+        """The answer to a document that was not refused."""
+        self._allowance.require()
+        answer = self._http.request("POST", ENDPOINT, json={"query": document, "variables": dict(variables or {})})
+        self._allowance.note(answer.status, answer.headers)
+        if answer.status == 429 or (not answer.ok and not answer.body.lstrip().startswith(b"{")):
+            raise failure(answer)
+        refused = answer.read(_first_error)
+        if refused is not None:
+            raise _graphql_error(answer, refused)
+        if not answer.ok:
+            raise failure(answer)
+        return answer
 
 
-def pushed_last(deployments: Sequence[Deployment]) -> Deployment | None:
-    """The newest deployment of the commit that was pushed last; None where nothing was ever pushed.
-
-    deployments: newest first. A redeploy or a rollback is no push, so that after a back-out this is still the new code.
-    """
-    pushes = [one for one in deployments if one.reason in (None, "deploy")]
-    if not pushes:
+def _data(body: Any, parse: Callable[[Any], T]) -> tuple[T] | None:
+    """What the data holds, in a tuple of one; None where there is no data or a part of it is null."""
+    data = body["data"]
+    if data is None or any(value is None for value in data.values()):
         return None
-    commit = pushes[0].commit
-    return next((one for one in deployments if commit is not None and one.commit == commit), pushes[0])
+    return (parse(data),)
 
 
-def _deployment(node: Mapping[str, Any]) -> Deployment:
-    meta = node.get("meta") or {}
-    return Deployment(
-        id=node["id"],
-        status=node["status"],
-        created_at=datetime.fromisoformat(node["createdAt"]),
-        service_id=node.get("serviceId"),
-        commit=meta.get("commitHash"),
-        message=meta.get("commitMessage"),
-        reason=meta.get("reason"),
-        can_redeploy=bool(node["canRedeploy"]),
-        can_rollback=bool(node["canRollback"]),
-        stopped=bool(node["deploymentStopped"]),
-        running=any(instance["status"] == "RUNNING" for instance in node.get("instances") or []),
-        url=node.get("staticUrl") or node.get("url"),
-    )
+def _first_error(body: Any) -> str | None:
+    """The words of the first error; None where there is none. Railway's errors count whatever the status is."""
+    errors = body.get("errors")
+    if not errors:
+        return None
+    first = errors[0]
+    return str(first.get("message") or "no reason given") if isinstance(first, dict) else str(first)
 
 
-def _budget(answer: Answer) -> Budget:
-    def number(name: str) -> int | None:
-        text = answer.headers.get(name, "")
-        return int(text) if text.isdigit() else None
+def _names_alone(answer: Answer) -> list[str]:
+    """The names in an answer full of secrets: each value is replaced while the text is being taken apart."""
+    unread = Answer(answer.upstream, answer.url, answer.status, answer.headers, b"null", answer.took_s)
 
-    return Budget(number("x-ratelimit-limit"), number("x-ratelimit-remaining"), answer.headers.get("x-ratelimit-reset"))
+    def names(_: Any) -> list[str]:
+        body = json.loads(answer.body, object_pairs_hook=_without_texts)
+        return sorted(body["data"]["variables"])
+
+    return unread.read(names)
 
 
-def _graphql_error(answer: Answer, errors: object) -> UpstreamError:
-    first = errors[0] if isinstance(errors, list) and errors else {}
-    said = str(first.get("message", "")) if isinstance(first, dict) else ""
+def _without_texts(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value if isinstance(value, dict) else None for name, value in pairs}
+
+
+def _graphql_error(answer: Answer, said: str) -> UpstreamError:
     low = said.lower()
-    kind = Kind.NOT_UNDERSTOOD
+    kind = Kind.SERVER_ERROR if answer.status >= 500 else Kind.NOT_UNDERSTOOD
     if "project token not found" in low or "not authorized" in low:
         kind = Kind.UNAUTHORISED
+    elif "two factor" in low:
+        kind = Kind.FORBIDDEN
+    elif "too many requests" in low or "rate limit" in low:
+        kind = Kind.RATE_LIMITED
     elif "not found" in low:
         kind = Kind.MISSING
-    elif "problem processing request" in low or answer.status >= 500:
+    elif "problem processing request" in low:
         kind = Kind.SERVER_ERROR
+    elif answer.status in (401, 402, 403):
+        kind = kind_of(answer.status)
+    words = answer.redacted(said)[:200]
     return UpstreamError(
-        "Railway", kind, f"Railway refused the request: {redact(said)[:200]}", status=answer.status, detail=said
+        "Railway",
+        kind,
+        f"Railway refused the request: {words}",
+        status=answer.status,
+        detail=words,
+        took_s=answer.took_s,
     )

@@ -34,7 +34,7 @@ query Deployments($input: DeploymentListInput!, $first: Int) {
     + "} } } }"
 )
 
-DEPLOYMENT = "query Deployment($id: String!) { deployment(id: $id) {" + _DEPLOYMENT + "} }"
+DEPLOYMENT = "query Deployment($id: String!) { deployment(id: $id) {" + _DEPLOYMENT + "diagnosis } }"
 
 EVENTS = """
 query DeploymentEvents($id: String!, $first: Int) {
@@ -56,7 +56,7 @@ query DeploymentLogs($deploymentId: String!, $limit: Int, $filter: String) {
 HTTP_LOGS = """
 query HttpLogs($deploymentId: String!, $filter: String, $limit: Int) {
   httpLogs(deploymentId: $deploymentId, filter: $filter, limit: $limit) {
-    timestamp requestId method path httpStatus totalDuration
+    timestamp requestId method path httpStatus totalDuration upstreamRqDuration responseDetails
   }
 }"""
 
@@ -65,6 +65,16 @@ query HttpStatuses($serviceId: String!, $environmentId: String!, $startDate: Dat
   httpMetricsGroupedByStatus(
     serviceId: $serviceId, environmentId: $environmentId, startDate: $startDate, endDate: $endDate
   ) { statusCode samples { ts value } }
+}"""
+
+HTTP_DURATIONS = """
+query HttpDurations(
+  $serviceId: String!, $environmentId: String!, $startDate: DateTime!, $endDate: DateTime!, $stepSeconds: Int
+) {
+  httpDurationMetrics(
+    serviceId: $serviceId, environmentId: $environmentId, startDate: $startDate, endDate: $endDate
+    stepSeconds: $stepSeconds
+  ) { samples { ts p50 p90 p95 p99 } }
 }"""
 
 # The nodes have no field for the value: names can be read without ever receiving a secret.
@@ -77,6 +87,12 @@ query VariableNames($environmentId: String!, $projectId: String, $after: String)
       pageInfo { hasNextPage endCursor }
     }
   }
+}"""
+
+# This one returns values: only the keys of its answer may ever be read.
+VARIABLES = """
+query VariablesWithValues($projectId: String!, $environmentId: String!, $serviceId: String) {
+  variables(projectId: $projectId, environmentId: $environmentId, serviceId: $serviceId, unrendered: true)
 }"""
 
 PLATFORM_STATUS = """
@@ -102,7 +118,9 @@ ALL = {
     "deployment_logs": DEPLOYMENT_LOGS,
     "http_logs": HTTP_LOGS,
     "http_statuses": HTTP_STATUSES,
+    "http_durations": HTTP_DURATIONS,
     "variable_names": VARIABLE_NAMES,
+    "variables": VARIABLES,
     "platform_status": PLATFORM_STATUS,
     "restart": RESTART,
     "redeploy": REDEPLOY,

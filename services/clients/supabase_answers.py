@@ -1,4 +1,4 @@
-"""What the Management API's answers hold, as types; another shape makes each reader raise an ordinary error of types."""
+"""What the Management API's answers hold, as types; another shape makes a reader raise an ordinary error of types."""
 
 from __future__ import annotations
 
