@@ -80,11 +80,11 @@ class WatchedService(_Frozen):
 
 
 class DeclaredTable(_Frozen):
-    """What a build's code expects of a table: column to accepted types."""
+    """What the code expects of a table: column to accepted types. build: since which build; empty: always."""
 
     name: str
-    build: str
-    columns: dict[str, tuple[str, ...]]
+    build: str = ""
+    columns: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class Thresholds(_Frozen):
@@ -148,7 +148,9 @@ class AppDefinition(_Frozen):
         raise NotUnderstood(f"{self.title} has no build called '{build_id}'.", place=f"apps/{self.name}/app.yaml")
 
     def includes(self, build_id: str, part: str) -> bool:
-        """Whether the build has what came with the build `part`, being it or a later one."""
+        """Whether the build has what came with the build `part`, being it or a later one; "" came with none."""
+        if not part:
+            return True
         order = [build.id for build in self.builds]
         return build_id in order and part in order and order.index(part) <= order.index(build_id)
 

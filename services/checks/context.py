@@ -17,7 +17,7 @@ from services.checks.connections import Turns
 from services.checks.side_by_side import side_by_side
 from services.clients.deadline import remaining
 from services.clients.first_contact import Contacts, NotAskedAgain, first_contact
-from services.clients.http import Kind, UpstreamError
+from services.clients.http import HttpClient, Kind, UpstreamError
 from services.errors import Unavailable
 from services.settings import Target
 
@@ -169,6 +169,14 @@ class CheckContext:
         except NotAskedAgain:
             said = f"The database at {place_of(address)} gave no answer a moment ago; not asked again."
             raise UpstreamError("database", Kind.TIMEOUT, said) from None
+
+    @cached_property
+    def api(self) -> HttpClient:
+        """The app at its own address. Raises Unavailable where the target has none."""
+        url = self.target.app_url
+        if url is None:
+            raise Unavailable(f"{self.target.name} has no address of the app.", do="Set app_url.")
+        return self.once("client:app-address", lambda: HttpClient(self.app.title, url))
 
     @cached_property
     def railway(self) -> RailwayClient:

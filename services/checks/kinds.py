@@ -50,6 +50,21 @@ def missing_keys(body: object, keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(key for key in keys if key not in first)
 
 
+def shaped(answer: Answer, keys: Iterable[str], what: str) -> Finding:
+    """Status and JSON shape: pass for 200 with all the keys, fail where one is missing or another status came.
+
+    Raises UpstreamError(not-understood) for a body that is no JSON.
+    """
+    finding = answered(answer, what)
+    if finding.verdict is not Verdict.PASS:
+        return finding
+    missing = missing_keys(answer.json(), keys)
+    if missing:
+        facts = {**finding.facts, "missing": list(missing)}
+        return Finding(Verdict.FAIL, f"{what} lacks {', '.join(missing)}.", facts, answer.body)
+    return finding
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """One number as two sources give it; `low` and `high` bound ours where it moved while we looked."""

@@ -13,6 +13,7 @@ from services.checks.kinds import (
     names_present,
     numbers_agree,
     rows_that_should_not_be,
+    shaped,
     staged,
 )
 from services.clients.http import Answer
@@ -74,3 +75,11 @@ def test_one_row_that_should_not_be_is_enough() -> None:
     assert rows_that_should_not_be([], "Fine.", str).verdict is PASS
     found = rows_that_should_not_be([{"n": 1}, {"n": 2}], "Fine.", lambda row: f"n={row['n']}")
     assert (found.verdict, found.summary) == (FAIL, "2 counter-examples: n=1; n=2.")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict"),
+    [(200, b'{"guests": []}', PASS), (200, b"{}", FAIL), (500, b'{"guests": []}', FAIL), (401, b"{}", UNKNOWN)],
+)
+def test_a_shape_passes_only_with_the_status_and_every_key(status: int, body: bytes, verdict: Verdict) -> None:
+    assert shaped(Answer("Thing", "http://x", status, {}, body, 0.01), ("guests",), "/guests").verdict is verdict
