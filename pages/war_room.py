@@ -7,6 +7,7 @@ from dashboard.components.empty import not_yet
 from dashboard.components.problem import problems_shown
 from dashboard.context import current
 from dashboard.panels import watch
+from dashboard.panels.breaking import break_panel
 from dashboard.panels.incidents import incident_panel
 from dashboard.reads import faults_now
 from dashboard.results import results_of
@@ -59,7 +60,7 @@ def breaking() -> None:
         panel = st.expander("Break something", key="break", icon=":material/bolt:", on_change="rerun")
         if panel.open:
             with panel:
-                watch.break_panel(context, faults_now(context))
+                break_panel(context, faults_now(context))
 
 
 services()

@@ -40,6 +40,7 @@ STATES: Mapping[str, Look] = {
     "cancelled": Look("Cancelled", "block", "gray"),
     "interrupted": Look("Interrupted", "power_off", "orange"),
     "no worker": Look("No worker: jobs wait", "power_off", "orange"),
+    "not used": Look("Not used", "remove_circle_outline", "gray"),
     "never": Look("Never looked", "visibility_off", "gray"),
     "granted": Look("Granted", "key", "green"),
     "in part": Look("Granted in part", "contrast", "yellow"),

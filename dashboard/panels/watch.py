@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -166,9 +166,25 @@ def diagnosis(context: PageContext, found: Mapping[str, Any], age: str, links: M
         st.markdown("\n".join(f"- {plain(_told(symptom), limit=400)}" for symptom in symptoms))
     for number, cause in enumerate(found.get("causes") or (), start=1):
         _cause(context, number, cause, links)
+    _left_over(found)
+
+
+def _left_over(found: Mapping[str, Any]) -> None:
+    """What no named cause explains, and what was ruled out, each with the evidence that did it."""
+    unexplained = found.get("not_explained") or ()
+    if unexplained and found.get("causes"):
+        st.markdown(":material/help: Not explained by these causes:")
+        st.markdown("\n".join(f"- {plain(_told(symptom), limit=400)}" for symptom in unexplained))
     ruled_out = found.get("ruled_out") or ()
-    if ruled_out:
-        st.caption(plain(f"Ruled out: {', '.join(_told(cause) for cause in ruled_out)}", limit=900))
+    if not ruled_out:
+        return
+    because = found.get("ruled_out_because") or {}
+    with st.expander(f"Ruled out ({len(ruled_out)})", key="ruled-out"):
+        st.markdown(
+            "\n".join(
+                f"- {strong(_told(cause))} {plain(because.get(_told(cause), ''), limit=300)}" for cause in ruled_out
+            )
+        )
 
 
 def _cause(context: PageContext, number: int, cause: Mapping[str, Any], links: Mapping[str, Link]) -> None:
@@ -190,27 +206,6 @@ def _told(item: object) -> str:
     if isinstance(item, Mapping):
         return str(item.get("summary") or item.get("title") or item.get("text") or item.get("id") or "")
     return str(item)
-
-
-def break_panel(context: PageContext, faults: Sequence[Mapping[str, Any]]) -> None:
-    """Break and repair; on disposable targets only."""
-    results = results_of(context, "break_fault", run=False)
-    repairs = results_of(context, "repair_fault", run=False)
-    busy = "A change is running." if results.running or repairs.running else None
-    for fault in faults:
-        name, broken = str(fault.get("id")), bool(fault.get("active"))
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{inline_badge('broken' if broken else 'whole')}", width="content")
-            st.markdown(f"{strong(name)} {plain(fault.get('what', ''))}", width="stretch")
-            kind = "repair_fault" if broken else "break_fault"
-            seen = repairs.seen if broken else results.seen
-            action_button(
-                "Repair" if broken else "Break",
-                enqueue_act(kind, {"fault": name}, seen, of_run=False),
-                key=f"{kind}-{name}-{seen}",
-                icon="build" if broken else "bolt",
-                blocked=why_blocked(context, kind, None, None) or busy,
-            )
 
 
 def check_lines(app: AppDefinition, seen: Mapping[str, Evidence], now: datetime, links: Mapping[str, Link]) -> None:

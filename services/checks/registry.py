@@ -35,7 +35,7 @@ class CheckSpec:
     level: what the target must allow; mutates: writes marked data and removes it
     lane: checks of one lane run one after the other, since one would see the other's rows
     deadline_s: after this long the verdict is unknown; expires_s: how long the evidence counts
-    trend: the numbers among its facts that are kept and shown over time
+    trend: the numbers among its facts that are compared over time; its evidence is kept longer than a day
     """
 
     id: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select, update
@@ -24,6 +24,7 @@ REFRESH = timedelta(seconds=5)
 # its smaller plan, Supabase's Management API 120 a minute; people and jobs need most of it.
 CALLS_PER_HOUR: Mapping[str, int] = {"Railway": 360, "Supabase": 1800}
 KEEP = timedelta(hours=24)
+HOUR = timedelta(hours=1)
 
 
 def show_interest(store: Store, target: str, view: str, now: datetime) -> None:
@@ -73,7 +74,7 @@ def _refresh_target(settings: Settings, store: Store, name: str, now: datetime) 
         return False
     taken = run_checks(catalogue, due, check_context(store, target, app, now), now)
     record_evidence(store, taken)
-    _forget_old(store, now)
+    _forget_old(store, [spec.id for spec in catalogue if spec.trend], now)
     return True
 
 
@@ -98,8 +99,23 @@ def _interval(spec: CheckSpec, calls: Mapping[str, int]) -> timedelta:
     return max([REFRESH, *shares])
 
 
-def _forget_old(store: Store, now: datetime) -> None:
-    """What was only watched is kept for a day; what belongs to a run is kept."""
+def _forget_old(store: Store, trends: Sequence[str], now: datetime) -> None:
+    """What was only watched is kept for a day, what belongs to a run for good.
+
+    trends: checks whose numbers are compared over time; of their looks the last of each hour is kept.
+    """
+    watched, old = evidence.c.run_id.is_(None), evidence.c.started < now - KEEP
     with store.write() as tx:
-        tx.execute(delete(evidence).where(evidence.c.run_id.is_(None), evidence.c.started < now - KEEP))
+        tx.execute(delete(evidence).where(watched, old, evidence.c.check_id.not_in(trends)))
+        recent = evidence.c.started >= now - KEEP - 2 * HOUR
+        found = tx.execute(
+            select(evidence.c.seq, evidence.c.target, evidence.c.check_id, evidence.c.started)
+            .where(watched, old, recent, evidence.c.check_id.in_(trends))
+            .order_by(evidence.c.seq)
+        ).all()
+        last = {(row.target, row.check_id, row.started.strftime("%Y%m%d%H")): row.seq for row in found}
+        kept = set(last.values())
+        thinned = [row.seq for row in found if row.seq not in kept]
+        if thinned:
+            tx.execute(delete(evidence).where(evidence.c.seq.in_(thinned)))
         tx.execute(delete(interests).where(interests.c.until < now - KEEP))

@@ -344,3 +344,15 @@ def newest_evidence(store: Store, target: str, check_ids: Iterable[str]) -> dict
             if body is not None:
                 found[check_id] = Evidence.from_json(body)
     return found
+
+
+def evidence_history(store: Store, target: str, check_id: str, limit: int = 200) -> list[Evidence]:
+    """The newest `limit` looks of a check on a target, oldest first."""
+    with store.read() as tx:
+        bodies = tx.execute(
+            select(evidence_table.c.body)
+            .where(evidence_table.c.target == target, evidence_table.c.check_id == check_id)
+            .order_by(evidence_table.c.seq.desc())
+            .limit(limit)
+        ).scalars()
+        return [Evidence.from_json(body) for body in reversed(list(bodies))]
