@@ -18,12 +18,20 @@ from services.sandbox.twin_definition import Twin
 from services.sandbox.variable_overrides import VariableOverrides
 
 
+class Held(Protocol):
+    """Something that a fault holds while it is in effect: a stopped process, connections, a server."""
+
+    async def let_go(self) -> None:
+        """End it; a second time is no error."""
+
+
 class FaultyWorld(Protocol):
     """What a fault touches. Use from the world's event loop.
 
     doors:     in front of "app", "supabase", "openai", "railway" and "status"
     variables: the way to change the app's variables and to put them back
     kept:      what a fault has to know to be undone, by its id; survives a restart of the world, so JSON can say it
+    held:      what a fault holds, by its id; let go before the world stops
     """
 
     doors: Mapping[str, Door]
@@ -37,6 +45,7 @@ class FaultyWorld(Protocol):
     cluster: Cluster
     keys: Keys
     kept: dict[str, Any]
+    held: dict[str, Held]
 
     async def stop_database(self) -> None:
         """Really stop the server; REST stays and says so."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from services.sandbox.disturbance import Door
+    from services.sandbox.fault import Held
     from services.sandbox.hosting import Hosting
     from services.sandbox.openai_state import OpenAIState
     from services.sandbox.railway import RailwayState
@@ -88,6 +89,7 @@ class World:
         self.stop_asked = asyncio.Event()
         self._faults = WorldFaults(self)
         self.kept: dict[str, Any] = {}
+        self.held: dict[str, Held] = {}
         self.doors: Mapping[str, Door] = {}
         self.kind: Kind = "before"
         self.database_wanted = False
@@ -150,6 +152,9 @@ class World:
             self._keeper = None
         if self._opening is not None:
             await asyncio.wait({self._opening})
+        for held in list(self.held.values()):
+            await held.let_go()
+        self.held.clear()
         for door in self.doors.values():
             door.clear()
         if hasattr(self, "hosting"):
