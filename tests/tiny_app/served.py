@@ -1,4 +1,4 @@
-"""The guest book itself, on the loopback: `served(database_url)`; a forgetful one thanks and stores nothing."""
+"""The guest book itself, on the loopback: `served(database_url)`; it can be made forgetful, or shy."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ TABLE = "create table guests (name text not null, arrived timestamptz not null d
 
 
 class GuestBook(ThreadingHTTPServer):
-    """forgetful: a guest is answered with 201 and not stored."""
+    """forgetful: a guest is answered with 201 and not stored; shy: only the first guest is shown."""
 
     def __init__(self, database_url: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.database_url = database_url
         self.forgetful = False
+        self.shy = False
 
     @property
     def address(self) -> str:
@@ -38,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with psycopg.connect(self.server.database_url) as conn:
             names = [row[0] for row in conn.execute("select name from guests order by arrived")]
-        self._say(200, {"guests": names})
+        self._say(200, {"guests": names[:1] if self.server.shy else names})
 
     def do_POST(self) -> None:
         name = json.loads(self.rfile.read(int(self.headers["content-length"])))["name"]
