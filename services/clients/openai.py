@@ -2,60 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import date
+import time
+from collections.abc import Callable
 from typing import Any, TypeVar
 
+from pydantic import SecretStr
+
+from services.clients.connection_failure import read_failure
 from services.clients.deadline import remaining
-from services.clients.http import Kind, UpstreamError
-from services.clients.redaction import redact
+from services.clients.http import USER_AGENT, Answer, HoldsSecrets, Kind, Reason, UpstreamError, sendable
+from services.clients.openai_answers import (
+    QUOTA_CODES,
+    Completion,
+    Model,
+    OpenAiError,
+    Problem,
+    RateLimits,
+    kind_of_error,
+    of_network,
+    read_completion,
+    read_limits,
+    read_model,
+    read_models,
+    refusal,
+)
 from services.clients.transport import CONNECT_S, DeadlineTransport, call_deadline
 from services.errors import Unavailable
 from services.settings import Target
 
+__all__ = [
+    "QUOTA_CODES",
+    "Completion",
+    "Model",
+    "OpenAiClient",
+    "OpenAiError",
+    "Problem",
+    "RateLimits",
+    "kind_of_error",
+]
+
 T = TypeVar("T")
 API = "https://api.openai.com"
 CALL_S = 10.0
-QUOTA_CODES = frozenset(
-    {
-        "insufficient_quota",
-        "credit_balance_exhausted",
-        "organization_spend_limit_exceeded",
-        "project_spend_limit_exceeded",
-        "organization_usage_limit_exceeded",
-    }
-)
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model the key sees; ends: the day it is shut down, where one is announced."""
+class OpenAiClient(HoldsSecrets):
+    """Calls with one key, never retried: a retry would spend, and would hide `insufficient_quota`.
 
-    id: str
-    ends: date | None
+    Raises OpenAiError. limits: the rate limits of the last answer that bore any.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A tiny completion: tokens as the service counted them, and what the rate-limit headers left."""
-
-    model: str
-    prompt_tokens: int
-    completion_tokens: int
-    requests_left: int | None
-    tokens_left: int | None
-
-
-class OpenAiClient:
-    """Calls with one key, never retried: a retry would spend, and would hide `insufficient_quota`."""
-
-    def __init__(self, url: str | None, key: str) -> None:
+    def __init__(self, url: str | None, key: str | SecretStr) -> None:
         self._url = (url or API).rstrip("/").removesuffix("/v1") + "/v1"
-        self._key = key
-
-    def __repr__(self) -> str:
-        return "OpenAiClient()"
+        self._key = SecretStr(key) if isinstance(key, str) else key
+        self.limits: RateLimits | None = None
 
     @classmethod
     def of(cls, target: Target) -> OpenAiClient:
@@ -67,99 +67,84 @@ class OpenAiClient:
                 "Set openai_key.",
                 place=f"targets.{target.name}.openai_key",
             )
-        return cls(target.openai_url, target.openai_key.get_secret_value())
+        return cls(target.openai_url, target.openai_key)
 
     def models(self) -> dict[str, Model]:
-        """Every model that the key sees, by id. Free; proves the key, but not the quota."""
+        """Every model that the key sees, by id. Free; proves the key, but not the quota.
 
-        def ask(client: Any) -> dict[str, Model]:
-            return {
-                model.id: Model(model.id, _day(getattr(model, "shutdown_date", None)))
-                for model in client.models.list().data
-            }
+        A restricted key may be refused here (`Problem.KEY_RESTRICTED`) and complete all the same, or the reverse.
+        """
+        return self._call(lambda client: client.models.with_raw_response.list(), lambda body, _: read_models(body))
 
-        return self._call(ask)
+    def model(self, name: str) -> Model:
+        """One model. Free. Raises OpenAiError, whose problem tells whether it is retired, not allowed or unknown."""
+        return self._call(
+            lambda client: client.models.with_raw_response.retrieve(name), lambda body, _: read_model(body)
+        )
 
     def complete(self, model: str) -> Completion:
         """A completion of a few tokens. Proves key, quota and model; costs about ten tokens."""
-
-        def ask(client: Any) -> Completion:
-            raw = client.chat.completions.with_raw_response.create(
+        return self._call(
+            lambda client: client.chat.completions.with_raw_response.create(
                 model=model, messages=[{"role": "user", "content": "Say ok."}], max_completion_tokens=5
-            )
-            answer = raw.parse()
-            usage = answer.usage
-            return Completion(
-                model=str(answer.model),
-                prompt_tokens=int(usage.prompt_tokens) if usage else 0,
-                completion_tokens=int(usage.completion_tokens) if usage else 0,
-                requests_left=_number(raw.headers.get("x-ratelimit-remaining-requests")),
-                tokens_left=_number(raw.headers.get("x-ratelimit-remaining-tokens")),
-            )
+            ),
+            read_completion,
+        )
 
-        return self._call(ask)
+    def _call(self, ask: Callable[[Any], Any], parse: Callable[[Any, RateLimits], T]) -> T:
+        seconds = remaining(CALL_S)
+        if not sendable(self._key.get_secret_value()):
+            what = "OpenAI was not asked: the key in the settings holds characters that no key has."
+            raise of_network(UpstreamError("OpenAI", Kind.UNAUTHORISED, what, reason=Reason.MALFORMED_KEY))
+        found = self._asked(ask, seconds)
+        if isinstance(found, OpenAiError):
+            raise found
+        limits = read_limits(found.headers)
+        if limits.told:
+            self.limits = limits
+        if not found.ok:
+            raise refusal(found)
+        read = _read(found, lambda body: parse(body, limits))
+        if isinstance(read, OpenAiError):
+            raise read
+        return read
 
-    def _call(self, ask: Callable[[Any], T]) -> T:
+    def _asked(self, ask: Callable[[Any], Any], seconds: float) -> Answer | OpenAiError:
+        """The answer, whatever its status; or the error for none at all."""
         import httpx
         import openai
 
-        seconds = remaining(CALL_S)
+        started = time.monotonic()
         http = httpx.Client(
             transport=DeadlineTransport(), timeout=httpx.Timeout(CALL_S, connect=CONNECT_S), trust_env=False
         )
         try:
             client = openai.OpenAI(
-                api_key=self._key,
+                api_key=self._key.get_secret_value(),
                 base_url=self._url,
                 max_retries=0,
+                default_headers={"user-agent": USER_AGENT},
                 http_client=http,  # type: ignore[arg-type]
             )
             with call_deadline(seconds):
-                return ask(client)
-        except openai.APITimeoutError:
-            raise UpstreamError("OpenAI", Kind.TIMEOUT, f"OpenAI gave no answer within {seconds:.0f} s.") from None
-        except openai.APIConnectionError:
-            raise UpstreamError("OpenAI", Kind.UNREACHABLE, "OpenAI cannot be reached.") from None
+                response = ask(client).http_response
         except openai.APIStatusError as error:
-            raise _status_error(error.status_code, error.code, error.body, str(error.message)) from None
+            response = error.response
         except Exception as error:
-            # A web page with status 200 makes the package raise whatever its parser stumbles over.
-            raise UpstreamError(
-                "OpenAI",
-                Kind.NOT_UNDERSTOOD,
-                f"OpenAI answered something that is not understood ({type(error).__name__}).",
-            ) from None
+            # What is no answer at all: the package wraps it, and what lies beneath tells.
+            took_s = time.monotonic() - started
+            kind, reason, what = read_failure(error, min(seconds, took_s))
+            return of_network(UpstreamError("OpenAI", kind, f"OpenAI {what}.", reason=reason, took_s=took_s))
         finally:
             http.close()
+        took_s = time.monotonic() - started
+        return Answer(
+            "OpenAI", str(response.url), response.status_code, response.headers, response.content, took_s, (self._key,)
+        )
 
 
-def _status_error(status: int, code: str | None, body: object, message: str) -> UpstreamError:
-    kind = kind_of_error(status, code, body if isinstance(body, Mapping) else {})
-    said = redact(message)[:200]
-    return UpstreamError(
-        "OpenAI",
-        kind,
-        f"OpenAI answered {status} {code or ''}".rstrip() + f" ({kind.value}).",
-        status=status,
-        code=code,
-        detail=said,
-    )
-
-
-def kind_of_error(status: int, code: str | None, body: Mapping[str, Any]) -> Kind:
-    """The kind of an OpenAI error: 429 is a quota matter or a rate limit, and only the code or type tells."""
-    if status == 429:
-        return Kind.QUOTA if code in QUOTA_CODES or body.get("type") in QUOTA_CODES else Kind.RATE_LIMITED
-    table = {401: Kind.UNAUTHORISED, 403: Kind.FORBIDDEN, 404: Kind.MISSING}
-    return table.get(status, Kind.SERVER_ERROR if status >= 500 else Kind.NOT_UNDERSTOOD)
-
-
-def _day(text: object) -> date | None:
+def _read(answer: Answer, parse: Callable[[Any], T]) -> T | OpenAiError:
     try:
-        return date.fromisoformat(str(text)[:10]) if text else None
-    except ValueError:
-        return None
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+        return answer.read(parse)
+    except UpstreamError as error:
+        return of_network(error)

@@ -87,8 +87,12 @@ class SupabaseManagement:
         return self._managed("/config/disk/util", read_disk)
 
     def read_only_state(self) -> ReadOnlyState:
-        """Whether the database takes no writes, which is what a full disk does."""
+        """Whether the database takes no writes, which is what a full disk does, and whether somebody lifted that."""
         return self._managed("/readonly", read_read_only)
+
+    def read_only(self) -> bool:
+        """`read_only_state` in a word."""
+        return self.read_only_state().enabled
 
     def api_counts(self, interval: Interval = "1hr") -> list[ApiCounts]:
         """Requests by service, in steps that Supabase chooses for the interval."""
