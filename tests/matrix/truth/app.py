@@ -66,12 +66,11 @@ ROWS = (
     Row(
         "app-server-error",
         "Every route answers 500.",
-        false=claims("api-answers docs-served ai-answers") | APP_ROWS,
+        false=claims("api-answers docs-served ai-answers platform-errors") | APP_ROWS,
         unseen=(COMPANION - {"ai-answers"}) | claims("admin-public admin-role"),
         argued=(
             BUILD_NOT_SEEN,
             LOG_ALONE,
-            BEFORE_THE_PLATFORM,
             Argued(claims("route-inventory"), FALSE_OR_UNSEEN, "no route works, and the list of routes is not given"),
             Argued(claims("clock-agrees"), HOLDS_OR_UNSEEN, "an answer of 500 bears a date too"),
         ),

@@ -11,9 +11,6 @@ NO_COMPLETION = Argued(
     claims("openai-key"), FALSE_OR_UNSEEN, "our key cannot complete; whether the key is to blame is not said"
 )
 NO_LIMITS = Argued(claims("openai-limits"), FALSE_OR_UNSEEN, "nothing is left to us, or no limit is told")
-LIST_IS_THERE = Argued(
-    claims("openai-model"), HOLDS_OR_UNSEEN, "the model is on offer; whether the list answers is another thing"
-)
 LIST_SAYS_NOTHING = Argued(
     claims("openai-model"), HOLDS_OR_FALSE, "the model is offered to others, and not to this account"
 )
@@ -62,24 +59,19 @@ ROWS = (
         Argued(claims("openai-key openai-limits"), HOLDS_OR_UNSEEN, "the key is good, and may not use the model"),
         LIST_SAYS_NOTHING,
     ),
+    Row(
+        "openai-our-key-restricted",
+        "Our key may not list the models, and still completes; the app's key is not concerned.",
+        unseen=claims("openai-model"),
+    ),
     canned(
         "openai-rate-limited",
-        "Every call is refused with 429: too many.",
+        "Completions are refused with 429, too many for now; the list of models answers.",
         NO_COMPLETION,
         NO_LIMITS,
-        LIST_IS_THERE,
     ),
-    canned(
-        "openai-server-error",
-        "Every call answers 500.",
-        unseen=claims("openai-key openai-limits openai-model"),
-    ),
-    canned(
-        "openai-overloaded",
-        "Completions answer 503: overloaded.",
-        LIST_IS_THERE,
-        unseen=claims("openai-key openai-limits"),
-    ),
+    canned("openai-server-error", "Every call answers 500.", unseen=BY_OUR_OPENAI_KEY),
+    canned("openai-overloaded", "Every call answers 503: overloaded.", unseen=BY_OUR_OPENAI_KEY),
     canned(
         "openai-timeout",
         "OpenAI takes calls and never answers.",

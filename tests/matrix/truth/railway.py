@@ -18,6 +18,7 @@ def mute(fault: str, world: str, *, silent: bool) -> Row:
 
 ROWS = (
     mute("railway-token-rejected", "Our token is not accepted.", silent=False),
+    mute("railway-token-without-access", "Our token does not reach this project.", silent=False),
     mute("railway-unreachable", "Nothing listens at Railway's address.", silent=True),
     mute("railway-timeout", "Railway takes calls and never answers.", silent=True),
     Row(

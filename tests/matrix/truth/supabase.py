@@ -15,8 +15,10 @@ OURS_BY_REST = claims("anon-reads-nothing anon-reads-journal authenticated-reads
 AUTH_WITH_IT = Argued(claims("auth-answers"), FALSE_OR_UNSEEN, "nobody can sign in; the refusal is not Auth's own")
 
 
-def rest_refuses(fault: str, world: str, *argued: Argued, silent: bool = False) -> Row:
-    """REST gives neither the app nor us a row. silent: its answers cannot be understood, so we have seen nothing."""
+def rest_refuses(
+    fault: str, world: str, *argued: Argued, also: frozenset[str] = frozenset(), silent: bool = False
+) -> Row:
+    """REST gives neither the app nor us a row. also: what is false besides; silent: its answers are nonsense to us."""
     if silent:
         return Row(
             fault,
@@ -29,7 +31,7 @@ def rest_refuses(fault: str, world: str, *argued: Argued, silent: bool = False) 
     return Row(
         fault,
         world,
-        false=NO_ROWS_FOR_THE_APP,
+        false=NO_ROWS_FOR_THE_APP | also,
         unseen=WORTH_UNSEEN | OURS_BY_REST,
         argued=(LOG_ALONE, SAID_LATER, SHOWS_NOTHING, *argued),
     )
@@ -46,11 +48,26 @@ ROWS = (
         "The project is paused: REST and Auth answer 540, the Management API says INACTIVE.",
         AUTH_WITH_IT,
         Argued(BY_MANAGEMENT - {"supabase-project"}, HOLDS_OR_UNSEEN, "what is kept of a project that sleeps"),
+        also=claims("supabase-project"),
     ),
-    rest_refuses(
+    Row(
         "supabase-key-rejected",
-        "The gateway knows none of the keys any more: 401 for the app and for us.",
-        AUTH_WITH_IT,
+        "The gateway no longer takes the service keys, the app's and ours; the public key is good.",
+        false=NO_ROWS_FOR_THE_APP,
+        unseen=WORTH_UNSEEN,
+        argued=(LOG_ALONE, SAID_LATER, SHOWS_NOTHING),
+    ),
+    Row(
+        "supabase-app-key-rejected",
+        "The gateway no longer takes the app's service key; ours is good.",
+        false=NO_ROWS_FOR_THE_APP,
+        unseen=WORTH_UNSEEN,
+        argued=(LOG_ALONE, SAID_LATER),
+    ),
+    Row(
+        "supabase-our-key-rejected",
+        "The gateway no longer takes our service key; the app's is good.",
+        argued=(SHOWS_NOTHING,),
     ),
     Row(
         "supabase-rest-timeout",
