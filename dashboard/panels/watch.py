@@ -23,8 +23,9 @@ from dashboard.results import results_of
 from services.app_definition import AppDefinition, Link, WatchedService
 from services.checks.of_app import catalogue_of
 from services.jobs.kinds import job_kind
+from services.jobs.pace import intervals
 from services.jobs.queue import Job
-from services.jobs.watch import intervals, watched_checks
+from services.jobs.watch import watched_checks
 from services.verdict import Evidence, Verdict, worst
 
 SLACK = timedelta(seconds=25)
@@ -39,11 +40,11 @@ HANDLES = {
 }
 
 
-def pauses(app: AppDefinition) -> dict[str, timedelta]:
+def pauses(app: AppDefinition, seen: Mapping[str, Evidence]) -> dict[str, timedelta]:
     """How long the worker waits between two looks of each check that it repeats while somebody looks."""
     catalogue = catalogue_of(app)
-    watched = (catalogue[check] for check in watched_checks(app))
-    return intervals(spec for spec in watched if not spec.mutates)
+    watched = [catalogue[check] for check in watched_checks(app) if check in catalogue]
+    return intervals([spec for spec in watched if not spec.mutates], seen)
 
 
 def still_speaks(evidence: Evidence, now: datetime, pause: timedelta | None) -> bool:
@@ -54,7 +55,7 @@ def still_speaks(evidence: Evidence, now: datetime, pause: timedelta | None) -> 
 
 def service_tiles(app: AppDefinition, seen: Mapping[str, Evidence], now: datetime) -> None:
     """One tile a service. The tile says the worst of its checks, and nothing is green that is old."""
-    repeated = pauses(app)
+    repeated = pauses(app, seen)
     with st.grid(3, min_column_width=260, gap="small"):
         for service in app.watch:
             with st.container(border=True, height="stretch", gap="xsmall", key=f"tile-{service.id}"):
@@ -210,7 +211,7 @@ def _told(item: object) -> str:
 
 def check_lines(app: AppDefinition, seen: Mapping[str, Evidence], now: datetime, links: Mapping[str, Link]) -> None:
     """Every check that is watched, with its evidence."""
-    repeated = pauses(app)
+    repeated = pauses(app, seen)
     for check in watched_checks(app):
         if check in seen:
             evidence = seen[check]

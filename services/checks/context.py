@@ -24,6 +24,7 @@ from services.settings import Target
 if TYPE_CHECKING:
     import psycopg
 
+    from services.clients.budget import Budget
     from services.clients.openai import OpenAiClient
     from services.clients.railway import RailwayClient
     from services.clients.supabase import SupabaseClient
@@ -65,6 +66,12 @@ class SingleFlight:
             return cast(T, flight.result(timeout=remaining(WAIT_S)))
         except TimeoutError:
             raise Unavailable(f"The shared answer '{key}' did not come in time.") from None
+
+    def made(self, key: str) -> Any | None:
+        """What has been fetched for `key`; None where nobody asked, or nothing came."""
+        with self._lock:
+            flight = self._flights.get(key)
+        return flight.result() if flight is not None and flight.done() and flight.exception() is None else None
 
 
 @dataclass(frozen=True)
@@ -169,6 +176,11 @@ class CheckContext:
         except NotAskedAgain:
             said = f"The database at {place_of(address)} gave no answer a moment ago; not asked again."
             raise UpstreamError("database", Kind.TIMEOUT, said) from None
+
+    def budgets(self) -> dict[str, Budget]:
+        """What each upstream that was asked in this run said of the calls it still allows."""
+        asked = {name: self.shared.made(f"client:{name.lower()}") for name in ("Railway", "Supabase")}
+        return {name: client.budget for name, client in asked.items() if client is not None and client.budget}
 
     @cached_property
     def api(self) -> HttpClient:

@@ -31,6 +31,10 @@ SETTLE_S = 0.5
 """Before the end of a run its checks end by themselves, so that each can still say what it waited for."""
 CLEAN_UP_S = 2.0
 """What a check that writes needs to remove it again; its calls end this long before the run does."""
+ALLOWANCE = "allowance"
+"""The fact that says what an upstream still allows us, by its name: left, of, per, said."""
+LITTLE = 0.5
+"""The share of an allowance below which it is told with every check that spends of it."""
 FEW_S = 4.0
 """With less than this left, nothing is written any more."""
 
@@ -147,8 +151,12 @@ def _guarded(spec: CheckSpec, seconds: float, context: CheckContext) -> Finding:
         with context.contacts.in_use(), deadline(seconds):
             return spec.run(context)
     except UpstreamError as error:
-        known = {"reason": error.reason.value if error.reason else None, "code": error.code}
-        facts = {"upstream": error.upstream, "kind": error.kind.value, "status": error.status}
+        known: dict[str, Any] = {
+            "reason": error.reason.value if error.reason else None,
+            "code": error.code,
+            "retry_after_s": error.retry_after_s,
+        }
+        facts: dict[str, Any] = {"upstream": error.upstream, "kind": error.kind.value, "status": error.status}
         facts |= {name: value for name, value in known.items() if value}
         return Finding(Verdict.UNKNOWN, f"{error.what} {error.do}".strip(), facts)
     except OpsError as error:
@@ -189,6 +197,17 @@ def _no_time(within_s: float) -> Finding:
     return Finding(Verdict.UNKNOWN, said, {"kind": "timeout"})
 
 
+def _told_of_allowance(spec: CheckSpec, context: CheckContext) -> dict[str, Any]:
+    """The fact that says how many calls an upstream of this check still allows, where less than half are left."""
+    told = {
+        name: {"left": budget.remaining, "of": budget.limit, "per": budget.per, "said": budget.sentence()}
+        for name, budget in context.budgets().items()
+        if name in spec.touches and budget.limit and budget.remaining is not None
+        if budget.remaining < budget.limit * LITTLE
+    }
+    return {ALLOWANCE: told} if told else {}
+
+
 def _evidence(spec: CheckSpec, finding: Finding, context: CheckContext, started: datetime, took_s: float) -> Evidence:
     secrets = context.secrets()
     given: dict[str, Any] = {"touches": list(spec.touches)}
@@ -199,7 +218,7 @@ def _evidence(spec: CheckSpec, finding: Finding, context: CheckContext, started:
         target=context.target.name,
         verdict=finding.verdict,
         summary=redact(finding.summary, secrets),
-        facts=redact_data(dict(finding.facts), secrets),
+        facts=redact_data({**finding.facts, **_told_of_allowance(spec, context)}, secrets),
         input=given,
         digest=digest(finding.facts if finding.raw is None else finding.raw),
         started=started,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select, update
@@ -10,19 +10,15 @@ from sqlalchemy.exc import IntegrityError
 
 from services.app_definition import AppDefinition, load_app
 from services.checks.of_app import catalogue_of
-from services.checks.registry import CheckSpec
 from services.checks.runner import run_checks
 from services.jobs.checking import check_context
+from services.jobs.pace import intervals
 from services.releases.ledger import newest_evidence, record_evidence
 from services.settings import Settings
 from services.store.database import Store
 from services.store.tables import evidence, interests
 
 INTEREST = timedelta(seconds=30)
-REFRESH = timedelta(seconds=5)
-# What watching may use up of an upstream that counts our calls, in calls an hour and target: Railway grants 1,000 on
-# its smaller plan, Supabase's Management API 120 a minute; people and jobs need most of it.
-CALLS_PER_HOUR: Mapping[str, int] = {"Railway": 360, "Supabase": 1800}
 KEEP = timedelta(hours=24)
 HOUR = timedelta(hours=1)
 
@@ -66,9 +62,9 @@ def _refresh_target(settings: Settings, store: Store, name: str, now: datetime) 
     target = settings.target(name)
     app = load_app(target.app)
     catalogue = catalogue_of(app)
-    watched = [catalogue[check] for check in watched_checks(app)]
+    watched = [catalogue[check] for check in watched_checks(app) if check in catalogue]
     newest = newest_evidence(store, name, [spec.id for spec in watched])
-    pauses = intervals(spec for spec in watched if not spec.mutates)
+    pauses = intervals([spec for spec in watched if not spec.mutates], newest)
     due = [check for check, pause in pauses.items() if check not in newest or now - newest[check].started >= pause]
     if not due:
         return False
@@ -76,27 +72,6 @@ def _refresh_target(settings: Settings, store: Store, name: str, now: datetime) 
     record_evidence(store, taken)
     _forget_old(store, [spec.id for spec in catalogue if spec.trend], now)
     return True
-
-
-def intervals(specs: Iterable[CheckSpec]) -> dict[str, timedelta]:
-    """How long to wait between two looks of each check: five seconds where looking is free; as long as the upstream's
-    share of calls demands where it counts them; and as long as the evidence counts where a look costs money."""
-    watched = list(specs)
-    calls = {
-        upstream: sum(spec.cost.calls for spec in watched if upstream in spec.touches) for upstream in CALLS_PER_HOUR
-    }
-    return {spec.id: _interval(spec, calls) for spec in watched}
-
-
-def _interval(spec: CheckSpec, calls: Mapping[str, int]) -> timedelta:
-    if spec.cost.tokens or spec.cost.cents:
-        return timedelta(seconds=spec.expires_s)
-    shares = [
-        timedelta(hours=1) * calls[upstream] / CALLS_PER_HOUR[upstream]
-        for upstream in spec.touches
-        if upstream in calls
-    ]
-    return max([REFRESH, *shares])
 
 
 def _forget_old(store: Store, trends: Sequence[str], now: datetime) -> None:

@@ -12,6 +12,7 @@ import pytest
 from services.checks.context import CheckContext
 from services.checks.registry import Catalogue
 from services.checks.runner import run_checks
+from services.clients.budget import Budget
 from services.clients.deadline import remaining
 from services.clients.http import Kind, UpstreamError
 from services.errors import NotUnderstood, Refused
@@ -244,3 +245,22 @@ def test_checks_of_different_upstreams_come_before_more_of_the_same(context: Che
 
     run_checks(catalogue, names, context, NOW, emit, at_once=3)
     assert set(told[:3]) == {"a1", "b1", "c1"}
+
+
+class Counted:
+    """A client whose last answer said what it still allows."""
+
+    def __init__(self, left: int) -> None:
+        self.budget = Budget(1000, left, None, "Railway", "hour")
+
+
+@pytest.mark.parametrize(("left", "told"), [(499, True), (500, False)])
+def test_what_little_an_upstream_still_allows_is_a_fact_of_its_checks(
+    context: CheckContext, left: int, told: bool
+) -> None:
+    context.once("client:railway", lambda: Counted(left))
+    catalogue = Catalogue([spec("log", touches=("Railway",)), spec("app", touches=("app",))])
+    log, app = run_checks(catalogue, catalogue.ids, context, NOW)
+    assert ("allowance" in log.facts, "allowance" in app.facts) == (told, False)
+    if told:
+        assert log.facts["allowance"]["Railway"]["said"] == f"Railway: {left} of 1,000 calls are left this hour."
