@@ -144,6 +144,9 @@ class Hosting:
         one.work.add_done_callback(lambda work: self._stuck.pop(work, None))
         return one
 
+    def stuck(self) -> list[Deployment]:
+        return [one for one in self.deployments if one.work in self._stuck]
+
     def free(self) -> None:
         """Let every deployment that is stuck get on."""
         stuck, self._stuck = self._stuck, {}

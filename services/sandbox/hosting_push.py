@@ -6,6 +6,7 @@ What a build will be like is kept in `hosting.images` (defects, missing packages
 
 from __future__ import annotations
 
+from services.errors import Refused
 from services.sandbox.deployment import Deployment, Status
 from services.sandbox.hosting import Hosting
 from services.sandbox.twin_definition import Twin
@@ -17,15 +18,6 @@ def head(hosting: Hosting, twin: Twin) -> str:
     return next((commit for commit in reversed(hosting.builds) if commit in known), twin.pushed)
 
 
-def serves_head(hosting: Hosting, twin: Twin) -> bool:
-    """Does the build of what is pushed serve, with the defects that it has now?"""
-    one = hosting.active
-    if one is None or one.image is None:
-        return False
-    commit = head(hosting, twin)
-    return one.build.commit == commit and one.image.defects == hosting.images.defects(commit)
-
-
 async def push(hosting: Hosting, twin: Twin) -> Deployment:
     """Deploy what is pushed, or what was pinned, and wait until that has ended, well or not.
 
@@ -34,10 +26,27 @@ async def push(hosting: Hosting, twin: Twin) -> Deployment:
     one = hosting.deploy_commit(hosting.pinned or head(hosting, twin))
     await hosting.rest()
     hosting.unsettled = one.id if one.status is Status.FAILED else None
+    await make_troubles(hosting)
+    return one
+
+
+async def make_troubles(hosting: Hosting) -> None:
+    """Make the troubles again for what serves now."""
     for trouble in list(hosting.troubles.values()):
         trouble()
     await hosting.rest()
-    return one
+
+
+def require_served(hosting: Hosting, twin: Twin, fault_id: str) -> None:
+    """Raises Refused where the pushed build never came up: what is wrong in it would be seen by nobody."""
+    commit = head(hosting, twin)
+    if not any(one.was_healthy for one in hosting.deployments if one.build.commit == commit):
+        raise Refused(
+            "The newest build has not served in this world yet.",
+            f"'{fault_id}' is a fault of that build, so there is nothing to break.",
+            "Start the world `after`, or deploy the release first.",
+            place=fault_id,
+        )
 
 
 async def settle(hosting: Hosting, twin: Twin) -> None:
@@ -47,7 +56,8 @@ async def settle(hosting: Hosting, twin: Twin) -> None:
 
 
 async def spoil(hosting: Hosting, twin: Twin, defect: str) -> None:
-    """Push the commit with one more defect; it serves, in its wrong way."""
+    """Push the commit with one more defect; it serves, in its wrong way. Raises Refused as `require_served`."""
+    require_served(hosting, twin, defect)
     commit = head(hosting, twin)
     if defect in hosting.images.defects(commit):
         return

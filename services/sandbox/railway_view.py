@@ -175,8 +175,8 @@ def service_instance(hosting: Hosting, place: Place) -> Answer:
         "startCommand": "cd backend && python main.py",
         "healthcheckPath": hosting.health_path,
         "healthcheckTimeout": round(hosting.health_timeout_s),
-        "restartPolicyType": "NEVER",
-        "restartPolicyMaxRetries": 0,
+        "restartPolicyType": "ON_FAILURE" if hosting.restart_retries else "NEVER",
+        "restartPolicyMaxRetries": hosting.restart_retries,
         "sleepApplication": False,
         "isUpdatable": False,
         "watchPatterns": [],
@@ -244,7 +244,7 @@ _INSTANCE_STATUS = {
 
 
 def _instances(one: Deployment) -> list[Answer]:
-    status = _INSTANCE_STATUS.get(one.status)
+    status = "RESTARTING" if one.restarting else _INSTANCE_STATUS.get(one.status)
     return [] if status is None else [{"id": one.instance_id, "status": status}]
 
 
