@@ -150,7 +150,7 @@ class ControlClient:
         return self._call("GET", "/status")
 
     def faults(self) -> list[dict[str, Any]]:
-        """Every fault there is: {"id", "what", "active"}."""
+        """Every fault there is: {"id", "what", "group", "active"}."""
         return list(self._call("GET", "/faults")["faults"])
 
     def break_fault(self, fault: str) -> list[dict[str, Any]]:
@@ -160,6 +160,10 @@ class ControlClient:
     def repair(self, fault: str | None = None) -> list[dict[str, Any]]:
         """Repair one fault, or all of them; repairing what is not broken changes nothing."""
         return list(self._call("POST", f"/faults/{fault}/repair" if fault else "/repair")["faults"])
+
+    def delay(self, door: str, delay_s: float) -> None:
+        """Answer every call through a door ("app", "supabase", "openai", "railway", "status") this much later."""
+        self._call("POST", f"/doors/{door}", {"delay_s": delay_s})
 
     def reset(self, world: Kind | None = None) -> dict[str, Any]:
         """Put the world back as it was started; returns its status."""

@@ -19,6 +19,7 @@ from services.sandbox.world_status import world_status
 
 log = structlog.get_logger("sandbox")
 
+MAX_DELAY_S = 60.0
 _HTTP_STATUS = {NotUnderstood.exit_code: 400, Refused.exit_code: 409}
 
 Answer = Callable[[World, Request], Awaitable[dict[str, Any]]]
@@ -51,6 +52,7 @@ def control_app(world: World) -> Starlette:
             route("/faults/{fault}/break", "POST", _break),
             route("/faults/{fault}/repair", "POST", _repair),
             route("/repair", "POST", _repair),
+            route("/doors/{door}", "POST", _door),
             route("/reset", "POST", _reset),
             route("/stop", "POST", _stop),
         ]
@@ -73,6 +75,25 @@ async def _break(world: World, request: Request) -> dict[str, Any]:
 async def _repair(world: World, request: Request) -> dict[str, Any]:
     await world.repair(request.path_params.get("fault"))
     return {"faults": world.faults()}
+
+
+async def _door(world: World, request: Request) -> dict[str, Any]:
+    """Body: {"delay_s": seconds by which every call through this door is answered later}; 0 = none."""
+    name = request.path_params["door"]
+    if name not in world.doors:
+        raise NotUnderstood(
+            f"There is no door called '{name}'.", "Nothing was delayed.", f"Doors: {', '.join(world.doors)}.", "door"
+        )
+    try:
+        delay_s = float(json.loads(await request.body())["delay_s"])
+    except (ValueError, TypeError, KeyError):
+        delay_s = -1.0
+    if not 0 <= delay_s <= MAX_DELAY_S:
+        raise NotUnderstood(
+            f"A delay is a number of seconds from 0 to {MAX_DELAY_S:g}.", "Nothing was delayed.", place="delay_s"
+        )
+    world.doors[name].delay_s = delay_s
+    return {"door": name, "delay_s": delay_s}
 
 
 async def _reset(world: World, request: Request) -> dict[str, Any]:

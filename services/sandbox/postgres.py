@@ -28,6 +28,7 @@ _MAINTENANCE = "template1"
 SANDBOX_OPTIONS: Mapping[str, str] = {
     # Supabase's limit for every role that has none of its own: two minutes.
     "statement_timeout": "120000",
+    "log_timezone": "UTC",
     # People's rows and texts stay out of the server's log.
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",

@@ -30,6 +30,7 @@ from starlette.routing import Route
 from services.sandbox.hosting import Hosting
 from services.sandbox.railway_root import mutations, queries
 from services.sandbox.railway_view import Ids, Place, PlatformIncident
+from services.sandbox.rate_limit import RateLimit
 
 PATH = "/graphql/v2"
 SCHEMA_FILE = Path(__file__).parent / "data" / "railway-schema.json.gz"
@@ -94,60 +95,24 @@ def railway_app(
     root: dict[str, Any] = {**queries(hosting, place, state.incidents), **mutations(hosting, place)}
 
     async def answer(request: Request) -> Response:
-        refused_for_s = limit.take()
-        if refused_for_s is not None:
-            headers = {**limit.headers(), "retry-after": str(refused_for_s)}
+        if not limit.take():
+            headers = {**_headers(limit), "retry-after": str(limit.ends_in_s)}
             return JSONResponse(errors("Too many requests"), status_code=429, headers=headers)
         refusal = _refusal(request, token)
         if refusal is not None:
-            return JSONResponse(errors(refusal), headers=limit.headers())
+            return JSONResponse(errors(refusal), headers=_headers(limit))
         status, body = await _execute(request, root)
-        return JSONResponse(body, status_code=status, headers=limit.headers())
+        return JSONResponse(body, status_code=status, headers=_headers(limit))
 
     return Starlette(routes=[Route(PATH, answer, methods=["POST"])])
 
 
-class RateLimit:
-    """So many requests per hour of the clock. taken: of these, what others use up, by an id."""
-
-    def __init__(self, clock: Callable[[], datetime], hourly: int) -> None:
-        self._clock = clock
-        self._hourly = hourly
-        self._hour = -1
-        self._used = 0
-        self.taken: dict[str, int] = {}
-
-    @property
-    def left(self) -> int:
-        return max(0, self._hourly - self._used - sum(self.taken.values()))
-
-    def leave(self, name: str, calls: int) -> None:
-        """Somebody else takes all but so many calls of every hour; held under an id."""
-        self._turn()
-        self.taken.pop(name, None)
-        self.taken[name] = max(0, self.left - calls)
-
-    def take(self) -> int | None:
-        """Count one request. None = it may pass; otherwise the seconds until the next hour."""
-        moment = self._turn()
-        if self.left == 0:
-            return 3600 - moment % 3600
-        self._used += 1
-        return None
-
-    def _turn(self) -> int:
-        """Begin to count anew where an hour has begun; the moment in seconds."""
-        moment = int(self._clock().timestamp())
-        if moment // 3600 != self._hour:
-            self._hour, self._used = moment // 3600, 0
-        return moment
-
-    def headers(self) -> Mapping[str, str]:
-        return {
-            "x-ratelimit-limit": str(self._hourly),
-            "x-ratelimit-remaining": str(self.left),
-            "x-ratelimit-reset": str((self._hour + 1) * 3600),
-        }
+def _headers(limit: RateLimit) -> dict[str, str]:
+    return {
+        "x-ratelimit-limit": str(limit.allowed),
+        "x-ratelimit-remaining": str(limit.left),
+        "x-ratelimit-reset": str(limit.ends_at),
+    }
 
 
 def _refusal(request: Request, token: str) -> str | None:

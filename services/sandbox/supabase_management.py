@@ -1,53 +1,50 @@
-"""The Management API of the world's one project: status, health, backups, and read-only SQL on the real database."""
+"""The Management API of the world's one project: who may ask, its state, the health of its services, its backups."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, timedelta
 from hmac import compare_digest
 from typing import Any
 
 import httpx
 import psycopg
-from psycopg.rows import dict_row
-from psycopg.types.string import TextLoader
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from services.sandbox.postgres import READ_ONLY
+from services.sandbox.postgres import OWNER, READ_ONLY
+from services.sandbox.supabase_advisors import performance_lints, security_lints
+from services.sandbox.supabase_database import disk_use, message, pooler, read_only_query, read_only_state
 from services.sandbox.supabase_gateway import bearer
-from services.sandbox.supabase_state import SupabaseState
+from services.sandbox.supabase_logs import api_counts, logs
+from services.sandbox.supabase_state import BackupTrouble, SupabaseState
 
 REGION = "eu-central-1"
+PROBE_S = 2.0
+BACKUP_AGES: Mapping[BackupTrouble, Sequence[int]] = {"missing": (), "old": range(9, 16), "failed": range(7)}
 _SERVICES = frozenset({"auth", "db", "db_postgres_user", "pooler", "realtime", "rest", "storage", "pg_bouncer"})
 _ORGANIZATION = "sandbox-organisation"
-# As the real API does, these go out the way Postgres writes them.
-_AS_TEXT = (
-    "timestamptz",
-    "timestamp",
-    "date",
-    "time",
-    "timetz",
-    "interval",
-    "numeric",
-    "uuid",
-    "bytea",
-    "inet",
-    "cidr",
-)
 
 Answer = Callable[[SupabaseState, Request], Awaitable[Response]]
 
 
 def management_routes(state: SupabaseState) -> list[Route]:
-    """Routes under /v1/projects, each behind the access token."""
+    """Routes under /v1/projects, each behind the access token and the budget of the minute."""
 
     def route(path: str, answer: Answer, method: str = "GET") -> Route:
         async def endpoint(request: Request) -> Response:
-            return _refused(state, request) or await answer(state, request)
+            limit = state.management_limit
+            if limit.take():
+                response = _refused(state, request) or await answer(state, request)
+            else:
+                response = message(429, "ThrottlerException: Too Many Requests")
+                response.headers["retry-after"] = str(limit.ends_in_s)
+            response.headers["x-ratelimit-limit"] = str(limit.allowed)
+            response.headers["x-ratelimit-remaining"] = str(limit.left)
+            response.headers["x-ratelimit-reset"] = str(limit.ends_in_s)
+            return response
 
         return Route(f"/v1/projects/{{ref}}{path}", endpoint, methods=[method])
 
@@ -55,21 +52,28 @@ def management_routes(state: SupabaseState) -> list[Route]:
         route("", _project),
         route("/health", _health),
         route("/database/backups", _backups),
-        route("/database/query/read-only", _read_only_query, "POST"),
+        route("/database/query/read-only", read_only_query, "POST"),
+        route("/advisors/security", security_lints),
+        route("/advisors/performance", performance_lints),
+        route("/analytics/endpoints/logs", logs),
+        route("/analytics/endpoints/usage.api-counts", api_counts),
+        route("/config/database/pooler", pooler),
+        route("/config/disk/util", disk_use),
+        route("/readonly", read_only_state),
     ]
 
 
 def _refused(state: SupabaseState, request: Request) -> Response | None:
     token = bearer(request)
     if token is None or not compare_digest(token.encode(), state.keys.management_token.encode()):
-        return _message(401, "Unauthorized")
+        return message(401, "Unauthorized")
     if request.path_params["ref"] != state.keys.project_ref:
-        return _message(404, "Project not found")
+        return message(404, "Project not found")
     return None
 
 
 async def _project(state: SupabaseState, _: Request) -> Response:
-    alive, version = await asyncio.to_thread(_database_version, state)
+    alive, version = await asyncio.to_thread(_database_version, state, READ_ONLY)
     return JSONResponse(
         {
             "id": state.keys.project_ref,
@@ -90,10 +94,10 @@ async def _project(state: SupabaseState, _: Request) -> Response:
     )
 
 
-def _database_version(state: SupabaseState) -> tuple[bool, str]:
-    """Does the database answer, and which version is it (or was it meant to be)?"""
+def _database_version(state: SupabaseState, role: str) -> tuple[bool, str]:
+    """Does the database answer the role, and which version is it (or was it meant to be)?"""
     try:
-        with psycopg.connect(state.cluster().dsn(READ_ONLY), connect_timeout=2) as conn:
+        with psycopg.connect(state.cluster().dsn(role), connect_timeout=2) as conn:
             row = conn.execute("SHOW server_version").fetchone()
     except psycopg.Error:
         return False, str(state.cluster().server.binaries.version)
@@ -103,46 +107,67 @@ def _database_version(state: SupabaseState) -> tuple[bool, str]:
 async def _health(state: SupabaseState, request: Request) -> Response:
     asked = [name for value in request.query_params.getlist("services") for name in value.split(",") if name]
     if not asked:
-        return _message(400, "services: Required")
+        return message(400, "services: Required")
     if unknown := sorted(set(asked) - _SERVICES):
-        return _message(400, f"services: Invalid enum value, received '{unknown[0]}'")
-    alive, _ = await asyncio.to_thread(_database_version, state)
-    rest = "rest" in asked and await _rest_answers(state)
-    return JSONResponse([_service(state, name, alive=alive, rest=rest) for name in asked])
+        return message(400, f"services: Invalid enum value, received '{unknown[0]}'")
+    errors = await asyncio.gather(*(_error_of(state, name) for name in asked))
+    return JSONResponse([_service(name, error) for name, error in zip(asked, errors, strict=True)])
 
 
-def _service(state: SupabaseState, name: str, *, alive: bool, rest: bool) -> dict[str, Any]:
-    """One service's health. Auth stands by itself; REST is asked; everything else is as well as the database."""
-    healthy = not state.paused and {"auth": True, "rest": rest}.get(name, alive)
+async def _error_of(state: SupabaseState, name: str) -> str | None:
+    """What is wrong with a service, found by asking it: Auth and REST at their public addresses, else the database.
+
+    What stands for storage, realtime and the poolers here is the database.
+    """
+    if name in state.unhealthy.values():
+        return f"{name} failed its own check"
+    if state.paused:
+        return "project is paused"
+    if name == "auth":
+        return await _asked(state, "GET", "/auth/v1/health")
+    if name == "rest":
+        return await _asked(state, "HEAD", "/rest/v1/")
+    role = OWNER if name == "db_postgres_user" else READ_ONLY
+    alive, _ = await asyncio.to_thread(_database_version, state, role)
+    return None if alive else "connection refused"
+
+
+async def _asked(state: SupabaseState, method: str, path: str) -> str | None:
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=PROBE_S) as client:
+            answer = await client.request(method, f"{state.url}{path}", headers={"apikey": state.keys.anon_key})
+    except httpx.TimeoutException:
+        return f"no answer within {PROBE_S:g} s"
+    except httpx.HTTPError:
+        return "connection refused"
+    return None if answer.status_code < 500 else f"answered {answer.status_code}"
+
+
+def _service(name: str, error: str | None) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "name": name,
-        "healthy": healthy,
-        "status": "ACTIVE_HEALTHY" if healthy else "UNHEALTHY",
+        "healthy": error is None,
+        "status": "ACTIVE_HEALTHY" if error is None else "UNHEALTHY",
     }
-    if name == "auth" and healthy:
+    if error is not None:
+        answer["error"] = error
+    elif name == "auth":
         answer["info"] = {"name": "GoTrue", "version": "v2.180.0", "description": "GoTrue is an auth API"}
-    elif name == "rest" and healthy:
+    elif name == "rest":
         answer["info"] = {"db_schema": "public"}
-    elif name == "realtime" and healthy:
+    elif name == "realtime":
         answer["info"] = {"healthy": True, "db_connected": True, "replication_connected": True, "connected_cluster": 1}
-    if not healthy:
-        answer["error"] = "connection refused"
     return answer
 
 
-async def _rest_answers(state: SupabaseState) -> bool:
-    if state.rest_url is None:
-        return (await asyncio.to_thread(_database_version, state))[0]
-    try:
-        async with httpx.AsyncClient(trust_env=False, timeout=3.0) as client:
-            return (await client.head(state.rest_url)).status_code < 500
-    except httpx.HTTPError:
-        return False
-
-
 async def _backups(state: SupabaseState, _: Request) -> Response:
-    """Seven daily physical backups, the newest always between two and three hours old."""
+    """Daily physical backups, the newest always between two and three hours old, unless something is wrong with them.
+
+    Of several troubles the one that leaves the least counts.
+    """
     newest = state.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
+    trouble = next((one for one in BACKUP_AGES if one in state.backups.values()), None)
+    ages = range(7) if trouble is None else BACKUP_AGES[trouble]
     return JSONResponse(
         {
             "region": REGION,
@@ -152,57 +177,11 @@ async def _backups(state: SupabaseState, _: Request) -> Response:
                 {
                     "id": (newest - timedelta(days=age)).toordinal(),
                     "is_physical_backup": True,
-                    "status": "COMPLETED",
+                    "status": "FAILED" if trouble == "failed" else "COMPLETED",
                     "inserted_at": (newest - timedelta(days=age)).isoformat(timespec="milliseconds")[:-6] + "Z",
                 }
-                for age in range(7)
+                for age in ages
             ],
             "physical_backup_data": {},
         }
     )
-
-
-async def _read_only_query(state: SupabaseState, request: Request) -> Response:
-    try:
-        body = json.loads(await request.body())
-        query, parameters = body["query"], body.get("parameters")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return _message(400, "query: Required")
-    if not isinstance(query, str) or not query:
-        return _message(400, "query: String must contain at least 1 character(s)")
-    if state.paused:
-        return _message(400, "Project is paused")
-    return await asyncio.to_thread(_run, state, query, parameters)
-
-
-def _run(state: SupabaseState, query: str, parameters: list[Any] | None) -> Response:
-    try:
-        with psycopg.connect(
-            state.cluster().dsn(READ_ONLY),
-            autocommit=True,
-            connect_timeout=5,
-            options="-c statement_timeout=60s",
-            row_factory=dict_row,
-        ) as conn:
-            for kind in _AS_TEXT:
-                conn.adapters.register_loader(kind, TextLoader)
-            with psycopg.RawCursor(conn, row_factory=dict_row) as cursor:
-                cursor.execute(query.encode(), parameters or None)
-                while cursor.nextset():
-                    pass
-                rows = cursor.fetchall() if cursor.description else []
-    except psycopg.Error as error:
-        return _message(400, f"Failed to run sql query: {_told(error)}")
-    return JSONResponse(rows, status_code=201)
-
-
-def _told(error: psycopg.Error) -> str:
-    """The error as the real API writes it: severity, two blanks, SQLSTATE, then the server's text."""
-    if error.sqlstate is None:
-        return "ERROR:  08006: connection refused\n"
-    first, _, rest = str(error).partition("\n")
-    return f"ERROR:  {error.sqlstate}: {first}\n{rest}" + ("" if rest.endswith("\n") or not rest else "\n")
-
-
-def _message(status: int, text: str) -> JSONResponse:
-    return JSONResponse({"message": text}, status_code=status)

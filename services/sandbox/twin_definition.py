@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,10 @@ from pathlib import Path
 import psycopg
 
 from services.errors import NotUnderstood
+
+_MADE = re.compile(
+    r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:TABLE|VIEW)\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:public\.)?(\w+)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,13 @@ class Twin:
     release: Path
     variables: Callable[[WorldAddresses], Mapping[str, str]]
     usage: Callable[[psycopg.Connection, datetime, int], None] | None = None
+
+    def released_relations(self) -> tuple[str, ...]:
+        """The tables and views that the release's scripts make in schema public, in their order."""
+        found: dict[str, None] = {}
+        for script in sorted((self.release / "deploy").glob("*.sql")):
+            found.update(dict.fromkeys(_MADE.findall(script.read_text(encoding="utf-8"))))
+        return tuple(found)
 
     def build(self, commit: str) -> Build:
         """The build of a commit. Raises KeyError for a commit there is not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.sandbox.hosting import Hosting
+from services.sandbox.hosting_push import push, settle
 from services.sandbox.twin_definition import Twin
 
 
@@ -18,6 +19,7 @@ class VariableOverrides:
         self._twin = twin
         self._held: dict[str, tuple[str, str | None]] = {}
         self._before: dict[str, str | None] = {}
+        self._seen: set[str] = set()
 
     async def add(self, name: str, variable: str, value: str | None) -> None:
         """Give the variable a value, or take it away (None), and deploy the build that reads it once more."""
@@ -25,6 +27,7 @@ class VariableOverrides:
             return
         self._before.setdefault(variable, self._hosting.variables.get(variable))
         self._held[name] = (variable, value)
+        self._seen.add(variable)
         await self._settle(variable)
 
     async def remove(self, name: str) -> None:
@@ -37,6 +40,7 @@ class VariableOverrides:
         """Forget what is held without putting anything back."""
         self._held.clear()
         self._before.clear()
+        self._seen.clear()
 
     async def _settle(self, variable: str) -> None:
         values = [value for _, (changed, value) in sorted(self._held.items()) if changed == variable]
@@ -49,11 +53,21 @@ class VariableOverrides:
             self._hosting.variables[variable] = wanted
         await self._deploy()
 
+    async def catch_up(self) -> None:
+        """Deploy once more where what serves was started with other values: something was in the way."""
+        active = self._hosting.active
+        if active is not None and any(active.variables.get(name) != self._now(name) for name in self._seen):
+            await self._deploy()
+
+    def _now(self, variable: str) -> str | None:
+        return self._hosting.variables.get(variable)
+
     async def _deploy(self) -> None:
-        """The pushed build reads its variables at its start: where it serves, it is deployed again."""
-        hosting = self._hosting
+        """What is pushed reads its variables at its start: where it serves it is deployed again, else it will be."""
+        hosting, twin = self._hosting, self._twin
         active = hosting.active
-        if active is not None and active.build.commit == self._twin.pushed:
+        if active is not None and active.build.commit != twin.serving_before:
             await hosting.rest()
-            hosting.redeploy(active.id)
-            await hosting.rest()
+            await push(hosting, twin)
+        else:
+            await settle(hosting, twin)

@@ -96,6 +96,7 @@ class World:
         self._postgrest_program = find_postgrest(root, environ)
         self.ports = Ports(home / "ports.json", (*SERVED, *BOUND), ports or {})
         self._postgrest: PostgRest | None = None
+        self._rest_has_schema = True
         self._server: Server | None = None
         self._control_serving: Serving | None = None
         self._opening: asyncio.Task[bool] | None = None
@@ -212,8 +213,17 @@ class World:
         await asyncio.to_thread(self._open_database, False, self.kind)
         await self.restart_rest()
 
+    async def settle(self) -> None:
+        """After a change: what could not be done because something was broken is done where that is mended now."""
+        from services.sandbox.hosting_push import settle
+
+        if not self._rest_has_schema and await asyncio.to_thread(self.cluster.answers, AUTHENTICATOR):
+            await self.restart_rest()
+        await settle(self.hosting, self.twin)
+        await self.variables.catch_up()
+
     async def restart_rest(self) -> None:
-        """Start REST again with the row cap that it has now; returns when it answers."""
+        """Start REST again with the row cap that it has now; returns when it answers, if only to say 503."""
         await self._stop_rest()
         if self.database_wanted:
             await self._start_rest()
@@ -270,7 +280,8 @@ class World:
             max_rows=self.supabase.max_rows,
         )
         # A database that does not answer now keeps the schema from being read: REST starts all the same and says so.
-        await self._postgrest.start(schema=await asyncio.to_thread(self.cluster.answers, AUTHENTICATOR))
+        self._rest_has_schema = await asyncio.to_thread(self.cluster.answers, AUTHENTICATOR)
+        await self._postgrest.start(schema=self._rest_has_schema)
 
     async def _stop_rest(self) -> None:
         rest, self._postgrest = self._postgrest, None
@@ -282,9 +293,9 @@ class World:
     @staticmethod
     def _import_parts() -> None:
         """Their libraries take half a second to load; this happens while the database starts."""
-        from services.sandbox import hosting, openai_server, railway, supabase
+        from services.sandbox import faults, hosting, world_doors
 
-        del hosting, openai_server, railway, supabase
+        del faults, hosting, world_doors
 
     def _make_parts(self) -> None:
         from services.sandbox.hosting import Hosting
@@ -322,36 +333,13 @@ class World:
 
     async def _open_doors(self) -> None:
         """Serve every part behind its door, and the control without one."""
-        from services.sandbox.disturbance import Door
+        from services.sandbox.world_doors import doors_of
 
-        self.doors = {
-            name: Door(app, noticed=self.hosting.edge.note if name == "app" else None)
-            for name, app in self._apps().items()
-        }
+        self.doors = doors_of(self)
         for name, door in self.doors.items():
             door.open(self.ports.take(name))
         self._control_serving = Serving(self._control(self), self.ports.take("control"))
         await asyncio.gather(*(door.ready() for door in self.doors.values()))
-
-    def _apps(self) -> dict[str, ASGIApp]:
-        from services.sandbox.openai_server import openai_app
-        from services.sandbox.railway import railway_app
-        from services.sandbox.status_pages import status_app
-        from services.sandbox.supabase import supabase_app
-
-        return {
-            "app": self.hosting.edge_app,
-            "supabase": supabase_app(self.supabase),
-            "openai": openai_app(self.openai),
-            "railway": railway_app(
-                self.hosting,
-                self.keys.railway_token,
-                service=self.twin.app,
-                domain=self.ports.url("app").removeprefix("http://"),
-                state=self.railway,
-            ),
-            "status": status_app(self.status),
-        }
 
     def _rest_url(self) -> str | None:
         return self.ports.url("rest") if self._postgrest_program else None

@@ -63,6 +63,7 @@ class WorldFaults:
         if fault.id in self.broken:
             await fault.undo(self._world)
             self.broken.discard(fault.id)
+            await self._world.settle()
             self._world.keep()
 
     async def undo_all(self) -> None:

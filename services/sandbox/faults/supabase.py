@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from services.sandbox.disturbance import Cut, Disturbance, Effect, Hang, Reply
 from services.sandbox.fault import Fault, FaultyWorld
+from services.sandbox.faults.grants import grant_again, revoke
 from services.sandbox.faults.made_of import in_door
 from services.sandbox.postgrest import MAX_ROWS
+from services.sandbox.supabase_state import BackupTrouble
 
 GROUP = "Supabase"
 REST = "/rest/v1"
@@ -24,6 +26,47 @@ async def _pause(world: FaultyWorld) -> None:
 
 async def _wake(world: FaultyWorld) -> None:
     world.supabase.paused = False
+
+
+def _backups(trouble: BackupTrouble, what: str) -> Fault:
+    fault_id = f"backup-{trouble}"
+
+    async def apply(world: FaultyWorld) -> None:
+        world.supabase.backups[fault_id] = trouble
+
+    async def undo(world: FaultyWorld) -> None:
+        world.supabase.backups.pop(fault_id, None)
+
+    return Fault(fault_id, what, apply, undo, GROUP)
+
+
+async def _fall_ill(world: FaultyWorld) -> None:
+    world.supabase.unhealthy["supabase-service-unhealthy"] = "storage"
+
+
+async def _recover(world: FaultyWorld) -> None:
+    world.supabase.unhealthy.pop("supabase-service-unhealthy", None)
+
+
+async def _forget_release(world: FaultyWorld) -> None:
+    """REST answers for each relation of the release as it does for one that is not in its cache."""
+    for name in world.twin.released_relations():
+        reply = Reply.json(
+            404,
+            {
+                "code": "PGRST205",
+                "details": None,
+                "hint": None,
+                "message": f"Could not find the table 'public.{name}' in the schema cache",
+            },
+        )
+        disturbance = Disturbance(reply, paths=(f"{REST}/{name}",))
+        world.doors["supabase"].add(f"schema-cache-stale/{name}", disturbance)
+
+
+async def _learn_release(world: FaultyWorld) -> None:
+    for name in world.twin.released_relations():
+        world.doors["supabase"].remove(f"schema-cache-stale/{name}")
 
 
 def _rejected(fault_id: str, what: str, *which: str) -> Fault:
@@ -111,6 +154,30 @@ FAULTS: tuple[Fault, ...] = (
         f"Supabase's REST cuts every answer at {FEW_ROWS} rows, and says so only in a header.",
         _cap_rows,
         _uncap_rows,
+        GROUP,
+    ),
+    Fault(
+        "grants-missing",
+        "The service key has no right on the release's tables and views: REST answers 403 with 42501.",
+        revoke,
+        grant_again,
+        GROUP,
+    ),
+    Fault(
+        "schema-cache-stale",
+        "REST does not know the release's tables and views: it answers 404 with PGRST205, though they are there.",
+        _forget_release,
+        _learn_release,
+        GROUP,
+    ),
+    _backups("missing", "There is no backup of the project."),
+    _backups("old", "The newest backup is more than a week old."),
+    _backups("failed", "Every backup of the last week has failed."),
+    Fault(
+        "supabase-service-unhealthy",
+        "The Management API says that one of the project's services, storage, is not healthy.",
+        _fall_ill,
+        _recover,
         GROUP,
     ),
     _door(

@@ -395,12 +395,121 @@ class TestManagement:
             ("", "/v1/projects/{ref}"),
             ("/health?services=db&services=rest&services=auth&services=realtime", "/v1/projects/{ref}/health"),
             ("/database/backups", "/v1/projects/{ref}/database/backups"),
+            ("/advisors/security", "/v1/projects/{ref}/advisors/security"),
+            ("/advisors/performance", "/v1/projects/{ref}/advisors/performance"),
+            ("/analytics/endpoints/logs?sql=nonsense", "/v1/projects/{ref}/analytics/endpoints/logs"),
+            ("/analytics/endpoints/usage.api-counts", "/v1/projects/{ref}/analytics/endpoints/usage.api-counts"),
+            ("/config/database/pooler", "/v1/projects/{ref}/config/database/pooler"),
+            ("/config/disk/util", "/v1/projects/{ref}/config/disk/util"),
+            ("/readonly", "/v1/projects/{ref}/readonly"),
         ],
     )
     def test_bodies_keep_the_published_contract(self, stand_in: Project, path: str, described: str) -> None:
         answer = self.ask(stand_in, path)
         assert answer.status_code == 200
         jsonschema.validate(answer.json(), contract(described))
+
+    def test_a_service_that_does_not_answer_is_unhealthy(self, stand_in: Project) -> None:
+        def states() -> dict[str, str]:
+            asked = "/health?services=auth&services=rest&services=db&services=storage"
+            return {one["name"]: one["status"] for one in self.ask(stand_in, asked).json()}
+
+        assert set(states().values()) == {"ACTIVE_HEALTHY"}
+        stand_in.state.unhealthy["test"] = "storage"
+        assert states() == {name: "UNHEALTHY" if name == "storage" else "ACTIVE_HEALTHY" for name in states()}
+        stand_in.state.unhealthy.clear()
+        url, stand_in.state.url = stand_in.state.url, "http://127.0.0.1:1"
+        try:
+            assert [name for name, status in states().items() if status == "UNHEALTHY"] == ["auth", "rest"]
+        finally:
+            stand_in.state.url = url
+
+    @pytest.mark.parametrize(("trouble", "status", "count"), [("missing", [], 0), ("failed", ["FAILED"], 7)])
+    def test_backups_can_be_missing_or_failed(
+        self, stand_in: Project, trouble: Any, status: list[str], count: int
+    ) -> None:
+        stand_in.state.backups["test"] = trouble
+        try:
+            found = self.ask(stand_in, "/database/backups").json()["backups"]
+        finally:
+            stand_in.state.backups.clear()
+        assert (sorted({one["status"] for one in found}), len(found)) == (status, count)
+
+    def test_the_advisors_tell_what_the_catalog_shows(self, stand_in: Project) -> None:
+        def found(kind: str) -> set[tuple[str, str]]:
+            lints = self.ask(stand_in, f"/advisors/{kind}").json()["lints"]
+            return {(one["name"], one["metadata"]["entity"]) for one in lints}
+
+        assert ("rls_disabled_in_public", "public.notes") in found("security")
+        assert ("rls_disabled_in_public", "public.secret") not in found("security")
+        assert ("no_primary_key", "public.closed") in found("performance")
+        assert ("no_primary_key", "public.notes") not in found("performance")
+
+    @staticmethod
+    def day(sql: str) -> str:
+        until = datetime.now(UTC) + timedelta(minutes=1)
+        span = {"iso_timestamp_start": until - timedelta(hours=23), "iso_timestamp_end": until}
+        named = {name: moment.isoformat().replace("+00:00", "Z") for name, moment in span.items()}
+        return f"/analytics/endpoints/logs?{httpx.QueryParams({'sql': sql, **named})}"
+
+    def test_the_logs_hold_the_servers_own_lines(self, stand_in: Project) -> None:
+        with psycopg.connect(stand_in.cluster.dsn(OWNER)) as conn, pytest.raises(psycopg.errors.UndefinedTable):
+            conn.execute("SELECT * FROM never_made")
+        sql = (
+            "select id, timestamp, event_message, log_attributes['parsed.error_severity'] as error_severity from logs"
+            " where source = 'postgres_logs' and log_attributes['parsed.error_severity'] in ('ERROR', 'FATAL', 'PANIC')"
+            " order by timestamp desc limit 100"
+        )
+        rows = self.ask(stand_in, self.day(sql)).json()["result"]
+        assert ("ERROR", 'relation "never_made" does not exist') in {
+            (row["error_severity"], row["event_message"].split(" at character")[0]) for row in rows
+        }
+        assert {row["error_severity"] for row in rows} <= {"ERROR", "FATAL", "PANIC"}
+
+    def test_the_logs_of_the_gateway_hold_its_calls(self, stand_in: Project) -> None:
+        stand_in.now = datetime.now(UTC)
+        stand_in.call("GET", "/rest/v1/notes?select=id", "wrong")
+        sql = (
+            "select log_attributes['request.path'] as path, log_attributes['response.status_code'] as status from logs"
+            " where source = 'edge_logs' and toInt32OrZero(log_attributes['response.status_code']) >= 401"
+            " order by timestamp desc limit 1"
+        )
+        assert self.ask(stand_in, self.day(sql)).json()["result"] == [{"path": "/rest/v1/notes", "status": "401"}]
+        counted = self.ask(stand_in, "/analytics/endpoints/usage.api-counts?interval=15min").json()["result"]
+        assert sum(one["total_rest_requests"] for one in counted) >= 1
+
+    @pytest.mark.parametrize(
+        "sql",
+        ["select 1", "select event_message from logs where source = 'moon_logs' order by timestamp desc limit 1"],
+    )
+    def test_another_question_to_the_logs_is_an_error(self, stand_in: Project, sql: str) -> None:
+        body = self.ask(stand_in, self.day(sql)).json()
+        assert (body["result"], body["error"]["code"]) == ([], 400)
+
+    def test_logs_of_more_than_a_day_are_refused(self, stand_in: Project) -> None:
+        span = "iso_timestamp_start=2026-01-01T00:00:00Z&iso_timestamp_end=2026-01-03T00:00:00Z"
+        assert self.ask(stand_in, f"/analytics/endpoints/logs?{span}").status_code == 400
+
+    def test_a_database_that_takes_no_writes_says_so(self, stand_in: Project) -> None:
+        with psycopg.connect(stand_in.cluster.server.dsn("postgres"), autocommit=True) as admin:
+            setting = "ALTER DATABASE test_supabase SET default_transaction_read_only"
+            admin.execute(f"{setting} = on".encode())
+            try:
+                assert self.ask(stand_in, "/readonly").json()["enabled"] is True
+            finally:
+                admin.execute("ALTER DATABASE test_supabase RESET default_transaction_read_only")
+        assert self.ask(stand_in, "/readonly").json()["enabled"] is False
+
+    def test_the_budget_of_the_minute_counts_down_and_ends(self, stand_in: Project) -> None:
+        first, second = (self.ask(stand_in, "/readonly").headers for _ in range(2))
+        assert int(first["x-ratelimit-remaining"]) - int(second["x-ratelimit-remaining"]) == 1
+        limit = stand_in.state.management_limit
+        limit.leave("test", 1)
+        assert self.ask(stand_in, "/readonly").status_code == 200
+        refused = self.ask(stand_in, "/readonly")
+        assert (refused.status_code, refused.headers["x-ratelimit-remaining"]) == (429, "0")
+        assert 0 < int(refused.headers["retry-after"]) <= 60
+        limit.taken.clear()
 
     def test_the_project_is_healthy_and_names_its_version(self, stand_in: Project) -> None:
         body = self.ask(stand_in, "").json()
@@ -452,6 +561,31 @@ class TestManagement:
     def test_health_wants_to_know_of_what(self, stand_in: Project) -> None:
         assert self.ask(stand_in, "/health").status_code == 400
         assert self.ask(stand_in, "/health?services=coffee").status_code == 400
+
+
+def test_what_an_older_file_of_keys_lacks_is_added_and_the_rest_stays(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    values = load_keys(path, NOW).model_dump(mode="json")
+    older = {name: value for name, value in values.items() if not name.startswith("ops_")}
+    older["accounts"] = [
+        {name: one[name] for name in ("id", "name", "email", "password", "ops_role")} for one in older["accounts"][:4]
+    ]
+    path.write_text(json.dumps(older))
+    keys = load_keys(path, NOW)
+    assert load_keys(path, NOW) == keys
+    assert {name: value for name, value in keys.model_dump(mode="json").items() if name in older} | {
+        "accounts": older["accounts"]
+    } == older
+    assert [one.password for one in keys.accounts[:4]] == [one["password"] for one in older["accounts"]]
+    assert len({keys.openai_key, keys.ops_openai_key, keys.service_key, keys.ops_service_key}) == 4
+
+
+def test_the_test_accounts_are_no_operators_and_only_one_is_the_apps_admin(tmp_path: Path) -> None:
+    accounts = {one.purpose: one for one in load_keys(tmp_path / "keys.json", NOW).accounts if one.purpose}
+    assert set(accounts) == {"probe", "ai", "rate-limit", "admin", "edited-metadata"}
+    assert [one.app_metadata["ops_role"] for one in accounts.values() if "ops_role" in one.app_metadata] == []
+    assert [name for name, one in accounts.items() if one.app_metadata.get("role") == "admin"] == ["admin"]
+    assert [name for name, one in accounts.items() if one.user_metadata.get("role") == "admin"] == ["edited-metadata"]
 
 
 def test_keys_are_private_and_stay_the_same(tmp_path: Path) -> None:
