@@ -14,6 +14,8 @@ from services.clients.deadline import remaining
 
 FIRST_S = 6.0
 """What a first call may take; above the 5 s at which a slow answer is a finding, so that slow and silent stay apart."""
+NEIGHBOUR_S = 2.0
+"""What the first call to a place may take where another place of the same origin hung and none has answered."""
 ENOUGH_S = 1.5
 """A first call that had less time than this proves nothing by its silence."""
 
@@ -64,6 +66,12 @@ class Contacts:
                     raise NotAskedAgain(f"{origin} has not answered the call before this one")
         return False
 
+    def first_s(self, origin: str) -> float:
+        """Seconds that a first call to a place of this origin may take."""
+        with self._changed:
+            hung = any(other == origin for other, _ in self._silent)
+            return NEIGHBOUR_S if hung and not self._was_heard(origin) else FIRST_S
+
     def settle(self, origin: str, part: str, *, heard: bool | None) -> None:
         """What the first call came to; None: it proved nothing, and the next call is the first one."""
         place = (origin, part)
@@ -78,7 +86,10 @@ class Contacts:
             return True
         origin = place[0]
         silent = sum(other == origin for other, _ in self._silent)
-        return silent > 1 and not any(other == origin for other, _ in self._heard)
+        return silent > 1 and not self._was_heard(origin)
+
+    def _was_heard(self, origin: str) -> bool:
+        return any(other == origin for other, _ in self._heard)
 
 
 @contextmanager
@@ -94,7 +105,7 @@ def first_contact(origin: str, part: str, *silence: type[BaseException]) -> Iter
     started = time.monotonic()
     heard: bool | None = True
     try:
-        yield FIRST_S
+        yield contacts.first_s(origin)
     except silence:
         heard = False if time.monotonic() - started >= ENOUGH_S else None
         raise

@@ -40,6 +40,7 @@ class HalfSilent(BaseHTTPRequestHandler):
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(first_contact, "FIRST_S", 0.4)
+    monkeypatch.setattr(first_contact, "NEIGHBOUR_S", 0.2)
     monkeypatch.setattr(first_contact, "ENOUGH_S", 0.1)
     HalfSilent.over.clear()
     HalfSilent.asked.clear()
@@ -87,6 +88,15 @@ def test_an_address_of_which_two_services_hung_and_none_answered_is_left_alone(a
         ask(client, "/ill")
         ask(client, "/worse")
         assert "not asked again" in ask(client, "/well")
+
+
+def test_where_one_service_hung_the_next_has_less_time(address: str) -> None:
+    client = HttpClient("Thing", address)
+    with Contacts().in_use():
+        ask(client, "/ill")
+        began = time.monotonic()
+        ask(client, "/worse")
+        assert time.monotonic() - began < first_contact.FIRST_S
 
 
 def test_many_at_once_wait_for_the_one_that_goes_ahead(address: str) -> None:
