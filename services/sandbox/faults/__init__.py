@@ -6,12 +6,13 @@ import importlib
 from collections.abc import Mapping
 
 from services.sandbox.fault import Fault
-from services.sandbox.faults import app_door, builds, database, openai, railway, status, supabase
+from services.sandbox.faults import app_door, builds, database, deployments, openai, railway, status, supabase
 from services.sandbox.twin_definition import Twin
 
 GENERIC: tuple[Fault, ...] = (
     *app_door.FAULTS,
     *builds.FAULTS,
+    *deployments.FAULTS,
     *openai.FAULTS,
     *supabase.FAULTS,
     *railway.FAULTS,

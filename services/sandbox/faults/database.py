@@ -54,8 +54,7 @@ async def undisturbed(world: FaultyWorld) -> AsyncIterator[Cluster]:
     down = not world.cluster.server.running()
     if down:
         await world.start_database()
-    # Connections may stay taken: the server keeps some for the superuser.
-    await let_go(world, HANGS, LOCKED)
+    await let_go(world, HANGS, LOCKED, EXHAUSTED)
     try:
         yield world.cluster
     finally:
