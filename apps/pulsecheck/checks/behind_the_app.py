@@ -6,6 +6,7 @@ from apps.pulsecheck.checks.analytics import quota_matches_log, tiers_match_rule
 from apps.pulsecheck.checks.database import (
     anon_reads_journal,
     anon_reads_nothing,
+    authenticated_reads_own,
     release_schema,
     schema_compatible,
 )
@@ -38,6 +39,7 @@ def specs() -> list[CheckSpec]:
             schema_compatible,
             ("before", "after"),
             ("database_url", "app_url"),
+            ("database", "app"),
         ),
         reads(
             "release-schema",
@@ -66,6 +68,15 @@ def specs() -> list[CheckSpec]:
             ("supabase_url", "supabase_anon_key"),
             blocking=False,
             expires_s=DAY_S,
+        ),
+        reads(
+            "authenticated-reads-own",
+            "Signed-in people read only their own rows",
+            "Really read as a signed-in test account: nobody else's row of the release's tables.",
+            authenticated_reads_own,
+            ("during", "after"),
+            ("database_url", "supabase_url", "supabase_anon_key"),
+            ("database", "Supabase"),
         ),
         reads(
             "quota-matches-log",

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from services.app_definition import AppDefinition
 from services.checks.registry import CheckSpec
+from services.checks.standard.certificate import SPECS as CERTIFICATE
+from services.checks.standard.clocks import SPECS as CLOCKS
 from services.checks.standard.database import SPECS as DATABASE
+from services.checks.standard.database_load import SPECS as DATABASE_LOAD
+from services.checks.standard.functions import SPECS as FUNCTIONS
 from services.checks.standard.openai import SPECS as OPENAI
+from services.checks.standard.platform_use import SPECS as PLATFORM_USE
+from services.checks.standard.pooling import SPECS as POOLING
 from services.checks.standard.railway import SPECS as RAILWAY
 from services.checks.standard.release import SPECS as RELEASE
+from services.checks.standard.rights import SPECS as RIGHTS
 from services.checks.standard.startup import SPECS as STARTUP
+from services.checks.standard.status import SPECS as STATUS
 from services.checks.standard.supabase import SPECS as SUPABASE
+from services.checks.standard.triggers import SPECS as TRIGGERS
 
-_NEEDS_WORD = {"dependency-pins": "dependency_pins", "openai-model": "model"}
+_DATABASE = (*DATABASE, *POOLING, *DATABASE_LOAD, *RELEASE, *FUNCTIONS, *TRIGGERS, *RIGHTS)
+_PLATFORM = (*RAILWAY, *STARTUP, *PLATFORM_USE)
+_EVERY = (*_DATABASE, *SUPABASE, *_PLATFORM, *OPENAI, *STATUS, *CERTIFICATE, *CLOCKS)
+
+# What an app has to declare for a check to have anything to look at.
+_DECLARED: Mapping[str, str] = {
+    "database-rest": "tables",
+    "service-reads-all": "tables",
+    "locks-held": "tables",
+    "dependency-pins": "dependency_pins",
+    "env-names": "release_build",
+    "release-receipt": "default_release",
+    "rehearsal-fresh": "default_release",
+    "verification-clean": "default_release",
+    "function-probe": "default_release",
+    "openai-key": "model",
+    "openai-model": "model",
+    "openai-limits": "model",
+}
 
 
 def standard_checks(app: AppDefinition) -> list[CheckSpec]:
@@ -19,5 +48,4 @@ def standard_checks(app: AppDefinition) -> list[CheckSpec]:
 
     What an app does not use is told by `touches`, not here; left out is only what it has declared nothing for.
     """
-    every = [*DATABASE, *RELEASE, *SUPABASE, *RAILWAY, *STARTUP, *OPENAI]
-    return [spec for spec in every if spec.id not in _NEEDS_WORD or getattr(app, _NEEDS_WORD[spec.id])]
+    return [spec for spec in _EVERY if spec.id not in _DECLARED or getattr(app, _DECLARED[spec.id])]

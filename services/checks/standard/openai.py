@@ -27,7 +27,8 @@ def openai_key(context: CheckContext) -> Finding:
         if error.kind is Kind.QUOTA:
             return Finding(Verdict.FAIL, f"The account has no quota left ({OURS}).", facts, link="openai_billing")
         if error.kind is Kind.MISSING:
-            return Finding(Verdict.PASS, f"The key is accepted, but {model} is not to be had ({OURS}).", facts)
+            said = f"The key is accepted, but {model} is not to be had, so nothing was completed ({OURS})."
+            return Finding(Verdict.UNKNOWN, said, facts)
         return Finding(Verdict.UNKNOWN, f"{error.what} ({OURS}).", facts)
     facts = {"whose": OURS, "model": done.model, "tokens": done.prompt_tokens + done.completion_tokens}
     return Finding(Verdict.PASS, f"The key completes with {done.model} ({OURS}).", facts)
@@ -56,6 +57,27 @@ def openai_model(context: CheckContext) -> Finding:
     return Finding(Verdict.PASS, said, facts, link="openai_models" if soon else None)
 
 
+def openai_limits(context: CheckContext) -> Finding:
+    """What the rate limits of our own key's account leave, as the headers of the last completion said."""
+    model = context.app.model
+    facts: dict[str, Any] = {"whose": OURS, "requests_left": None, "tokens_left": None}
+    try:
+        done = context.once("openai-completion", lambda: context.openai.complete(model))
+    except UpstreamError as error:
+        if error.kind is not Kind.RATE_LIMITED:
+            raise
+        facts |= {"kind": error.kind.value, "status": error.status, "code": error.code}
+        return Finding(Verdict.FAIL, f"The rate limit is reached ({OURS}).", facts, link="openai_billing")
+    facts |= {"requests_left": done.requests_left, "tokens_left": done.tokens_left}
+    left = [number for number in (done.requests_left, done.tokens_left) if number is not None]
+    if not left:
+        return Finding(Verdict.UNKNOWN, f"OpenAI did not say what its limits leave ({OURS}).", facts)
+    told = f"{done.requests_left} requests and {done.tokens_left} tokens are left for now"
+    if min(left) == 0:
+        return Finding(Verdict.FAIL, f"{told} ({OURS}).", facts, link="openai_billing")
+    return Finding(Verdict.PASS, f"{told} ({OURS}).", facts)
+
+
 SPECS = (
     CheckSpec(
         "openai-key",
@@ -77,5 +99,18 @@ SPECS = (
         OPENAI,
         NEEDS_KEY,
         expires_s=DAY_S,
+    ),
+    CheckSpec(
+        "openai-limits",
+        "OpenAI's rate limits leave room",
+        "Requests and tokens left for our own key, by the headers of a completion.",
+        openai_limits,
+        ("before", "hour"),
+        OPENAI,
+        NEEDS_KEY,
+        blocking=False,
+        cost=Cost(1, tokens=20, cents=0.01),
+        deadline_s=12,
+        trend=("requests_left", "tokens_left"),
     ),
 )

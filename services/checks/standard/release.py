@@ -20,7 +20,7 @@ def release_receipt(context: CheckContext) -> Finding:
     """The row in the target that proves the deploy: there, not taken back, and of this very content."""
     from services.database.receipts import find_receipt
 
-    release = _release(context)
+    release = release_of(context)
     url = context.target.database_url
     if url is None:
         raise Unavailable("There is no database address.")
@@ -40,7 +40,8 @@ def release_receipt(context: CheckContext) -> Finding:
     return Finding(Verdict.PASS, f"The deploy receipt of {release.id} is in the target.", facts)
 
 
-def _release(context: CheckContext) -> Release:
+def release_of(context: CheckContext) -> Release:
+    """The release under way, else the one that the app names. Raises NotUnderstood where there is none."""
     if context.release is not None:
         return context.release
     from services.releases.bundle import load_release
@@ -54,7 +55,7 @@ def rehearsal_fresh(context: CheckContext) -> Finding:
     rehearsal = context.store_facts.get("rehearsal")
     if not rehearsal:
         return Finding(Verdict.FAIL, "This content has not been rehearsed on this target.", {})
-    release = _release(context)
+    release = release_of(context)
     facts = {"verdict": rehearsal.get("verdict"), "finished": rehearsal.get("finished")}
     if rehearsal.get("content_hash") != release.content_hash:
         return Finding(Verdict.FAIL, "The rehearsal was of another content of the release.", facts)
@@ -71,7 +72,7 @@ def verification_clean(context: CheckContext) -> Finding:
     from services.database.verification import Query, verify
     from services.releases.validation import proves
 
-    release = _release(context)
+    release = release_of(context)
     queries = [
         Query(script.file.rpartition("/")[2].removesuffix(".sql"), script.file, script.sql, proves(script.sql))
         for script in release.verify

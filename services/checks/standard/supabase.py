@@ -1,18 +1,24 @@
-"""Standard checks of Supabase: what REST shows, whether the project is awake, its backups."""
+"""Standard checks of Supabase: what REST shows, whether the project is awake, its backups, advisors, logs, sign-in."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from secrets import token_urlsafe
 from typing import Any
 
 from services.checks.context import CheckContext
 from services.checks.registry import CheckSpec, Cost
 from services.checks.standard.database import count_rows, first_table
 from services.clients.http import Kind, UpstreamError
-from services.clients.supabase import Key
+from services.clients.supabase import Backups, Key, Lint, LogLine
 from services.verdict import Finding, Verdict
 
 SUPABASE = ("Supabase",)
 NEEDS_MANAGEMENT = ("supabase_access_token", "supabase_project_ref")
+LOG_SPAN = timedelta(hours=1)
+LOG_ERRORS = 10
 
 
 def database_rest(context: CheckContext) -> Finding:
@@ -56,21 +62,121 @@ def supabase_project(context: CheckContext) -> Finding:
 
 
 def backup_fresh(context: CheckContext) -> Finding:
-    """A completed backup is there, younger than the limit."""
-    backups = context.supabase.backups()
-    limit = context.app.thresholds.backup_max_age_h
-    facts: dict[str, Any] = {"count": backups.count, "pitr": backups.pitr, "kind": backups.kind}
-    if backups.newest is None:
-        said = "There is no completed backup."
+    """A completed backup is there, younger than the limit, and what can be done with it is told."""
+    return backup(context.supabase.backups(), context.now, context.app.thresholds.backup_max_age_h)
+
+
+def backup(found: Backups, now: datetime, limit_h: float) -> Finding:
+    """Judge the newest backup. limit_h: hours that it may be old."""
+    facts: dict[str, Any] = {
+        "count": found.count,
+        "pitr": found.pitr,
+        "kind": found.kind,
+        "restorable": _restorable(found),
+        "newest": None,
+        "age_h": None,
+    }
+    if found.newest is None:
+        said = "There is no completed backup: on the free plan there is none, and a dump of one's own has to stand in."
         return Finding(Verdict.FAIL, said, facts, link="supabase_backups")
-    hours = (context.now - backups.newest).total_seconds() / 3600
-    facts |= {"newest": backups.newest.isoformat(), "age_h": round(hours, 1)}
-    if hours > limit:
-        said = f"The newest backup is {hours:.0f} hours old; the limit is {limit:g}."
+    hours = (now - found.newest).total_seconds() / 3600
+    facts |= {"newest": found.newest.isoformat(), "age_h": round(hours, 1)}
+    if hours > limit_h:
+        said = f"The newest backup is {hours:.0f} hours old; the limit is {limit_h:g}."
         return Finding(Verdict.FAIL, said, facts, link="supabase_backups")
-    return Finding(
-        Verdict.PASS, f"The newest of {backups.count} {backups.kind} backups is {hours:.0f} hours old.", facts
+    said = (
+        f"The newest of {found.count} {found.kind} backups is {max(0.0, hours):.0f} hours old; {facts['restorable']}."
     )
+    return Finding(Verdict.PASS, said, facts)
+
+
+def _restorable(found: Backups) -> str:
+    """What can be done with the backups there are."""
+    if found.pitr:
+        return "any moment can be restored, in place"
+    if found.newest is None:
+        return "nothing can be restored"
+    if found.kind == "physical":
+        return "it restores the whole project in place, and cannot be downloaded"
+    return "it can be downloaded, and restored in place"
+
+
+def supabase_advisors(context: CheckContext) -> Finding:
+    """What Supabase's own advisors find: an error of security or performance is a finding."""
+    client = context.supabase
+    security, performance = context.side_by_side(
+        [lambda: client.advisors("security"), lambda: client.advisors("performance")]
+    )
+    return advised([*security, *performance])
+
+
+def advised(lints: Sequence[Lint]) -> Finding:
+    """Judge the advisors' lints; only their errors count, the rest is told."""
+    levels = Counter(lint.level for lint in lints)
+    errors = [lint for lint in lints if lint.level == "ERROR"]
+    facts: dict[str, Any] = {
+        "errors": len(errors),
+        "warnings": levels["WARN"],
+        "notes": len(lints) - len(errors) - levels["WARN"],
+        "by_name": dict(Counter(lint.name for lint in lints).most_common(10)),
+        "first": [{"name": lint.name, "entity": lint.entity} for lint in errors[:5]],
+    }
+    if errors:
+        about = f" on {errors[0].entity}" if errors[0].entity else ""
+        said = f"Supabase's advisors name {len(errors)} errors, first {errors[0].title}{about}."
+        return Finding(Verdict.FAIL, said, facts, link="supabase_dashboard")
+    return Finding(Verdict.PASS, f"Supabase's advisors name no error, and {levels['WARN']} warnings.", facts)
+
+
+def supabase_log_errors(context: CheckContext) -> Finding:
+    """The errors that Postgres wrote into Supabase's logs within the last hour."""
+    lines = context.supabase.log_lines("postgres_logs", context.now - LOG_SPAN, context.now)
+    return log_errors(lines)
+
+
+def log_errors(lines: Sequence[LogLine]) -> Finding:
+    """Judge the lines of errors: a few come with any use, many or a PANIC do not.
+
+    A message is told up to its first colon, behind which Postgres puts the value that it did not like.
+    """
+    told = Counter(line.message.partition(": ")[0][:120] for line in lines)
+    panics = sum(line.severity == "PANIC" for line in lines)
+    facts: dict[str, Any] = {
+        "errors": len(lines),
+        "panics": panics,
+        "messages": dict(told.most_common(5)),
+        "limit": LOG_ERRORS,
+    }
+    if panics or len(lines) > LOG_ERRORS:
+        first = told.most_common(1)[0][0]
+        said = f"Postgres logged {len(lines)} errors in the last hour, most of them: {first}."
+        return Finding(Verdict.FAIL, said, facts, link="supabase_dashboard")
+    return Finding(
+        Verdict.PASS, f"Postgres logged {len(lines)} errors in the last hour; up to {LOG_ERRORS} are usual.", facts
+    )
+
+
+def auth_answers(context: CheckContext) -> Finding:
+    """Auth answers, and does not let in a stranger with a made-up password."""
+    facts: dict[str, Any] = {"version": None, "stranger": None, "kind": None, "status": None, "code": None}
+    try:
+        facts["version"] = context.supabase.auth_health().version
+        context.supabase.sign_in(f"{context.marker}@example.com", token_urlsafe(24))
+    except UpstreamError as error:
+        facts |= {"kind": error.kind.value, "status": error.status, "code": error.code}
+        if error.kind is Kind.SERVER_ERROR:
+            return Finding(Verdict.FAIL, f"Nobody can sign in: {error.what}", facts, link="supabase_dashboard")
+        if facts["version"] is None or not _is_refusal(error):
+            raise
+        facts |= {"stranger": "refused", "kind": None}
+        return Finding(Verdict.PASS, f"Auth ({facts['version']}) answers, and refuses a made-up password.", facts)
+    facts["stranger"] = "let in"
+    return Finding(Verdict.FAIL, "Auth has let a stranger in with a made-up password.", facts)
+
+
+def _is_refusal(error: UpstreamError) -> bool:
+    """Whether it is about the person: a refusal of our own key proves nothing."""
+    return error.status == 400 and error.code in (None, "invalid_credentials", "invalid_grant", "user_not_found")
 
 
 SPECS = (
@@ -103,5 +209,39 @@ SPECS = (
         SUPABASE,
         NEEDS_MANAGEMENT,
         expires_s=3600,
+    ),
+    CheckSpec(
+        "supabase-advisors",
+        "Supabase's advisors name no error",
+        "What Supabase's own advisors find in security and performance.",
+        supabase_advisors,
+        ("before", "after", "week"),
+        SUPABASE,
+        NEEDS_MANAGEMENT,
+        blocking=False,
+        cost=Cost(2),
+        expires_s=3600,
+        trend=("errors", "warnings"),
+    ),
+    CheckSpec(
+        "supabase-log-errors",
+        "Postgres logs few errors",
+        "The errors that Supabase's logs hold of the last hour.",
+        supabase_log_errors,
+        ("before", "after", "hour", "day"),
+        SUPABASE,
+        NEEDS_MANAGEMENT,
+        blocking=False,
+        trend=("errors",),
+    ),
+    CheckSpec(
+        "auth-answers",
+        "Sign-in works and lets no stranger in",
+        "Auth answers, and a made-up password is refused.",
+        auth_answers,
+        ("before", "after", "day"),
+        SUPABASE,
+        ("supabase_url", "supabase_anon_key"),
+        cost=Cost(2),
     ),
 )

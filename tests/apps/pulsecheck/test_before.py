@@ -87,7 +87,7 @@ def test_with_an_address_alone_only_what_can_be_seen_from_outside_is_judged(befo
     outside = Target(name="outside", app_url=before.target.app_url)
     score = before.score(**{name: getattr(outside, name) for name in Target.model_fields})
     known = {one.check_id for one in score.evidence if one.verdict is not Verdict.UNKNOWN}
-    assert known == {"api-answers", "docs-served", "route-inventory"}
+    assert known == {"api-answers", "docs-served", "route-inventory", "certificate", "clock-agrees"}
 
 
 def test_rows_that_a_dead_run_has_left_are_swept_by_the_next(before: Pulse) -> None:
@@ -102,7 +102,7 @@ def test_rows_that_a_dead_run_has_left_are_swept_by_the_next(before: Pulse) -> N
 
 def test_where_our_role_may_not_delete_nothing_is_written(before: Pulse) -> None:
     rows = before.rows()
-    context = before.context(deploy_url=None)
+    context = before.context(deploy_url=None, supabase_service_key=None)
     seen = before.look("journal-roundtrip", context=context)["journal-roundtrip"]
     assert seen.verdict is Verdict.UNKNOWN
     assert "Nothing was written" in seen.summary
