@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from services.clients.http import Answer, HttpClient, Kind, UpstreamError
+from services.clients.http import Answer, HttpClient, Kind, UpstreamError, message_in
 
 API = "/api/v1"
 ADMIN = f"{API}/admin/beta-metrics"
 AI_CALL_S = 12.0
-HEALTH_CALL_S = 6.0  # above the 5 s at which the team raises an alert, so that slow and silent stay apart
+HEALTH_CALL_S = 7.0  # above the 5 s at which the team raises an alert, so that slow and silent stay apart
+NOT_LOADED = (404, 405)  # an unknown path answers 404, in builds with a route for every OPTIONS 405
+LOCKED = (401, 403)
+NO_ENTRY = "00000000-0000-0000-0000-000000000000"
+FeedbackShape = Literal["query", "json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,18 @@ class Entry:
             "stress_level": self.stress_level,
             "tags": list(self.tags),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class TooMany:
+    """A 429, from either of its shapes. of_the_day: the tier's allowance is used up; else the app throttles callers.
+
+    retry_after_s: seconds until it may be tried again, where that is told.
+    """
+
+    message: str
+    of_the_day: bool
+    retry_after_s: float | None
 
 
 class PulseCheck:
@@ -55,6 +71,9 @@ class PulseCheck:
 
     def health(self, nonce: str = "") -> Answer:
         return self._http.get("/health", params={"nonce": nonce} if nonce else None, call_s=HEALTH_CALL_S)
+
+    def health_fast(self) -> Answer:
+        return self._http.get("/health-fast")
 
     def ready(self) -> Answer:
         return self._http.get("/ready")
@@ -84,10 +103,30 @@ class PulseCheck:
     def analysis(self, entry_id: str) -> Answer:
         return self._http.get(f"{API}/journal/entries/{entry_id}/analysis", call_s=AI_CALL_S)
 
-    def feedback(self, entry_id: str, feedback_type: str, text: str) -> Answer:
-        """Older builds read query parameters, the newest a JSON body; each ignores the other, so both are sent."""
+    def feedback(self, entry_id: str, feedback_type: str, text: str, shape: FeedbackShape) -> Answer:
+        """Feedback as query parameters (older builds) or as a JSON body (the newest)."""
         said = {"feedback_type": feedback_type, "feedback_text": text}
-        return self._http.request("POST", f"{API}/journal/entries/{entry_id}/feedback", params=said, json=said)
+        path = f"{API}/journal/entries/{entry_id}/feedback"
+        if shape == "query":
+            return self._http.request("POST", path, params=said)
+        return self._http.request("POST", path, json=said)
+
+    def feedback_as_understood(
+        self, entry_id: str, feedback_type: str, text: str, first: FeedbackShape = "query"
+    ) -> tuple[Answer, FeedbackShape]:
+        """Feedback in the shape `first`; where that is answered 422, which stores nothing, in the other one.
+
+        Returns the last answer and the shape it was given to.
+        """
+        answer = self.feedback(entry_id, feedback_type, text, first)
+        if answer.status != 422:
+            return answer, first
+        other: FeedbackShape = "json" if first == "query" else "query"
+        return self.feedback(entry_id, feedback_type, text, other), other
+
+    def empty_feedback(self) -> Answer:
+        """Feedback without a kind on no entry: 422 or 401 where the route is loaded, 404 or 405 where it is not."""
+        return self._http.request("POST", f"{API}/journal/entries/{NO_ENTRY}/feedback")
 
     def stats(self) -> Answer:
         return self._http.get(f"{API}/journal/stats")
@@ -112,8 +151,9 @@ class PulseCheck:
     def admin_health(self) -> Answer:
         return self._http.get(f"{ADMIN}/health")
 
-    def admin_export(self, days_back: int = 30) -> Answer:
-        return self._http.get(f"{ADMIN}/export", params={"format": "json", "days_back": days_back})
+    def admin_export(self, days_back: int = 30, form: str = "json") -> Answer:
+        """form "csv" is answered as JSON with a note."""
+        return self._http.get(f"{ADMIN}/export", params={"format": form, "days_back": days_back})
 
     def reset_usage(self) -> Answer:
         """Answers 200 whether or not it did anything."""
@@ -141,3 +181,25 @@ def paths_in(openapi: Answer) -> frozenset[str]:
     if not isinstance(paths, dict):
         raise UpstreamError("PulseCheck", Kind.NOT_UNDERSTOOD, "The OpenAPI document lists no paths.")
     return frozenset(paths)
+
+
+def too_many(answer: Answer) -> TooMany | None:
+    """What a 429 says, in both shapes that the builds give it; None for any other answer."""
+    if answer.status != 429:
+        return None
+    message = message_in(answer)
+    wait: float | None = None
+    kind = ""
+    try:
+        body = answer.json()
+    except UpstreamError:
+        body = None
+    detail = body.get("detail") if isinstance(body, dict) else None
+    if isinstance(detail, dict):
+        kind = str(detail.get("type") or "")
+        given = detail.get("retry_after")
+        wait = float(given) if isinstance(given, int | float) and not isinstance(given, bool) else None
+    header = answer.headers.get("retry-after", "")
+    if wait is None and header.isdigit():
+        wait = float(header)
+    return TooMany(message, kind == "rate_limit", wait)

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
-import psycopg
-from psycopg.rows import dict_row
-
+from apps.pulsecheck import late_calls
+from apps.pulsecheck.callers import Purpose, account_for, api_of, asks_for_token, require_alive, signed_in
 from apps.pulsecheck.client import Entry, PulseCheck, one_object
-from services.checks.context import MARK, CheckContext, NotTried
-from services.clients.http import Answer
+from apps.pulsecheck.probe_rows import (
+    ProbeRows,
+    Row,
+    Where,
+    column_exists,
+    equal,
+    opened_rows,
+    relation_exists,
+)
+from apps.pulsecheck.sweep import moment, sweep
+from services.checks.context import CheckContext, NotTried
+from services.checks.kinds import answered
+from services.clients.http import Answer, Kind, UpstreamError
 from services.errors import Unavailable
+from services.verdict import Finding, Verdict
 
-LOCK_KEY = 7_203_114  # of pg_advisory_lock: one prober at a time per database
-LEFT_BEHIND_S = 20  # an AI call belongs to an entry that a dead run left, if it follows within this time
-Row = dict[str, Any]
+__all__ = ["Lost", "OtherDatabase", "Probe", "Row", "Written", "column_exists", "probing", "relation_exists"]
+
+LOGGED_WITHIN_S = 2.0  # a build may write its usage log just after it has answered
+LOOK_AGAIN_S = 0.1
+NEWEST = 3
+
+
+class OtherDatabase(NotTried):
+    """The app reads another database than the one we look at: what it would write could not be removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +50,72 @@ class Written:
     answer: Answer
 
 
-class Probe:
-    """What one check wrote, so that exactly that is removed. Used inside `probing`; safe to write from two threads."""
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A write whose reply did not come or was not understood. stored: whether its row stands in the database."""
 
-    def __init__(self, context: CheckContext, api: PulseCheck, conn: psycopg.Connection[Row]) -> None:
+    error: UpstreamError
+    stored: bool
+
+    def finding(self, what: str) -> Finding:
+        """Unknown, with what became of the write."""
+        became = "is stored, the reply was lost" if self.stored else "is not in the database"
+        facts = {"kind": self.error.kind.value, "status": self.error.status, "stored": int(self.stored)}
+        facts |= {"reply_lost": self.stored, "removed": True}
+        return Finding(Verdict.UNKNOWN, f"{what} {became}: {self.error.what}", facts)
+
+
+Outcome = Written | Answer | Lost
+
+
+def not_written(outcome: Answer | Lost, what: str) -> Finding:
+    """The finding of a check that needed an entry and did not get one: unknown, since nothing could be asked about."""
+    if isinstance(outcome, Lost):
+        return outcome.finding(what)
+    refused = answered(outcome, what)
+    said = f"Nothing could be tried, since no entry could be written. {refused.summary}"
+    return Finding(Verdict.UNKNOWN, said, refused.facts, outcome.body)
+
+
+class Probe:
+    """What one check wrote, so that exactly that is removed. Used inside `probing`; safe to write from many threads.
+
+    own_account: the caller is a test account of ours, and not one user for everybody
+    """
+
+    def __init__(self, context: CheckContext, api: PulseCheck, rows: ProbeRows, own_account: bool) -> None:
         self.context = context
         self.api = api
-        self.conn = conn
+        self.rows = rows
+        self.own_account = own_account
         self.entry_ids: list[str] = []
         self.ai_calls = 0
+        self.late_calls = 0
         self.ai_times_ms: list[int] = []
+        self._noted: int | None = None
+        self._marked_users: set[str] = set()
         self._logs_before: dict[str, frozenset[str]] = {}
         self._counters_before: dict[str, tuple[list[Row], list[Row]]] = {}
         self._lock = threading.Lock()
-        self.has_log = relation_exists(conn, "ai_usage_logs")
-        self.has_feedback = relation_exists(conn, "ai_feedback")
-        self.has_quotas = relation_exists(conn, "daily_usage_quotas")
+        self.has_log = rows.has("ai_usage_logs")
+        self.has_feedback = rows.has("ai_feedback")
+        self.has_quotas = rows.has("daily_usage_quotas")
 
-    def write_entry(self, mood: int, energy: int, stress: int, words: str) -> Answer | Written:
+    def content(self, words: str) -> str:
+        """The words as an entry holds them, with this run's marker."""
+        return f"{words} [{self.context.marker}]"
+
+    def write_entry(self, mood: int, energy: int, stress: int, words: str) -> Outcome:
         """Write a marked entry through the API; the bare answer where it was not accepted."""
-        entry = Entry(f"{words} [{self.context.marker}]", mood, energy, stress, tags=("ops-probe",))
-        answer = self.api.create_entry(entry)
-        if answer.status not in (200, 201):
-            return answer
-        body = one_object(answer)
+        content = self.content(words)
+        entry = Entry(content, mood, energy, stress, tags=("ops-probe",))
+        try:
+            answer = self.api.create_entry(entry)
+            if answer.status not in (200, 201):
+                return answer
+            body = one_object(answer)
+        except UpstreamError as error:
+            return Lost(error, bool(self.rows.count("journal_entries", equal("content", content))))
         written = Written(str(body.get("id")), str(body.get("user_id")), answer)
         with self._lock:
             self.entry_ids.append(written.id)
@@ -64,81 +126,102 @@ class Probe:
         """Keep what stands about a caller now, before something of ours counts against them; once per caller."""
         if user_id in self._counters_before:
             return
-        quotas: list[Row] = []
-        if self.has_quotas:
-            quotas = self.rows("select * from public.daily_usage_quotas where user_id::text = %s", user_id)
+        quotas = self.rows.select("daily_usage_quotas", equal("user_id", user_id)) if self.has_quotas else []
         self._counters_before[user_id] = (quotas, self._user_counters(user_id))
-        self._logs_before[user_id] = self._log_ids(user_id)
+        self._logs_before[user_id] = frozenset(str(row["id"]) for row in self._log_rows(user_id))
 
-    def new_log_rows(self, user_id: str) -> list[Row]:
-        """Rows that the app has added to ai_usage_logs for the caller since `remember`, oldest first."""
-        if not self.has_log:
-            return []
-        known = self._logs_before.get(user_id, frozenset())
-        found = self.rows(
-            "select * from public.ai_usage_logs where user_id::text = %s and created_at > now() - interval '1 hour'"
-            " order by created_at",
-            user_id,
-        )
-        marker = self.context.marker
-        return [row for row in found if str(row["id"]) not in known and row["error_message"] != marker]
+    def will_ask(self, user_id: str, calls: int) -> None:
+        """Note, once, that so many AI calls will be made: should we die or give up, the next run finds their rows."""
+        self._noted = late_calls.note(self.rows, self.context.marker, user_id, calls)
 
     def pulse(self, entry_id: str) -> Answer:
         """Ask the companion about an entry; counted, since each call leaves a row in the usage log."""
         with self._lock:
             self.ai_calls += 1
-        answer = self.api.pulse(entry_id)
+        try:
+            answer = self.api.pulse(entry_id)
+        except UpstreamError as error:
+            if error.kind in (Kind.TIMEOUT, Kind.UNREACHABLE):
+                with self._lock:
+                    self.late_calls += 1
+            raise
         if answer.ok:
             took = one_object(answer).get("response_time_ms")
             if isinstance(took, int):
-                self.ai_times_ms.append(took)
+                with self._lock:
+                    self.ai_times_ms.append(took)
         return answer
+
+    def analysis(self, entry_id: str) -> Answer:
+        """Ask for the analysis of an entry; an AI call like any other."""
+        with self._lock:
+            self.ai_calls += 1
+        return self.api.analysis(entry_id)
+
+    def new_log_rows(self, user_id: str) -> list[Row]:
+        """Rows that the app has added to ai_usage_logs for the caller since `remember`, oldest first."""
+        known = self._logs_before.get(user_id, frozenset())
+        marker = self.context.marker
+        found = [one for one in self._log_rows(user_id) if str(one["id"]) not in known]
+        return sorted(
+            (one for one in found if one["error_message"] != marker), key=lambda one: moment(one["created_at"])
+        )
 
     def own_log_rows(self, user_id: str) -> list[Row]:
         """The new log rows that our calls caused. A build without sign-in has one user for everybody: where there are
         more new rows than we made calls, only those with the response time of our answers are ours."""
         found = self.new_log_rows(user_id)
-        if len(found) <= self.ai_calls:
+        if self.own_account or len(found) <= self.ai_calls:
             return found
         return [row for row in found if row.get("response_time_ms") in self.ai_times_ms][: self.ai_calls]
 
-    def rows(self, sql: str, *values: object) -> list[Row]:
-        return self.conn.execute(sql.encode(), values or None).fetchall()
+    def awaited_log_rows(self, user_id: str, calls: int) -> list[Row]:
+        """Our rows in the usage log, when there are `calls` of them or the time to write them is over."""
+        until = time.monotonic() + LOGGED_WITHIN_S
+        while True:
+            found = self.own_log_rows(user_id)
+            if len(found) >= calls or not self.has_log or time.monotonic() > until:
+                return found
+            time.sleep(LOOK_AGAIN_S)
 
     def insert_log_rows(self, user_id: str, count: int, *, tokens: int, cost_usd: str, success: bool = True) -> None:
-        """Usage rows of our own, marked in error_message."""
-        self.conn.execute(
-            "insert into public.ai_usage_logs (user_id, prompt_tokens, response_tokens, total_tokens, model_used,"
-            " response_time_ms, confidence_score, cost_usd, context_type, success, error_message)"
-            " select %s, %s, 0, %s, 'ops-probe', 100, 0.9, %s::numeric, 'ops-probe', %s, %s"
-            " from generate_series(1, %s)",
-            (user_id, tokens, tokens, cost_usd, success, self.context.marker, count),
-        )
+        """Usage rows of our own, marked in error_message, of a user that is nobody but us."""
+        self._marked_users.add(user_id)
+        row: Mapping[str, Any] = {
+            "user_id": user_id,
+            "prompt_tokens": tokens,
+            "response_tokens": 0,
+            "total_tokens": tokens,
+            "model_used": "ops-probe",
+            "response_time_ms": 100,
+            "confidence_score": 0.9,
+            "cost_usd": cost_usd,
+            "context_type": "ops-probe",
+            "success": success,
+            "error_message": self.context.marker,
+        }
+        self.rows.insert("ai_usage_logs", [row] * count)
 
     def remove(self) -> None:
         """Delete what was written and put the counters back; raises Unavailable where something is left."""
-        with self.conn.transaction():
-            ours = f"%{self.context.marker}%"
+        marked = Where("content", "like", f"%{self.context.marker}%")
+        with self.rows.together():
             if self.has_feedback:
-                self.conn.execute(
-                    "delete from public.ai_feedback where journal_entry_id = any(%s::uuid[]) or feedback_text like %s",
-                    (self.entry_ids, ours),
-                )
+                self.rows.delete("ai_feedback", Where("feedback_text", "like", f"%{self.context.marker}%"))
+                self._delete("ai_feedback", "journal_entry_id", self.entry_ids)
             if self.has_log:
                 for user_id in self._counters_before:
-                    ids = [str(row["id"]) for row in self.own_log_rows(user_id)]
-                    self.conn.execute("delete from public.ai_usage_logs where id = any(%s::uuid[])", (ids,))
-                self.conn.execute("delete from public.ai_usage_logs where error_message like %s", (ours,))
-            self.conn.execute(
-                "delete from public.journal_entries where id = any(%s::uuid[]) or content like %s",
-                (self.entry_ids, ours),
-            )
-            if self.has_quotas:
-                self.conn.execute("delete from public.daily_usage_quotas where user_id::text like %s", (ours,))
-            for user_id, (quotas, users) in self._counters_before.items():
-                self._restore_quotas(user_id, quotas)
+                    self._delete("ai_usage_logs", "id", [str(row["id"]) for row in self.own_log_rows(user_id)])
+                self.rows.delete("ai_usage_logs", Where("error_message", "like", f"%{self.context.marker}%"))
+            self._delete("journal_entries", "id", self.entry_ids)
+            self.rows.delete("journal_entries", marked)
+            for user_id in self._marked_users if self.has_quotas else ():
+                self.rows.delete("daily_usage_quotas", equal("user_id", user_id))
+            for quotas, users in self._counters_before.values():
+                self._restore_quotas(quotas)
                 self._restore_users(users)
-        left = self.rows("select count(*) as n from public.journal_entries where content like %s", ours)[0]["n"]
+            late_calls.settle(self.rows, self._noted, self.late_calls)
+        left = self.rows.count("journal_entries", marked)
         if left:
             raise Unavailable(
                 f"{left} marked entries could not be removed.",
@@ -146,160 +229,92 @@ class Probe:
                 f"Delete the journal entries whose content holds {self.context.marker}.",
             )
 
-    def _log_ids(self, user_id: str) -> frozenset[str]:
+    def _delete(self, table: str, column: str, values: Sequence[str]) -> None:
+        known = [value for value in values if _is_uuid(value)]
+        if known:
+            self.rows.delete(table, Where(column, "in", known))
+
+    def _log_rows(self, user_id: str) -> list[Row]:
         if not self.has_log:
-            return frozenset()
-        found = self.rows(
-            "select id from public.ai_usage_logs where user_id::text = %s and created_at > now() - interval '1 hour'",
-            user_id,
-        )
-        return frozenset(str(row["id"]) for row in found)
+            return []
+        since = (self.context.now - timedelta(hours=1)).isoformat()
+        return self.rows.select("ai_usage_logs", equal("user_id", user_id), Where("created_at", "gte", since))
 
     def _user_counters(self, user_id: str) -> list[Row]:
-        if not column_exists(self.conn, "users", "daily_ai_usage"):
+        if not self.rows.has("users", "daily_ai_usage"):
             return []
-        return self.rows(
-            "select id, daily_ai_usage, daily_usage_reset_at from public.users"
-            " where id::text = %s or email = %s or email like %s",
-            user_id,
-            user_id,
-            f"{user_id}@%",
-        )
+        return people_called(self.rows, user_id)
 
-    def _restore_quotas(self, user_id: str, before: Sequence[Row]) -> None:
+    def _restore_quotas(self, before: Sequence[Row]) -> None:
         """The trigger subtracts what is deleted; what it cannot give back is the time of the last change, and how many
         digits the cost was written with."""
         for row in before:
-            self.conn.execute(
-                "update public.daily_usage_quotas set updated_at = %(updated_at)s, cost_usd = %(cost_usd)s"
-                " where user_id = %(user_id)s and usage_date = %(usage_date)s and requests_used = %(requests_used)s"
-                " and tokens_used = %(tokens_used)s and cost_usd = %(cost_usd)s",
-                row,
-            )
+            same = ("user_id", "usage_date", "requests_used", "tokens_used", "cost_usd")
+            changed = {name: row[name] for name in ("updated_at", "cost_usd")}
+            self.rows.update("daily_usage_quotas", changed, *(equal(name, row[name]) for name in same))
 
     def _restore_users(self, before: Sequence[Row]) -> None:
+        names = ("daily_ai_usage", "daily_usage_reset_at")
         for row in before:
-            self.conn.execute(
-                "update public.users set daily_ai_usage = %(daily_ai_usage)s,"
-                " daily_usage_reset_at = %(daily_usage_reset_at)s where id = %(id)s and"
-                " (daily_ai_usage, daily_usage_reset_at)"
-                " is distinct from (%(daily_ai_usage)s, %(daily_usage_reset_at)s::timestamptz)",
-                row,
-            )
+            now = self.rows.select("users", equal("id", row["id"]))
+            if now and any(now[0][name] != row[name] for name in names):
+                self.rows.update("users", {name: row[name] for name in names}, equal("id", row["id"]))
+
+
+def people_called(rows: ProbeRows, user_id: str) -> list[Row]:
+    """The users that a caller's name may stand for: by id, by e-mail address, or by the part before its @."""
+    ways = [equal("email", user_id), Where("email", "like", f"{user_id}@%")]
+    if _is_uuid(user_id):
+        ways = [equal("id", user_id)]
+    found = {str(row["id"]): row for way in ways for row in rows.select("users", way)}
+    return list(found.values())
 
 
 @contextmanager
-def probing(context: CheckContext) -> Iterator[Probe]:
+def probing(context: CheckContext, purpose: Purpose = "probe") -> Iterator[Probe]:
     """A probe whose rows are gone when the block is left, however it is left. Raises Unavailable and writes nothing
-    where our rights do not allow us to remove what we would write."""
+    where our rights do not allow us to remove what we would write, or where the app lives on another database."""
     require_alive(context)
-    with context.database(as_owner=True, read_only=False, deadline_s=8.0) as plain:
-        conn: psycopg.Connection[Row] = plain
-        conn.row_factory = dict_row
-        _require_rights(conn)
-        _take_lock(conn)
-        sweep(conn, context.marker)
-        probe = Probe(context, api_of(context), conn)
+    api = api_of(context, purpose)
+    own = asks_for_token(context)
+    with opened_rows(context) as rows:
+        own_users = [signed_in(context, account_for(context, purpose)).user_id] if own else []
+        sweep(rows, context.marker, context.now, own_users)
+        _require_same_database(context, api, rows)
+        probe = Probe(context, api, rows, own)
         try:
             yield probe
         finally:
             probe.remove()
 
 
-def api_of(context: CheckContext) -> PulseCheck:
-    """The run's one client of the app. Raises Unavailable where the target has no address for it."""
-
-    def make() -> PulseCheck:
-        if context.target.app_url is None:
-            raise Unavailable(f"{context.target.name} has no address of the app.", do="Set app_url.")
-        return PulseCheck(context.target.app_url)
-
-    return context.once("client:pulsecheck", make)
+def newest_entries(context: CheckContext, api: PulseCheck) -> Answer:
+    """The caller's newest entries, asked for once a run."""
+    return context.once(f"newest-entries:{id(api)}", lambda: api.entries(per_page=NEWEST))
 
 
-def require_alive(context: CheckContext) -> Answer:
-    """One cheap call before many dear ones: an app that hangs is found out once, not by every check."""
-    return context.once("app-alive", lambda: api_of(context).health(nonce=context.marker))
-
-
-def relation_exists(conn: psycopg.Connection[Any], name: str) -> bool:
-    row = conn.cursor(row_factory=dict_row).execute("select to_regclass(%s) is not null as there", (f"public.{name}",))
-    found = row.fetchone()
-    return bool(found and found["there"])
-
-
-def column_exists(conn: psycopg.Connection[Any], table: str, column: str) -> bool:
-    found = (
-        conn.cursor(row_factory=dict_row)
-        .execute(
-            "select 1 as one from information_schema.columns"
-            " where table_schema = 'public' and table_name = %s and column_name = %s",
-            (table, column),
-        )
-        .fetchone()
-    )
-    return found is not None
-
-
-def sweep(conn: psycopg.Connection[Row], current: str) -> None:
-    """Remove what a run that died has left: marked rows of any other marker, and the AI calls that followed them."""
-    with conn.transaction():
-        marked, mine = f"%{MARK}%", f"%{current}%"
-        left = conn.execute(
-            "select id, user_id::text as user_id, created_at from public.journal_entries"
-            " where content like %s and content not like %s",
-            (marked, mine),
-        ).fetchall()
-        ids = [str(row["id"]) for row in left]
-        if relation_exists(conn, "ai_feedback"):
-            conn.execute(
-                "delete from public.ai_feedback where journal_entry_id = any(%s::uuid[])"
-                " or (feedback_text like %s and feedback_text not like %s)",
-                (ids, marked, mine),
-            )
-        if relation_exists(conn, "ai_usage_logs"):
-            conn.execute(
-                "delete from public.ai_usage_logs where error_message like %s and error_message not like %s",
-                (marked, mine),
-            )
-            for row in left:
-                _sweep_calls(conn, row)
-        if ids:
-            conn.execute("delete from public.journal_entries where id = any(%s::uuid[])", (ids,))
-
-
-def _sweep_calls(conn: psycopg.Connection[Row], entry: Row) -> None:
-    """AI calls of the caller just after a left entry are its own, unless somebody else wrote in that time too."""
-    window = (entry["user_id"], entry["created_at"], entry["created_at"], LEFT_BEHIND_S)
-    others = conn.execute(
-        "select count(*) as n from public.journal_entries where user_id::text = %s and created_at >= %s"
-        " and created_at < %s + make_interval(secs => %s) and content not like %s",
-        (*window, f"%{MARK}%"),
-    ).fetchone()
-    if others is not None and others["n"] == 0:
-        conn.execute(
-            "delete from public.ai_usage_logs where user_id::text = %s and created_at >= %s"
-            " and created_at < %s + make_interval(secs => %s)",
-            window,
-        )
-
-
-def _require_rights(conn: psycopg.Connection[Row]) -> None:
-    row = conn.execute(
-        "select to_regclass('public.journal_entries') is not null"
-        " and has_table_privilege(current_user, 'public.journal_entries', 'DELETE') as may"
-    ).fetchone()
-    if row is None or not row["may"]:
-        raise NotTried(
-            "Nothing was written: the database role of this target may not delete journal entries.",
-            "Test data could not be removed again.",
-            "Give the target a database address whose role may delete, or leave this check out.",
-        )
-
-
-def _take_lock(conn: psycopg.Connection[Row]) -> None:
-    conn.execute("set lock_timeout = '6s'")
+def _require_same_database(context: CheckContext, api: PulseCheck, rows: ProbeRows) -> None:
+    """Raises OtherDatabase where none of the entries that the app lists stands in the database we look at."""
     try:
-        conn.execute("select pg_advisory_lock(%s)", (LOCK_KEY,))
-    except psycopg.errors.LockNotAvailable:
-        raise NotTried("Another run is writing test data to this target.", do="Try again in a moment.") from None
+        answer = newest_entries(context, api)
+        listed = one_object(answer).get("entries") if answer.ok else None
+    except UpstreamError:
+        return
+    ids = [str(one.get("id")) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    known = [value for value in ids if _is_uuid(value)]
+    if known and not context.once(
+        f"same-database:{id(api)}", lambda: bool(rows.count("journal_entries", Where("id", "in", known)))
+    ):
+        raise OtherDatabase(
+            "The app reads another database than this target's: the entries that it lists are not there.",
+            "Nothing was written, since it could not be removed again.",
+            "Compare SUPABASE_URL of the app with the target's project.",
+        )
+
+
+def _is_uuid(value: str) -> bool:
+    try:
+        UUID(value)
+    except ValueError:
+        return False
+    return True

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from psycopg.rows import dict_row
 
 from apps.pulsecheck.client import one_object
 from apps.pulsecheck.definition import own_of
-from apps.pulsecheck.probe import Row, Written, probing, relation_exists
+from apps.pulsecheck.probe import Probe, Row, Written, not_written, probing, relation_exists
+from apps.pulsecheck.side_by_side import side_by_side
 from services.checks.context import CheckContext
-from services.checks.kinds import answered
-from services.clients.http import Answer, UpstreamError
+from services.clients.http import Answer, UpstreamError, kind_of
 from services.verdict import Finding, Verdict, digest
 
 CONSTANT_MARKS = {(0.5, 100), (0.6, 50), (0.6, 0)}
@@ -50,12 +49,16 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class AiProbe:
-    """Two different entries, what the companion said to each, and the usage rows that appeared."""
+    """Two different entries, what the companion said to each, and the usage rows that appeared.
+
+    analyses: what /analysis said of the same entries; asked for only where the companion's answers are canned
+    """
 
     pulses: tuple[Pulse, ...]
     log_rows: tuple[Row, ...]
     has_log: bool
     refused: Finding | None = None
+    analyses: tuple[Pulse, ...] = ()
 
     @property
     def answered(self) -> bool:
@@ -70,6 +73,15 @@ class AiProbe:
         constant = first.marks == second.marks and first.marks in CONSTANT_MARKS
         return first.text_digest == second.text_digest or constant or first.known_text or second.known_text
 
+    @property
+    def analysis_real(self) -> bool | None:
+        """Whether /analysis got real words for the same entries; None where it was not asked or did not answer."""
+        if not self.analyses or any(one.status != 200 or not one.text_digest for one in self.analyses):
+            return None
+        told = {one.text_digest for one in self.analyses}
+        as_pulse = {one.text_digest for one in self.pulses}
+        return len(told) == len(self.analyses) and not told & as_pulse and not any(a.known_text for a in self.analyses)
+
 
 def ai_probe(context: CheckContext) -> AiProbe:
     """The two probes of this run, made once however many checks ask."""
@@ -77,33 +89,38 @@ def ai_probe(context: CheckContext) -> AiProbe:
 
 
 def _probe_ai(context: CheckContext) -> AiProbe:
-    with probing(context) as probe:
-        written: list[Written] = []
-        for mood, energy, stress, words in PROBES:
-            answer = probe.write_entry(mood, energy, stress, words)
-            if isinstance(answer, Answer):
-                return AiProbe((), (), probe.has_log, answered(answer, "The entry for the companion"))
-            written.append(answer)
-
-        def ask(entry_id: str) -> Pulse:
-            try:
-                return _pulse(probe.pulse(entry_id), own_of(context.app).canned_texts)
-            except UpstreamError as error:
-                return Pulse(0, error.took_s, "", False, None, None, error.kind.value)
-
-        with ThreadPoolExecutor(max_workers=len(written)) as pool:
-            asked = [pool.submit(copy_context().run, ask, one.id) for one in written]
-            pulses = tuple(one.result() for one in asked)
-        return AiProbe(pulses, tuple(probe.own_log_rows(written[0].user_id)), probe.has_log)
+    with probing(context, "ai") as probe:
+        outcomes = side_by_side([partial(probe.write_entry, *one) for one in PROBES])
+        written = [one for one in outcomes if isinstance(one, Written)]
+        for outcome in outcomes:
+            if not isinstance(outcome, Written):
+                return AiProbe((), (), probe.has_log, not_written(outcome, "The entry for the companion"))
+        probe.will_ask(written[0].user_id, 2 * len(written))
+        canned_texts = own_of(context.app).canned_texts
+        pulses = _asked(probe, [one.id for one in written], canned_texts, analysis=False)
+        seen = AiProbe(pulses, (), probe.has_log)
+        analyses = _asked(probe, [one.id for one in written], canned_texts, analysis=True) if seen.canned else ()
+        rows = probe.awaited_log_rows(written[0].user_id, len(pulses)) if seen.answered else []
+        return AiProbe(pulses, tuple(rows), probe.has_log, analyses=analyses)
 
 
-def _pulse(answer: Answer, canned_texts: tuple[str, ...]) -> Pulse:
+def _asked(probe: Probe, entry_ids: list[str], canned_texts: tuple[str, ...], *, analysis: bool) -> tuple[Pulse, ...]:
+    def ask(entry_id: str) -> Pulse:
+        try:
+            return pulse_in(probe.analysis(entry_id) if analysis else probe.pulse(entry_id), canned_texts)
+        except UpstreamError as error:
+            return Pulse(0, error.took_s, "", False, None, None, error.kind.value)
+
+    return tuple(side_by_side([partial(ask, one) for one in entry_ids]))
+
+
+def pulse_in(answer: Answer, canned_texts: tuple[str, ...]) -> Pulse:
+    """What an answer of the companion, or an analysis, is like, without its words. Raises UpstreamError for no JSON."""
     if answer.status != 200:
         return Pulse(answer.status, answer.took_s, "", False, None, None)
     body = one_object(answer)
-    # Numbers and white space do not make an answer another one: a template may fill in the mood.
-    text = re.sub(r"[\d\s]+", " ", str(body.get("message") or "")).strip().lower()
-    known = any(text.startswith(re.sub(r"[\d\s]+", " ", one).strip().lower()) for one in canned_texts)
+    text = plain_words(str(body.get("message") or body.get("pulse_message") or _first(body.get("insights")) or ""))
+    known = any(text.startswith(plain_words(one)) for one in canned_texts)
     return Pulse(
         200,
         answer.took_s,
@@ -112,6 +129,15 @@ def _pulse(answer: Answer, canned_texts: tuple[str, ...]) -> Pulse:
         _float(body.get("confidence_score")),
         _float(body.get("response_time_ms")),
     )
+
+
+def plain_words(text: str) -> str:
+    """The words alone: numbers and white space do not make an answer another one, since a template fills them in."""
+    return re.sub(r"[\d\s]+", " ", text).strip().lower()
+
+
+def _first(values: object) -> object:
+    return values[0] if isinstance(values, list) and values else None
 
 
 def _float(value: object) -> float | None:
@@ -127,9 +153,10 @@ def ai_answers(context: CheckContext) -> Finding:
     silent = [pulse for pulse in seen.pulses if pulse.status != 200]
     if silent:
         first = silent[0]
-        if first.status in (0, 429):
-            why = first.kind or "the daily limit of the caller is reached"
-            return Finding(Verdict.UNKNOWN, f"The companion was not heard: {why}.", facts)
+        if first.status in (0, 401, 403, 429):
+            kind = first.kind or kind_of(first.status).value
+            why = "the daily limit of the caller is reached" if first.status == 429 else kind
+            return Finding(Verdict.UNKNOWN, f"The companion was not heard: {why}.", {**facts, "kind": kind})
         return Finding(Verdict.FAIL, f"The companion answered {first.status}.", facts, link="railway_logs")
     if any(not pulse.text_digest for pulse in seen.pulses):
         return Finding(Verdict.FAIL, "The companion answered 200 without a word.", facts, link="railway_logs")
@@ -144,6 +171,8 @@ def ai_quality(context: CheckContext) -> Finding:
     """Two entries with different levels and words get different answers, without the marks of a fallback."""
     seen = ai_probe(context)
     facts = _facts(seen)
+    if seen.refused is not None:
+        return seen.refused
     if seen.canned is None:
         return Finding(
             Verdict.UNKNOWN, "The companion did not answer both entries, so its answers cannot be judged.", facts
@@ -176,6 +205,7 @@ def _facts(seen: AiProbe) -> dict[str, Any]:
         "response_time_ms": [pulse.response_time_ms for pulse in seen.pulses],
         "logged_errors": [str(row["error_message"]) for row in seen.log_rows if row.get("error_message")],
         "log_rows": len(seen.log_rows),
+        "analysis_real": seen.analysis_real,
         "removed": True,
     }
 
@@ -185,6 +215,8 @@ def analytics_arrive(context: CheckContext) -> Finding:
     seen = ai_probe(context)
     calls, rows = len(seen.pulses), seen.log_rows
     facts = {"calls": calls, "log_rows": len(rows), "removed": True}
+    if seen.refused is not None:
+        return seen.refused
     if not seen.has_log:
         return Finding(Verdict.FAIL, "There is no usage log: nothing that the AI does is counted.", facts)
     if not seen.answered:

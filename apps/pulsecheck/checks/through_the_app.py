@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from apps.pulsecheck.checks.admin import admin_public, admin_role
+from apps.pulsecheck.checks.admin_numbers import admin_numbers
 from apps.pulsecheck.checks.ai import ai_answers, ai_quality, analytics_arrive, cost_matches_log
-from apps.pulsecheck.checks.analytics import admin_numbers
-from apps.pulsecheck.checks.api import admin_public, api_answers, docs_served, route_inventory
-from apps.pulsecheck.checks.journal import feedback_stored, journal_roundtrip, rate_limit, stats_answer
+from apps.pulsecheck.checks.api import api_answers, docs_served, route_inventory
+from apps.pulsecheck.checks.app_key import ai_app_key
+from apps.pulsecheck.checks.journal import feedback_stored, journal_roundtrip, stats_answer
+from apps.pulsecheck.checks.limits import MOST_CALLS, rate_limit
+from apps.pulsecheck.checks.quality import response_quality
+from services.checks.context import CheckContext
 from services.checks.registry import DAY_S, CheckSpec, Cost
 from services.settings import Level
+from services.verdict import Finding
 
 API = ("app",)
 ROWS_LANE = "rows"
@@ -87,33 +95,46 @@ def _probes() -> list[CheckSpec]:
     """Checks that write marked rows and remove them; the runner never runs two of them at once."""
 
     def probe(
-        check_id: str, title: str, proves: str, run: object, phases: tuple[str, ...], cost: Cost, seconds: float = 12
+        check_id: str,
+        title: str,
+        proves: str,
+        run: Callable[[CheckContext], Finding],
+        phases: tuple[str, ...],
+        cost: Cost,
+        *,
+        seconds: float = 15,
+        needs: tuple[str, ...] = ("app_url",),
+        touches: tuple[str, ...] = ROWS,
+        blocking: bool = True,
+        expires_s: int = 900,
     ) -> CheckSpec:
-        assert callable(run)
         return CheckSpec(
             check_id,
             title,
             proves,
             run,
             phases,
-            ROWS,
-            NEEDS_ROWS,
+            touches,
+            needs,
             Level.PROBE,
             mutates=True,
             lane=ROWS_LANE,
+            blocking=blocking,
             cost=cost,
             deadline_s=seconds,
+            expires_s=expires_s,
         )
 
-    asked = Cost(calls=4, tokens=400, cents=0.1)
+    # Four entries and answers at most: two pulses, and two analyses where those are canned. Shared by four checks.
+    asked = Cost(calls=8, tokens=1600, cents=0.1)
     return [
         probe(
             "journal-roundtrip",
             "A journal entry is stored and read back",
-            "Written through the API, found in the database with the same levels, read back, removed.",
+            "Written through the API, found in the database, read back the same and found in the list, removed.",
             journal_roundtrip,
             ("before", "after"),
-            Cost(3),
+            Cost(6),
         ),
         probe(
             "ai-answers",
@@ -122,7 +143,7 @@ def _probes() -> list[CheckSpec]:
             ai_answers,
             ("after", "hour"),
             asked,
-            25,
+            seconds=27,
         ),
         probe(
             "ai-quality",
@@ -131,7 +152,26 @@ def _probes() -> list[CheckSpec]:
             ai_quality,
             ("after", "hour", "week"),
             asked,
-            25,
+            seconds=27,
+        ),
+        probe(
+            "ai-app-key",
+            "The app's own AI key works",
+            "Real answers through the app's key; where they are canned: why, and whose key it is about.",
+            ai_app_key,
+            ("before", "after", "hour"),
+            Cost(calls=15, tokens=1620, cents=0.11),
+            seconds=30,
+        ),
+        probe(
+            "response-quality",
+            "Answers are good enough",
+            "Ten synthetic entries with stated expectations, their answers graded by rule.",
+            response_quality,
+            ("hour", "week"),
+            Cost(calls=22, tokens=8000, cents=0.5),
+            seconds=40,
+            expires_s=DAY_S,
         ),
         probe(
             "analytics-arrive",
@@ -140,7 +180,7 @@ def _probes() -> list[CheckSpec]:
             analytics_arrive,
             ("hour", "day"),
             asked,
-            25,
+            seconds=27,
         ),
         probe(
             "cost-matches-log",
@@ -149,7 +189,8 @@ def _probes() -> list[CheckSpec]:
             cost_matches_log,
             ("day",),
             asked,
-            25,
+            seconds=27,
+            needs=NEEDS_ROWS,
         ),
         probe(
             "feedback-stored",
@@ -157,22 +198,37 @@ def _probes() -> list[CheckSpec]:
             "Feedback answered with 200 stands in the database.",
             feedback_stored,
             ("after", "hour"),
-            Cost(2),
+            Cost(5),
         ),
         probe(
             "admin-numbers",
             "Admin numbers are right",
-            "The day's numbers equal our own count, with marked calls of ours among them.",
+            "Every admin number equals our own count, with marked calls of ours among them.",
             admin_numbers,
             ("after", "day"),
-            Cost(8),
+            Cost(10),
+            needs=NEEDS_ROWS,
+        ),
+        probe(
+            "admin-role",
+            "Nobody makes himself an admin",
+            "A test account that wrote the role into its own metadata is refused the admin numbers.",
+            admin_role,
+            ("after", "day"),
+            Cost(7),
+            needs=("app_url", "supabase_url", "supabase_anon_key"),
+            touches=("app", "Supabase"),
+            blocking=False,
+            expires_s=DAY_S,
         ),
         probe(
             "rate-limit",
             "The daily limit holds",
-            "With the allowance used up in the log, the next AI call is refused.",
+            "A test account uses up its calls of the day; the next one is refused, and the quota row agrees.",
             rate_limit,
             ("hour",),
-            Cost(2),
+            Cost(calls=2 * (MOST_CALLS + 1) + 3, tokens=200 * MOST_CALLS, cents=1.0),
+            seconds=45,
+            expires_s=DAY_S,
         ),
     ]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from apps.pulsecheck.checks.api import admin_public, api_answers, docs_served, route_inventory, served_build
-from apps.pulsecheck.client import Entry, PulseCheck, one_object, paths_in
+from apps.pulsecheck.checks.admin import admin_public
+from apps.pulsecheck.checks.api import api_answers, docs_served, route_inventory, served_build
+from apps.pulsecheck.client import NO_ENTRY, Entry, PulseCheck, TooMany, one_object, paths_in, too_many
 from services.app_definition import load_app
 from services.checks.context import CheckContext
 from services.clients.http import Kind, UpstreamError
@@ -43,6 +44,9 @@ def serve(
     for path in paths:
         if "{" not in path and path not in told:
             server.expect_request(path).respond_with_json({"status": "healthy"})
+        if path.endswith("{entry_id}/feedback"):
+            empty = path.format(entry_id=NO_ENTRY)
+            server.expect_request(empty, method="POST").respond_with_json({"detail": []}, status=422)
     server.no_handler_status_code = unknown
     return context_of(server)
 
@@ -73,12 +77,66 @@ def test_anything_else_is_not_understood(httpserver: HTTPServer, body: Any) -> N
     assert raised.value.kind is Kind.NOT_UNDERSTOOD
 
 
-def test_feedback_goes_out_in_both_shapes_at_once(httpserver: HTTPServer) -> None:
-    said = {"feedback_type": "thumbs_up", "feedback_text": "well done"}
-    httpserver.expect_request(
-        "/api/v1/journal/entries/e1/feedback", method="POST", query_string=said, json=said
-    ).respond_with_json({"message": "ok"})
-    assert PulseCheck(httpserver.url_for("")).feedback("e1", "thumbs_up", "well done").status == 200
+SAID = {"feedback_type": "thumbs_up", "feedback_text": "well done"}
+FEEDBACK = "/api/v1/journal/entries/e1/feedback"
+
+
+@pytest.mark.parametrize(("understood", "first"), [("query", "query"), ("json", "query"), ("query", "json")])
+def test_feedback_is_given_in_the_shape_that_the_build_understands(
+    httpserver: HTTPServer, understood: str, first: Any
+) -> None:
+    shapes: dict[str, Any] = {"query": {"query_string": SAID}, "json": {"json": SAID, "query_string": ""}}
+    other = "json" if understood == "query" else "query"
+    httpserver.expect_request(FEEDBACK, method="POST", **shapes[understood]).respond_with_json({"message": "ok"})
+    httpserver.expect_request(FEEDBACK, method="POST", **shapes[other]).respond_with_json({"detail": []}, status=422)
+    answer, shape = PulseCheck(httpserver.url_for("")).feedback_as_understood("e1", "thumbs_up", "well done", first)
+    assert (answer.status, shape) == (200, understood)
+    assert len(httpserver.log) == (1 if understood == first else 2)
+
+
+def test_feedback_that_is_refused_otherwise_is_given_once(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(FEEDBACK, method="POST").respond_with_json({"detail": "Not Found"}, status=404)
+    answer, _ = PulseCheck(httpserver.url_for("")).feedback_as_understood("e1", "thumbs_up", "well done")
+    assert (answer.status, len(httpserver.log)) == (404, 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "expected"),
+    [
+        (
+            {"detail": {"message": "Daily AI limit reached", "type": "rate_limit", "retry_after": 60}},
+            {},
+            TooMany("Daily AI limit reached", True, 60.0),
+        ),
+        (
+            {"error": "Rate limit exceeded: 5 per 1 minute"},
+            {"Retry-After": "12"},
+            TooMany("Rate limit exceeded: 5 per 1 minute", False, 12.0),
+        ),
+        (["odd"], {}, TooMany("", False, None)),
+    ],
+)
+def test_a_429_is_read_in_both_shapes(
+    httpserver: HTTPServer, body: Any, headers: dict[str, str], expected: TooMany
+) -> None:
+    httpserver.expect_request("/health").respond_with_json(body, status=429, headers=headers)
+    assert too_many(PulseCheck(httpserver.url_for("")).health()) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": "told so"},
+        {"error": "HTTPException", "message": "told so", "status_code": 500, "timestamp": "now"},
+        {"error": "told so"},
+        {"detail": {"message": "told so", "type": "rate_limit"}},
+    ],
+)
+def test_an_error_is_read_in_each_of_its_shapes(httpserver: HTTPServer, body: Any) -> None:
+    httpserver.expect_request("/health").respond_with_json(body, status=500)
+    with pytest.raises(UpstreamError) as raised:
+        PulseCheck(httpserver.url_for("")).health().expect()
+    assert raised.value.detail == "told so"
 
 
 def test_a_token_is_sent_where_there_is_one(httpserver: HTTPServer) -> None:
@@ -143,5 +201,13 @@ def test_a_web_page_at_the_health_address_is_not_understood(httpserver: HTTPServ
 
 @pytest.mark.parametrize(("status", "verdict"), [(200, FAIL), (401, PASS), (403, PASS), (404, UNKNOWN), (500, UNKNOWN)])
 def test_admin_numbers_must_be_refused_to_strangers(httpserver: HTTPServer, status: int, verdict: Verdict) -> None:
-    context = serve(httpserver, APP.paths_of("old"), answers={f"{ADMIN}/daily": status})
-    assert admin_public(context).verdict is verdict
+    numbers = {"daily_active_users": 1, "total_ai_interactions": 2, "total_daily_cost": 0.1}
+    httpserver.expect_request(f"{ADMIN}/daily").respond_with_json(numbers, status=status)
+    assert admin_public(serve(httpserver, APP.paths_of("old"))).verdict is verdict
+
+
+def test_a_200_without_numbers_is_no_proof_that_anybody_reads_them(httpserver: HTTPServer) -> None:
+    context = serve(httpserver, APP.paths_of("old"), answers={f"{ADMIN}/daily": 200})
+    with pytest.raises(UpstreamError) as raised:
+        admin_public(context)
+    assert raised.value.kind is Kind.NOT_UNDERSTOOD

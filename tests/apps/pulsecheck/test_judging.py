@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from apps.pulsecheck.checks.ai import AiProbe, Pulse, price_of
-from services.checks.standard.startup import last_error
 from apps.pulsecheck.score import old_verdict
 from services.app_definition import load_app
 from services.checks.context import CheckContext
+from services.checks.standard.startup import last_error
 from services.clients.railway import LogLine
 from services.settings import Target
 from services.verdict import Evidence, Verdict
