@@ -46,6 +46,11 @@ _DECLARED: Mapping[str, str] = {
 def standard_checks(app: AppDefinition) -> list[CheckSpec]:
     """The standard checks of an app, in the order in which they are shown.
 
-    What an app does not use is told by `touches`, not here; left out is only what it has declared nothing for.
+    What an app does not use is told by `touches`; left out is what it uses and has declared nothing for.
     """
-    return [spec for spec in _EVERY if spec.id not in _DECLARED or getattr(app, _DECLARED[spec.id])]
+    return [spec for spec in _EVERY if not _nothing_declared(spec, app)]
+
+
+def _nothing_declared(spec: CheckSpec, app: AppDefinition) -> bool:
+    wanted = _DECLARED.get(spec.id)
+    return wanted is not None and not getattr(app, wanted) and set(spec.touches) <= set(app.uses)

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from services.checks.context import CheckContext
-from services.clients.http import Answer, HttpClient, Kind, UpstreamError
-from services.errors import Unavailable
-
-NOT_LET_IN = (401, 403, 429)
+from services.checks.kinds import NOT_LET_IN
+from services.clients.http import Answer, Kind, UpstreamError
 
 
 def ask(context: CheckContext, path: str) -> Answer:
     """One GET of the app. Raises UpstreamError where there is no answer, and where we are not let in."""
-    url = context.target.app_url
-    if url is None:
-        raise Unavailable(f"{context.target.name} has no address of the app.", do="Set app_url.")
-    answer = context.once("client:app-address", lambda: HttpClient(context.app.title, url)).get(path)
+    answer = context.api.get(path)
     return answer if answer.status not in NOT_LET_IN else answer.expect()
 
 

@@ -93,6 +93,8 @@ def certificate(context: CheckContext) -> Finding:
         raise Unavailable(f"{context.target.name} has no address of the app.", do="Set app_url.")
     if address.scheme == "https":
         return judged(shown_at(host, address.port or 443, public_authorities()), context.now)
+    # An address proves nothing: somebody has to answer there without TLS.
+    context.api.get("/")
     facts: dict[str, Any] = {"tls": False, "host": host, "days_left": None, "ends": None, "issuer": "", "problem": ""}
     if host in ("localhost", "::1") or host.startswith("127."):
         return Finding(Verdict.PASS, "No TLS: the address leads to this machine.", facts)

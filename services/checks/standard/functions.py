@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from services.checks.context import CheckContext
+from services.checks.context import CheckContext, NotTried
 from services.checks.registry import CheckSpec
 from services.checks.standard.declared import declared_in
 from services.checks.standard.made_values import made_value
@@ -81,6 +81,8 @@ order by 1, 2
 def function_probe(context: CheckContext) -> Finding:
     """Every function that the release declares answers when it is called; nothing of that stays."""
     declared = declared_in(release_of(context).deploy)
+    if not declared.functions:
+        raise NotTried("The release declares no function, so there is nothing to call.")
     with context.database(as_owner=True, read_only=False) as conn:
         there = {str(row[0]) for row in conn.execute(_NAMES, (list(declared.functions),)).fetchall()}
         tables = conn.execute(_TABLES, (list(declared.tables),)).fetchall()
