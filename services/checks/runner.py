@@ -24,9 +24,9 @@ from services.settings import LEVEL_MEANS
 from services.verdict import Evidence, Finding, Verdict, digest
 
 Emit = Callable[[str, dict[str, Any]], None]
-AT_ONCE = 16
+AT_ONCE = 32
 GRACE_S = 3.0
-WITHIN_S = 13.0
+WITHIN_S = 12.0
 SETTLE_S = 0.5
 """Before the end of a run its checks end by themselves, so that each can still say what it waited for."""
 CLEAN_UP_S = 2.0
@@ -111,8 +111,9 @@ def run_checks(
 
 
 def _next(waiting: deque[CheckSpec], in_flight: Collection[_Flight], at_once: int) -> CheckSpec | None:
-    """The next check that may start now: there is room, its lane is free, and of those the one whose upstreams are
-    asked by the fewest: so each upstream is met early, and one that hangs does not keep the others waiting."""
+    """The next check that may start now: there is room, and its lane is free. Of those one of a lane, since lanes take
+    longest, else the one whose upstreams are asked by the fewest: so each upstream is met early, and one that hangs
+    does not keep the others waiting."""
     if len(in_flight) >= at_once:
         return None
     taken = {flight.spec.lane for flight in in_flight} - {None}
@@ -120,7 +121,7 @@ def _next(waiting: deque[CheckSpec], in_flight: Collection[_Flight], at_once: in
     free = [spec for spec in waiting if spec.lane not in taken]
     if not free:
         return None
-    chosen = min(free, key=lambda spec: sum(asked[upstream] for upstream in spec.touches))
+    chosen = min(free, key=lambda spec: (spec.lane is None, sum(asked[upstream] for upstream in spec.touches)))
     waiting.remove(chosen)
     return chosen
 
@@ -193,7 +194,7 @@ def _too_late(took_s: float) -> Finding:
 
 
 def _no_time(within_s: float) -> Finding:
-    said = f"Not looked at: the {within_s:g} s of this run were used up. Run this check by itself."
+    said = f"Not looked at: too little was left of the {within_s:g} s of this run. Run this check by itself."
     return Finding(Verdict.UNKNOWN, said, {"kind": "timeout"})
 
 
