@@ -116,7 +116,7 @@ class OpenAiClient(HoldsSecrets):
 
         started = time.monotonic()
         http = httpx.Client(
-            transport=DeadlineTransport(), timeout=httpx.Timeout(CALL_S, connect=CONNECT_S), trust_env=False
+            transport=DeadlineTransport(packed=False), timeout=httpx.Timeout(CALL_S, connect=CONNECT_S), trust_env=False
         )
         try:
             client = openai.OpenAI(

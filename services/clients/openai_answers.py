@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from services.clients.budget import duration, retry_after_s
-from services.clients.http import Answer, Kind, Reason, UpstreamError, failure
+from services.clients.http import Answer, Kind, Reason, UpstreamError, failure, kind_of
 
 QUOTA_CODES = frozenset(
     {
@@ -64,6 +64,8 @@ _KINDS: Mapping[Problem, Kind] = {
     Problem.OVERLOADED: Kind.SERVER_ERROR,
     Problem.SERVER_ERROR: Kind.SERVER_ERROR,
     Problem.REQUEST_REFUSED: Kind.NOT_UNDERSTOOD,
+    Problem.NETWORK: Kind.UNREACHABLE,
+    Problem.TIMEOUT: Kind.TIMEOUT,
 }
 _SAYS: Mapping[Problem, str] = {
     Problem.KEY_REJECTED: "it does not accept the key",
@@ -77,6 +79,8 @@ _SAYS: Mapping[Problem, str] = {
     Problem.OVERLOADED: "it is overloaded",
     Problem.SERVER_ERROR: "it failed",
     Problem.REQUEST_REFUSED: "it refused the request as wrong",
+    Problem.NETWORK: "what stands before it cannot reach it",
+    Problem.TIMEOUT: "what stands before it got no answer in time",
 }
 
 
@@ -200,10 +204,9 @@ def _problem_of_status(status: int) -> Problem:
     known = {401: Problem.KEY_REJECTED, 402: Problem.QUOTA, 403: Problem.KEY_RESTRICTED, 429: Problem.RATE_LIMITED}
     if status in known:
         return known[status]
-    if status in (408, 504, 522, 524):
-        return Problem.TIMEOUT
-    if status >= 500:
-        return Problem.SERVER_ERROR
+    if status >= 500 or status == 408:
+        seen = {Kind.TIMEOUT: Problem.TIMEOUT, Kind.UNREACHABLE: Problem.NETWORK}
+        return seen.get(kind_of(status), Problem.SERVER_ERROR)
     return Problem.REQUEST_REFUSED if status >= 400 else Problem.NOT_UNDERSTOOD
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from services.clients.budget import duration, retry_after_s
 from services.clients.connection_failure import read_failure
 from services.clients.deadline import remaining
 from services.clients.http import (
@@ -90,6 +91,7 @@ class _Heard:
     """What the network saw of a sign-in, which the package's own errors do not tell."""
 
     status: int | None = None
+    wait_s: float | None = None
     failed: Exception | None = field(default=None, repr=False)
 
 
@@ -114,10 +116,10 @@ def _asked(
     from supabase import ClientOptions, create_client
 
     def remember(response: httpx.Response) -> None:
-        heard.status = response.status_code
+        heard.status, heard.wait_s = response.status_code, retry_after_s(response.headers)
 
     http = httpx.Client(
-        transport=DeadlineTransport(),
+        transport=DeadlineTransport(packed=False),
         timeout=httpx.Timeout(CALL_S, connect=CONNECT_S),
         headers={"user-agent": USER_AGENT},
         event_hooks={"response": [remember]},
@@ -162,9 +164,10 @@ def _refused(heard: _Heard, seconds: float, took_s: float) -> UpstreamError:
     code = found if isinstance(found, str) else None
     kind = Kind.UNAUTHORISED if status in (400, 401, 403, 422) else kind_of(status)
     if kind is not Kind.UNAUTHORISED:
-        what = f"Supabase Auth answered {status} ({kind.value})."
+        asks = f": it asks us to wait {duration(heard.wait_s)}" if heard.wait_s is not None else ""
+        what = f"Supabase Auth answered {status} ({kind.value}){asks}."
     elif code in _WRONG_CREDENTIALS or (code is None and status == 400):
         what = "Supabase does not know this e-mail address and password."
     else:
         what = f"Supabase Auth refused the sign-in ({code or status})."
-    return UpstreamError("Supabase", kind, what, status=status, code=code, took_s=took_s)
+    return UpstreamError("Supabase", kind, what, status=status, code=code, took_s=took_s, retry_after_s=heard.wait_s)

@@ -183,10 +183,12 @@ class DeadlineTransport(httpx.BaseTransport):
     """The transport of every client of ours; also handed to packages, so that they obey the same deadlines and sizes.
 
     max_bytes: how much of a body is read, as it comes over the line
+    packed: whether a body may come compressed; no where nobody counts what it unpacks to
     """
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES, *, packed: bool = True) -> None:
         self._max_bytes = max_bytes
+        self._packed = packed
         self._pool = httpcore.ConnectionPool(
             ssl_context=_certificates(),
             max_connections=16,
@@ -197,6 +199,8 @@ class DeadlineTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         assert isinstance(request.stream, httpx.SyncByteStream)
+        if not self._packed:
+            request.headers["accept-encoding"] = "identity"
         with _heard_of(request.url), _in_words_of_httpx():
             answer = self._pool.handle_request(
                 httpcore.Request(
@@ -213,12 +217,16 @@ class DeadlineTransport(httpx.BaseTransport):
                 )
             )
         assert isinstance(answer.stream, Iterable)
-        return httpx.Response(
+        response = httpx.Response(
             status_code=answer.status,
             headers=answer.headers,
             stream=_Body(answer.stream, self._max_bytes),
             extensions=answer.extensions,
         )
+        if not self._packed and response.headers.get("content-encoding", "identity") != "identity":
+            response.close()
+            raise httpx.DecodingError("a packed body came though none was asked for")
+        return response
 
     def close(self) -> None:
         self._pool.close()
