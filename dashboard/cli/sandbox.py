@@ -23,7 +23,10 @@ class World(StrEnum):
     AFTER = "after"
 
 
-Fault = Annotated[str, typer.Argument(metavar="FAULT", help="The fault's id; `faults` lists them.", show_default=False)]
+Faults = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="FAULT...", help="The faults' ids; `faults` lists them.", show_default=False),
+]
 
 
 @app.command()
@@ -61,10 +64,22 @@ def reset(target: Target = None, as_json: Json = False) -> Answer:
 
 
 @app.command("break")
-def break_fault(fault: Fault, target: Target = None, as_json: Json = False) -> Answer:
-    """Break something; returns when the effect can be seen."""
-    _client(target).break_fault(fault)
-    return Answer.of({"broken": fault}, [f"{fault} is in effect."])
+def break_fault(
+    faults: Faults = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Draw the faults, the same for the same number.", show_default=False)
+    ] = None,
+    count: Annotated[int, typer.Option("--count", help="How many to draw with --seed.")] = 2,
+    target: Target = None,
+    as_json: Json = False,
+) -> Answer:
+    """Break one thing or several; returns when the effect can be seen."""
+    _one_of_both(faults or [], seed)
+    client = _client(target)
+    chosen = _chosen([fault["id"] for fault in client.faults()], faults or [], seed, count)
+    for fault in chosen:
+        client.break_fault(fault)
+    return Answer.of({"broken": chosen}, [f"{fault} is in effect." for fault in chosen])
 
 
 @app.command()
@@ -81,11 +96,63 @@ def repair(
 
 
 @app.command()
-def faults(target: Target = None, as_json: Json = False) -> Answer:
+def faults(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Write the page docs/faults.md; needs no running sandbox.")
+    ] = False,
+    target: Target = None,
+    as_json: Json = False,
+) -> Answer:
     """List what can be broken, and what is."""
+    if markdown:
+        return _fault_page(target)
     known = _client(target).faults()
-    rows = [(fault["id"], "broken" if fault["active"] else "", fault["what"]) for fault in known]
-    return Answer.of({"faults": known}, columns(rows))
+    lines: list[str] = []
+    for group in dict.fromkeys(fault["group"] for fault in known):
+        rows = [
+            (fault["id"], "broken" if fault["active"] else "", fault["what"])
+            for fault in known
+            if fault["group"] == group
+        ]
+        lines += [group, *columns(rows), ""]
+    return Answer.of({"faults": known}, lines[:-1])
+
+
+def _fault_page(target: str | None) -> Answer:
+    from apps.pulsecheck.twin.definition import TWIN
+    from services.sandbox.faults import faults_of
+    from services.sandbox.faults.catalogue import markdown
+
+    _only_the_sandbox(target)
+    page = markdown(faults_of(TWIN).values())
+    return Answer.of({"markdown": page}, page.splitlines())
+
+
+def _one_of_both(named: list[str], seed: int | None) -> None:
+    from services.errors import NotUnderstood
+
+    if bool(named) == (seed is not None):
+        raise NotUnderstood(
+            "Either name the faults, or give a seed.", "Nothing was broken.", "`sandbox faults` lists them.", "FAULT"
+        )
+
+
+def _chosen(known: list[str], named: list[str], seed: int | None, count: int) -> list[str]:
+    """The named faults, all known before the first is made; or, with a seed, as many drawn from all."""
+    from services.errors import NotUnderstood
+    from services.sandbox.faults.catalogue import drawn
+
+    if seed is not None:
+        return drawn(known, seed=seed, count=count)
+    unknown = [fault for fault in named if fault not in known]
+    if unknown:
+        raise NotUnderstood(
+            f"There is no fault called '{unknown[0]}'.",
+            "Nothing was broken.",
+            "`sandbox faults` lists them.",
+            place="FAULT",
+        )
+    return named
 
 
 @app.command()

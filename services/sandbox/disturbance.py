@@ -237,7 +237,7 @@ class _Replayed:
         happened = asyncio.ensure_future(event.wait())
         try:
             await asyncio.wait({gone, happened}, return_when=asyncio.FIRST_COMPLETED)
-            return happened.done()
+            return not gone.done()
         finally:
             gone.cancel()
             happened.cancel()

@@ -126,10 +126,13 @@ class Serving:
     async def close(self) -> None:
         self._server.should_exit = True
         await asyncio.gather(*self._ended, self._task)
+        self._listening.close()
         if self._kept is not None:
             self._kept.close()
 
     def _begin(self, listening: socket.socket) -> None:
+        # Connections that still end must not keep the port from being bound again; they have this from the listener.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listening = listening
         self._server = _Server(
             uvicorn.Config(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from starlette.types import ASGIApp
 
+from services.sandbox.disturbance import Door
 from services.sandbox.serving import Serving
 
 T = TypeVar("T")
@@ -18,7 +19,7 @@ T = TypeVar("T")
 class LoopThread:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self._served: list[Serving] = []
+        self._served: list[Serving | Door] = []
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
 
@@ -32,7 +33,13 @@ class LoopThread:
         listening.listen(64)
 
         async def begin() -> None:
-            self._served.append(Serving(app, listening))
+            if isinstance(app, Door):
+                app.open(listening)
+                one: Serving | Door = app
+            else:
+                one = Serving(app, listening)
+            self._served.append(one)
+            await one.ready()
 
         self.run(begin())
         return f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -32,10 +32,8 @@ def before_world() -> Iterator[TwinWorld]:
 
 
 def mended(world: TwinWorld) -> Iterator[TwinWorld]:
-    world.world.hosting.edge.release()
     yield world
-    for fault in FAULTS.values():
-        world.do(fault.undo, world.world)
+    world.thread.run(world.world.repair(), timeout_s=60)
 
 
 @pytest.fixture
@@ -50,11 +48,11 @@ def before(before_world: TwinWorld) -> Iterator[TwinWorld]:
 
 
 def apply(world: TwinWorld, fault: str) -> None:
-    world.do(FAULTS[fault].apply, world.world)
+    world.thread.run(world.world.break_fault(fault), timeout_s=60)
 
 
 def undo(world: TwinWorld, fault: str) -> None:
-    world.do(FAULTS[fault].undo, world.world)
+    world.thread.run(world.world.repair(fault), timeout_s=60)
 
 
 def openai(world: TwinWorld, path: str, body: dict[str, object] | None = None) -> httpx.Response:
