@@ -21,6 +21,12 @@ from services.clients.first_contact import first_contact
 
 CONNECT_S = 2.0
 MAX_BYTES = 4_000_000
+_OF_HTTPCORE = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+)
 _call_ends: ContextVar[float | None] = ContextVar("call_ends", default=None)
 
 
@@ -98,9 +104,13 @@ def _addresses(host: str, port: int, seconds: float) -> list[str]:
         found = answers.get(timeout=max(0.0, seconds))
     except Empty:
         raise httpcore.ConnectTimeout("the name was not looked up in time") from None
-    if isinstance(found, OSError):
-        raise httpcore.ConnectError(str(found)) from found
-    return found
+    if not isinstance(found, OSError):
+        return found
+    try:
+        raise found
+    except OSError as error:
+        # The pool takes an error's cause away; what was being handled stays with it.
+        raise httpcore.ConnectError("the name has no address") from error
 
 
 class _Backend(httpcore.NetworkBackend):
@@ -136,7 +146,7 @@ class _Backend(httpcore.NetworkBackend):
 def _in_words_of_httpx() -> Iterator[None]:
     try:
         yield
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+    except _OF_HTTPCORE as error:
         same: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.TransportError)
         raise same(str(error)) from error
 
