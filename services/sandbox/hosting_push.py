@@ -72,11 +72,16 @@ async def mend(hosting: Hosting, twin: Twin, defect: str) -> None:
         await push(hosting, twin)
 
 
-async def push_what_cannot_start(hosting: Hosting, twin: Twin) -> None:
-    """Push what is known not to come up: the build before the release is left to serve."""
+async def leave_to_old(hosting: Hosting, twin: Twin) -> None:
+    """Let the build before the release serve, as it does while what is pushed does not come up."""
     if hosting.active is None or hosting.active.build.commit != twin.serving_before:
         hosting.deploy_commit(twin.serving_before)
         await hosting.rest()
+
+
+async def push_what_cannot_start(hosting: Hosting, twin: Twin) -> None:
+    """Push what is known not to come up; the build before the release serves."""
+    await leave_to_old(hosting, twin)
     pinned, hosting.pinned = hosting.pinned, None
     await push(hosting, twin)
     hosting.pinned, hosting.unsettled = pinned, None

@@ -26,7 +26,6 @@ def serve(build: Callable[[Mapping[str, str]], Starlette], required: Sequence[st
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     to_standard_streams()
-    _limit_start_up()
     try:
         missing = [name for name in (*required, "PORT") if not os.environ.get(name)]
         if missing:
@@ -40,7 +39,7 @@ def serve(build: Callable[[Mapping[str, str]], Starlette], required: Sequence[st
 
 
 def _limit_start_up() -> None:
-    """A start-up that takes too long is given up. In one build nobody calls the alarm off once the app has started."""
+    """The first answer has to come in time, else the start is given up. In one build nobody calls the alarm off."""
     if not present("restart-loop"):
         return
 
@@ -63,5 +62,6 @@ async def _serve(app: Starlette, port: int) -> int:
             app, host="127.0.0.1", port=port, lifespan="off", log_config=None, access_log=False, ws="none"
         )
         server = uvicorn.Server(config)
+        _limit_start_up()
         await server.serve()
     return 0 if server.started else 1

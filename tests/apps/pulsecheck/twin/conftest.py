@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from services.sandbox.hosting import AT_ONCE
+from tests.apps.pulsecheck.twin.faulty_twin import FaultyTwin
 from tests.services.sandbox.twin_world import TwinWorld, twin_world
 
 
@@ -27,6 +29,14 @@ def beta(twin_worlds: tuple[TwinWorld, TwinWorld]) -> TwinWorld:
 def twin_worlds() -> Iterator[tuple[TwinWorld, TwinWorld]]:
     with twin_world("before") as before, twin_world("after") as after:
         yield before, after
+
+
+@pytest.fixture(scope="session")
+def faulty() -> Iterator[FaultyTwin]:
+    """A world after the release in which things are broken; each test mends what it has broken."""
+    with twin_world("after") as one:
+        one.world.hosting.pace = AT_ONCE
+        yield FaultyTwin(one)
 
 
 @pytest.fixture(params=["old", "beta"])
