@@ -15,6 +15,7 @@ from services.verdict import Finding
 PHASES = ("before", "during", "after", "hour", "day", "week")
 DAY_S = 86_400
 USED: tuple[str, ...] = get_args(Used)
+EVERYTHING = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,10 @@ class CheckSpec:
     touches: what it looks at, in the words of an app's `uses`; a word that is none of them never rules a check out
     needs: settings of the target without which it cannot know anything
     level: what the target must allow; mutates: writes marked data and removes it
-    lane: checks of one lane run one after the other, since one would see the other's rows
+    lane: checks of one lane run one after the other
+    moves: what it changes for a while, and counts: what must stand still while it looks, in words of the app such as
+        the names of tables; EVERYTHING stands for whatever anybody moves. A check that counts something never runs
+        together with one that moves it; checks that move the same do.
     deadline_s: after this long the verdict is unknown; expires_s: how long the evidence counts
     trend: the numbers among its facts that are compared over time; its evidence is kept longer than a day
     """
@@ -48,12 +52,24 @@ class CheckSpec:
     level: Level = Level.OBSERVE
     mutates: bool = False
     lane: str | None = None
+    moves: tuple[str, ...] = ()
+    counts: tuple[str, ...] = ()
     blocking: bool = True
     cost: Cost = Cost()
     expires_s: int = 900
     deadline_s: float = 10.0
     version: int = 1
     trend: tuple[str, ...] = ()
+
+    def disturbs(self, other: CheckSpec) -> bool:
+        """Whether the two must not run together: they share a lane, or one counts what the other moves."""
+        if self.lane is not None and self.lane == other.lane:
+            return True
+        return _touches(self.counts, other.moves) or _touches(other.counts, self.moves)
+
+
+def _touches(counts: tuple[str, ...], moves: tuple[str, ...]) -> bool:
+    return bool(moves) and (EVERYTHING in counts or not set(counts).isdisjoint(moves))
 
 
 class Catalogue:

@@ -67,7 +67,8 @@ def run_checks(
 
     emit: called in this thread with ("check-started", {"id"}) and ("check-finished", evidence as JSON).
     within_s: the whole run ends by then; what has not ended is unknown, and nothing is written when little is left.
-    Checks of one lane run one at a time. A check that outlives its deadline by `grace_s` is left behind as unknown.
+    Checks that disturb each other do not run together. A check that outlives its deadline by `grace_s` is left behind
+    as unknown.
     """
     order = list(dict.fromkeys(ids))
     waiting = deque(catalogue[check_id] for check_id in order)
@@ -111,19 +112,22 @@ def run_checks(
 
 
 def _next(waiting: deque[CheckSpec], in_flight: Collection[_Flight], at_once: int) -> CheckSpec | None:
-    """The next check that may start now: there is room, and its lane is free. Of those one of a lane, since lanes take
-    longest, else the one whose upstreams are asked by the fewest: so each upstream is met early, and one that hangs
-    does not keep the others waiting."""
+    """The next check that may start now: there is room, and nothing under way disturbs it. Of those one that others
+    would have to wait for, since such take longest, else the one whose upstreams are asked by the fewest: so each
+    upstream is met early, and one that hangs does not keep the others waiting."""
     if len(in_flight) >= at_once:
         return None
-    taken = {flight.spec.lane for flight in in_flight} - {None}
     asked = Counter(upstream for flight in in_flight for upstream in flight.spec.touches)
-    free = [spec for spec in waiting if spec.lane not in taken]
+    free = [spec for spec in waiting if not any(spec.disturbs(flight.spec) for flight in in_flight)]
     if not free:
         return None
-    chosen = min(free, key=lambda spec: (spec.lane is None, sum(asked[upstream] for upstream in spec.touches)))
+    chosen = min(free, key=lambda spec: (_is_free(spec), sum(asked[upstream] for upstream in spec.touches)))
     waiting.remove(chosen)
     return chosen
+
+
+def _is_free(spec: CheckSpec) -> bool:
+    return spec.lane is None and not spec.moves and not spec.counts
 
 
 def _seconds_for(spec: CheckSpec, left: float) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from services.checks.context import CheckContext
-from services.checks.registry import Catalogue
+from services.checks.registry import EVERYTHING, Catalogue
 from services.checks.runner import run_checks
 from services.clients.budget import Budget
 from services.clients.deadline import remaining
@@ -153,6 +153,44 @@ def test_checks_run_side_by_side_up_to_the_bound(context: CheckContext) -> None:
 
 def test_checks_of_one_lane_run_one_after_the_other(context: CheckContext) -> None:
     assert watch_crowd("rows", 6, context) == 1
+
+
+def overlaps(context: CheckContext, *specs: dict[str, Any]) -> set[frozenset[str]]:
+    """Which of these checks ran at the same time, each taking a moment."""
+    lock, inside, met = threading.Lock(), set[str](), set[frozenset[str]]()
+
+    def run_of(name: str) -> Run:
+        def run(_context: CheckContext) -> Finding:
+            with lock:
+                met.update(frozenset((name, other)) for other in inside)
+                inside.add(name)
+            time.sleep(0.1)
+            with lock:
+                inside.remove(name)
+            return passing(_context)
+
+        return run
+
+    names = "abcdef"
+    catalogue = Catalogue([spec(name, run_of(name), **one) for name, one in zip(names, specs, strict=False)])
+    run_checks(catalogue, catalogue.ids, context, NOW)
+    return met
+
+
+def test_checks_that_move_the_same_run_together(context: CheckContext) -> None:
+    assert overlaps(context, {"moves": ("rows",)}, {"moves": ("rows",)}) == {frozenset("ab")}
+
+
+@pytest.mark.parametrize("counted", ["rows", EVERYTHING])
+def test_a_check_that_counts_never_runs_together_with_one_that_moves_it(context: CheckContext, counted: str) -> None:
+    met = overlaps(context, {"moves": ("rows",)}, {"counts": (counted,)}, {"moves": ("rows", "log")}, {})
+    assert frozenset("ac") in met
+    assert frozenset("ad") in met
+    assert not {frozenset("ab"), frozenset("bc")} & met
+
+
+def test_checks_that_count_the_same_run_together(context: CheckContext) -> None:
+    assert overlaps(context, {"counts": ("rows",)}, {"counts": (EVERYTHING,)}) == {frozenset("ab")}
 
 
 def test_progress_is_told_from_the_calling_thread(context: CheckContext) -> None:
