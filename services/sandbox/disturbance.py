@@ -183,9 +183,10 @@ class Door:
                 return
             effect = self._strongest(scope)
         if isinstance(effect, Reply):
-            await _response(effect)(scope, receive, send)
+            # Before the caller has it: whoever has been answered finds it in the log.
             if self._noticed is not None:
                 self._noticed(Request(scope), effect.status, time.monotonic() - began)
+            await _response(effect)(scope, receive, send)
         elif isinstance(effect, LoseReply):
             await self._app(scope, receive, _lost)
             await self._drop(scope, receive)

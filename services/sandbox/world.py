@@ -206,7 +206,7 @@ class World:
         """Take the database away, as a project that has gone down; REST stays and says so."""
         self.database_wanted = False
         if self._server is not None:
-            await asyncio.to_thread(self._server.stop, "immediate")
+            await asyncio.to_thread(self._server.stop, "fast")
 
     async def start_database(self) -> None:
         """Bring the database back, and REST with it: it would wait up to half a minute before it looked again."""

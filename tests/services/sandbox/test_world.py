@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from services.errors import NotUnderstood, Refused
 from services.sandbox import control
@@ -180,6 +181,31 @@ def test_reset_repairs_every_fault(world: RunningWorld) -> None:
         assert client.post(f"{world.target.openai_url}/chat/completions", json=body).status_code == 200
 
 
+def test_a_door_answers_later_by_as_much_as_it_is_told_until_a_reset(world: RunningWorld) -> None:
+    def took() -> float:
+        began = time.perf_counter()
+        assert get(f"{world.target.app_url}/").status_code == 200
+        return time.perf_counter() - began
+
+    world.client.delay("app", 0.4)
+    assert took() >= 0.4
+    world.client.reset()
+    assert took() < 0.4
+
+
+@pytest.mark.parametrize(("door", "delay_s"), [("moon", 0.1), ("app", -1.0), ("app", 3600.0)])
+def test_a_door_or_a_delay_that_there_is_not_is_not_understood(world: RunningWorld, door: str, delay_s: float) -> None:
+    with pytest.raises(NotUnderstood):
+        world.client.delay(door, delay_s)
+
+
+def test_a_fault_that_this_world_cannot_have_is_refused_and_nothing_is_broken(world: RunningWorld) -> None:
+    for fault in ("openai-key-missing", "openai-model-retired", "grants-missing"):
+        with pytest.raises(Refused, match="no "):
+            world.client.break_fault(fault)
+    assert world.client.status()["faults"] == []
+
+
 def test_control_answers_nobody_without_its_token(world: RunningWorld) -> None:
     assert world.target.fault_control_url is not None
     base = world.target.fault_control_url.rsplit("/", 1)[0]
@@ -258,6 +284,24 @@ class TestRestart:
         with running_world(home) as second:
             assert second.told[0]["faults"] == ["api-timeout"]
             assert not second.told[0]["tiny"]["answers"]
+
+    def test_a_home_of_an_earlier_version_gets_what_it_lacks(self, home: Path) -> None:
+        with running_world(home) as first:
+            deploy_rows(first, "DELETE FROM auth.users WHERE email LIKE 'ops-%'")
+        path = home / "sandbox" / "keys.json"
+        values = json.loads(path.read_text())
+        accounts = [
+            {name: one[name] for name in ("id", "name", "email", "password", "ops_role")} for one in values["accounts"]
+        ]
+        older = {name: value for name, value in values.items() if not name.startswith("ops_")}
+        path.write_text(json.dumps({**older, "accounts": accounts[:4]}))
+        with running_world(home) as second:
+            assert second.told[0]["ok"]
+            assert second.target.supabase_anon_key == SecretStr(older["anon_key"])
+            emails = {one.email for one in second.target.probe_accounts}
+            rows = deploy_rows(second, "SELECT email FROM auth.users WHERE email LIKE 'ops-%'")
+            assert {row[0] for row in rows} == emails
+            assert len(emails) == 5
 
     def test_a_kind_that_is_named_begins_anew(self, home: Path) -> None:
         with running_world(home, world="after"):

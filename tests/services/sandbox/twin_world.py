@@ -86,12 +86,13 @@ def twin_world(kind: Kind) -> Iterator[TwinWorld]:
     """
     with TemporaryDirectory(prefix="ops-twin-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
-        with _running(Path(folder) / "home", kind) as one:
+        with world_at(Path(folder) / "home", kind) as one:
             yield one
 
 
 @contextmanager
-def _running(home: Path, kind: Kind) -> Iterator[TwinWorld]:
+def world_at(home: Path, kind: Kind | None) -> Iterator[TwinWorld]:
+    """A world of this home while the block runs; kind None: on with the one that is there."""
     thread = LoopThread()
     world = World(home, TWIN, root=PROJECT, environ=os.environ, control=control_app)
     try:
