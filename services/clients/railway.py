@@ -291,9 +291,9 @@ class RailwayClient(HoldsSecrets):
         self._allowance.note(answer.status, answer.headers)
         if answer.status == 429 or (not answer.ok and not answer.body.lstrip().startswith(b"{")):
             raise failure(answer)
-        refused = answer.read(_first_error)
+        refused = _refusal(answer)
         if refused is not None:
-            raise _graphql_error(answer, refused)
+            raise refused
         if not answer.ok:
             raise failure(answer)
         return answer
@@ -307,13 +307,18 @@ def _data(body: Any, parse: Callable[[Any], T]) -> tuple[T] | None:
     return (parse(data),)
 
 
-def _first_error(body: Any) -> str | None:
-    """The words of the first error; None where there is none. Railway's errors count whatever the status is."""
-    errors = body.get("errors")
-    if not errors:
-        return None
-    first = errors[0]
-    return str(first.get("message") or "no reason given") if isinstance(first, dict) else str(first)
+def _refusal(answer: Answer) -> UpstreamError | None:
+    """The error that the answer's first error stands for; None where it has none. It counts whatever the status is."""
+
+    def read(body: Any) -> UpstreamError | None:
+        errors = body.get("errors")
+        if not errors:
+            return None
+        first = errors[0]
+        said = first.get("message") or "no reason given" if isinstance(first, dict) else first
+        return _graphql_error(answer, str(said))
+
+    return answer.read(read)
 
 
 def _names_alone(answer: Answer) -> list[str]:

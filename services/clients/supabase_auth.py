@@ -22,6 +22,7 @@ from services.clients.http import (
     kind_of,
     sendable,
 )
+from services.clients.redaction import redact
 from services.clients.supabase_rest import bearer, hidden, not_set
 from services.clients.transport import CONNECT_S, DeadlineTransport, call_deadline
 
@@ -104,7 +105,7 @@ def _sign_in(url: str, key: SecretStr, email: SecretStr, password: SecretStr) ->
     started = time.monotonic()
     person = _asked(url, key, email, password, seconds, heard)
     if person is None:
-        raise _refused(heard, seconds, time.monotonic() - started)
+        raise _refused(heard, seconds, time.monotonic() - started, (key, email, password))
     return person
 
 
@@ -147,7 +148,7 @@ def _asked(
         http.close()
 
 
-def _refused(heard: _Heard, seconds: float, took_s: float) -> UpstreamError:
+def _refused(heard: _Heard, seconds: float, took_s: float, secrets: tuple[SecretStr, ...]) -> UpstreamError:
     """The one error for what the network did, what Auth said, or what the package could not read."""
     failed, status = heard.failed, heard.status
     heard.failed = None
@@ -161,7 +162,7 @@ def _refused(heard: _Heard, seconds: float, took_s: float) -> UpstreamError:
             "Supabase", Kind.NOT_UNDERSTOOD, what, status=status, took_s=took_s, reason=Reason.WRONG_TYPE
         )
     found = getattr(failed, "code", None)
-    code = found if isinstance(found, str) else None
+    code = redact(found, [one.get_secret_value() for one in secrets])[:60] if isinstance(found, str) else None
     kind = Kind.UNAUTHORISED if status in (400, 401, 403, 422) else kind_of(status)
     if kind is not Kind.UNAUTHORISED:
         asks = f": it asks us to wait {duration(heard.wait_s)}" if heard.wait_s is not None else ""

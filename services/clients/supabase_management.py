@@ -107,9 +107,9 @@ class SupabaseManagement:
             raise ValueError("logs are asked for a span of at most 24 hours")
         asked = {"sql": sql, "iso_timestamp_start": _iso(start), "iso_timestamp_end": _iso(end)}
         answer = self._answered("GET", "/analytics/endpoints/logs", params=asked)
-        failed = answer.read(_log_error)
+        failed = _log_failure(answer)
         if failed is not None:
-            raise self._log_failure(answer, *failed)
+            raise failed
         return answer.read(_result)
 
     def log_lines(
@@ -150,12 +150,6 @@ class SupabaseManagement:
             raise _refusal(answer)
         return answer
 
-    def _log_failure(self, answer: Answer, status: int | None, said: str) -> UpstreamError:
-        kind = kind_of(status) if status is not None and status >= 400 else Kind.NOT_UNDERSTOOD
-        words = answer.redacted(said)[:200]
-        what = f"Supabase could not read its logs: {words or 'it did not say why'}."
-        return UpstreamError("Supabase", kind, what, status=answer.status, detail=words, took_s=answer.took_s)
-
     def _close_management(self) -> None:
         if self._management is not None:
             self._management.close()
@@ -191,15 +185,20 @@ def _listed(names: Sequence[str]) -> str:
     return f"the {noun} " + (" and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0])
 
 
-def _log_error(body: Any) -> tuple[int | None, str] | None:
-    """(status, words) of the error in an answer of 200; None where there is none."""
-    error = body.get("error")
-    if error is None:
-        return None
-    if isinstance(error, str):
-        return None, error
-    code = error.get("code")
-    return (int(code) if isinstance(code, int | float) else None), str(error.get("message") or "")
+def _log_failure(answer: Answer) -> UpstreamError | None:
+    """The error in an answer of 200; None where there is none."""
+
+    def read(body: Any) -> UpstreamError | None:
+        error = body.get("error")
+        if error is None:
+            return None
+        code, said = (None, error) if isinstance(error, str) else (error.get("code"), str(error.get("message") or ""))
+        kind = kind_of(int(code)) if isinstance(code, int | float) and code >= 400 else Kind.NOT_UNDERSTOOD
+        words = answer.redacted(said)[:200]
+        what = f"Supabase could not read its logs: {words or 'it did not say why'}."
+        return UpstreamError("Supabase", kind, what, status=answer.status, detail=words, took_s=answer.took_s)
+
+    return answer.read(read)
 
 
 def _result(body: Any) -> list[Mapping[str, Any]]:

@@ -149,20 +149,20 @@ def _as(person: SecretStr | None) -> dict[str, str | SecretStr]:
 
 
 def _rest_ok(answer: Answer) -> Answer:
-    if answer.ok:
-        return answer
-    code, said = _told(answer)
+    if not answer.ok:
+        raise _refusal(answer)
+    return answer
+
+
+def _refusal(answer: Answer) -> UpstreamError:
+    """The error for a failing status, with the code, and the hint that names the missing GRANT where one is missing."""
+    try:
+        code, said = answer.read(lambda body: (_text(body.get("code")), _sentence(body)))
+    except UpstreamError:
+        code, said = "", ""
     # Behind a gateway that answers for the database, its own statuses say more than any code in the body.
     kind = None if answer.status in (402, 429, 540, 544) else kind_of_code(code)
-    raise failure(answer, kind, code=code or None, said=said)
-
-
-def _told(answer: Answer) -> tuple[str, str]:
-    """The code, and the message with its hint, which names the missing GRANT where one is missing."""
-    try:
-        return answer.read(lambda body: (_text(body.get("code")), _sentence(body)))
-    except UpstreamError:
-        return "", ""
+    return failure(answer, kind, code=answer.redacted(code)[:60] or None, said=said)
 
 
 def _sentence(body: Mapping[str, Any]) -> str:
