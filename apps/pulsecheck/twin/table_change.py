@@ -6,12 +6,9 @@ serve, from where it comes back as it was; each fault finds its object in either
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import httpx
 import psycopg
 from psycopg import sql
 
@@ -24,7 +21,6 @@ from services.sandbox.hosting_push import settle
 GROUP = "Database"
 PUBLIC = "public"
 ASIDE = "dropped_by_mistake"
-REST_READS_SCHEMA_WITHIN_S = 5.0
 
 
 class Tables:
@@ -66,13 +62,13 @@ def table_fault(
     mend: Mend,
     *,
     needs: str | None = None,
-    rest_shows: tuple[str, str] | None = None,
+    in_rest: bool = False,
 ) -> Fault:
     """A change of the database.
 
     make:       changes it and returns what `mend` has to know, as JSON can say it
     needs:      a relation of the release without which there is nothing to break
-    rest_shows: table and column that REST no longer knows then
+    in_rest:    REST knows what is changed from its reading of the schema
     """
 
     async def apply(world: FaultyWorld) -> None:
@@ -82,17 +78,15 @@ def table_fault(
             world.kept[fault_id] = make(tables)
 
         if fault_id not in world.kept:
-            await change(world, work)
+            await change(world, work, of_the_schema=in_rest)
             world.keep()
-            await _until_rest_shows(world, rest_shows, False)
 
     async def undo(world: FaultyWorld) -> None:
         if fault_id in world.kept:
             known = world.kept[fault_id]
-            await change(world, lambda conn: mend(Tables(conn), known))
+            await change(world, lambda conn: mend(Tables(conn), known), of_the_schema=in_rest)
             del world.kept[fault_id]
             world.keep()
-            await _until_rest_shows(world, rest_shows, True)
             await settle(world.hosting, world.twin)
 
     return Fault(fault_id, what, apply, undo, GROUP)
@@ -153,21 +147,3 @@ def require(tables: Tables, relation: str | None, fault_id: str) -> None:
             "Start the world `after`, or deploy the release first.",
             place=fault_id,
         )
-
-
-async def _until_rest_shows(world: FaultyWorld, column: tuple[str, str] | None, wanted: bool) -> None:
-    """PostgREST reads the schema anew on its own time. Where it does not answer at all, nobody waits for it."""
-    if column is None or world.supabase.rest_url is None:
-        return
-    table, name = column
-    deadline = time.monotonic() + REST_READS_SCHEMA_WITHIN_S
-    headers = {"authorization": f"Bearer {world.keys.service_key}"}
-    async with httpx.AsyncClient(base_url=world.supabase.rest_url, trust_env=False, timeout=1.0) as client:
-        while time.monotonic() < deadline:
-            try:
-                answer = await client.get(f"/{table}", params={"select": name, "limit": "0"}, headers=headers)
-            except httpx.HTTPError:
-                return
-            if answer.status_code >= 500 or (answer.status_code < 300) is wanted:
-                return
-            await asyncio.sleep(0.02)

@@ -121,13 +121,14 @@ FAULTS: tuple[Fault, ...] = (
         "journal_entries.mood_level is called mood_score now: the app can neither write entries nor sum them up.",
         "ALTER TABLE {journal_entries} RENAME COLUMN mood_level TO mood_score",
         "ALTER TABLE {journal_entries} RENAME COLUMN mood_score TO mood_level",
-        rest_shows=("journal_entries", "mood_level"),
+        in_rest=True,
     ),
     table_fault(
         "column-type-changed",
         "journal_entries.energy_level is numeric(4,1) now, without its check, where the app counts on an integer.",
         _change_type,
         _change_type_back,
+        in_rest=True,
     ),
     table_fault(
         "table-missing",
@@ -135,7 +136,7 @@ FAULTS: tuple[Fault, ...] = (
         _drop_table,
         _bring_table_back,
         needs="ai_feedback",
-        rest_shows=("ai_feedback", "id"),
+        in_rest=True,
     ),
     replacement(
         "tiers-wrong",

@@ -63,8 +63,14 @@ async def undisturbed(world: FaultyWorld) -> AsyncIterator[Cluster]:
         await take_again(world)
 
 
-async def change(world: FaultyWorld, what: Callable[[psycopg.Connection], None]) -> None:
-    """Let a function work on the app's database as the superuser, in one transaction."""
+async def change(
+    world: FaultyWorld, what: Callable[[psycopg.Connection], None], *, of_the_schema: bool = False
+) -> None:
+    """Let a function work on the app's database as the superuser, in one transaction.
+
+    of_the_schema: REST knows what is changed from its reading of the schema. It would read it anew on its own time,
+    going by the old one meanwhile: it is started again
+    """
 
     def work(cluster: Cluster) -> None:
         with superuser(cluster) as conn, conn.transaction():
@@ -72,6 +78,8 @@ async def change(world: FaultyWorld, what: Callable[[psycopg.Connection], None])
 
     async with undisturbed(world) as cluster:
         await asyncio.to_thread(work, cluster)
+        if of_the_schema:
+            await world.restart_rest()
 
 
 async def _stop_database(world: FaultyWorld) -> None:
