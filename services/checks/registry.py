@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from services.app_definition import AppDefinition, Used
 from services.checks.context import CheckContext
 from services.errors import NotUnderstood
-from services.settings import Level
+from services.settings import Level, Target
 from services.verdict import Finding
 
 PHASES = ("before", "during", "after", "hour", "day", "week")
@@ -34,6 +34,8 @@ class CheckSpec:
     touches: what it looks at, in the words of an app's `uses`; a word that is none of them never rules a check out
     needs: settings of the target without which it cannot know anything
     level: what the target must allow; mutates: writes marked data and removes it
+    without_writing: what runs in its place where the target does not allow `level`: it looks at as much as can be
+        seen without, at the level observe, and says what could not be looked at
     lane: checks of one lane run one after the other
     moves: what it changes for a while, and counts: what must stand still while it looks, in words of the app such as
         the names of tables; EVERYTHING stands for whatever anybody moves. A check that counts something never runs
@@ -51,6 +53,7 @@ class CheckSpec:
     needs: tuple[str, ...] = ()
     level: Level = Level.OBSERVE
     mutates: bool = False
+    without_writing: Callable[[CheckContext], Finding] | None = None
     lane: str | None = None
     moves: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
@@ -60,6 +63,12 @@ class CheckSpec:
     deadline_s: float = 10.0
     version: int = 1
     trend: tuple[str, ...] = ()
+
+    def as_allowed(self, target: Target) -> CheckSpec:
+        """This check as it may run on a target: itself, or what it does without writing."""
+        if target.allows(self.level) or self.without_writing is None:
+            return self
+        return replace(self, run=self.without_writing, level=Level.OBSERVE, mutates=False, lane=None, moves=())
 
     def disturbs(self, other: CheckSpec) -> bool:
         """Whether the two must not run together: they share a lane, or one counts what the other moves."""

@@ -71,7 +71,7 @@ def run_checks(
     as unknown.
     """
     order = list(dict.fromkeys(ids))
-    waiting = deque(catalogue[check_id] for check_id in order)
+    waiting = deque(catalogue[check_id].as_allowed(context.target) for check_id in order)
     done: dict[str, Evidence] = {}
     in_flight: dict[str, _Flight] = {}
     answers: SimpleQueue[tuple[str, Finding, float]] = SimpleQueue()

@@ -9,10 +9,10 @@ from psycopg.rows import dict_row
 
 from apps.pulsecheck.callers import api_of, require_alive
 from apps.pulsecheck.client import NOT_LOADED, PulseCheck, one_object
-from apps.pulsecheck.probe import Probe, probing
-from apps.pulsecheck.side_by_side import side_by_side
+from apps.pulsecheck.probe import probing
 from services.checks.context import CheckContext
 from services.checks.kinds import Compared, answered, missing_keys, numbers_agree
+from services.checks.side_by_side import side_by_side
 from services.clients.http import Answer
 from services.verdict import Finding, Verdict
 
@@ -65,18 +65,18 @@ def admin_numbers(context: CheckContext) -> Finding:
             return Finding(Verdict.FAIL, "Admin numbers are answered, but there is no log to count.", {"status": 200})
         probe.insert_log_rows(f"{context.marker}-a", 2, tokens=120, cost_usd="0.03")
         probe.insert_log_rows(f"{context.marker}-b", 1, tokens=0, cost_usd="0", success=False)
-        before = own_count(context, probe)
+        before = own_count(context, probe.has_feedback)
         answers = ask_all(api, str(before["day"]))
-        after = own_count(context, probe)
+        after = own_count(context, probe.has_feedback)
     return judged_numbers(answers, before, after)
 
 
-def own_count(context: CheckContext, probe: Probe) -> OwnCount:
+def own_count(context: CheckContext, has_feedback: bool) -> OwnCount:
     """Our own count of the usage log and the feedback, now."""
     with context.database() as conn:
         cursor = conn.cursor(row_factory=dict_row)
         counted = dict(cursor.execute(_COUNTS.encode()).fetchone() or {})
-        if probe.has_feedback:
+        if has_feedback:
             counted |= cursor.execute(_FEEDBACK).fetchone() or {}
     return counted
 
@@ -92,7 +92,7 @@ def ask_all(api: PulseCheck, day: str) -> dict[str, Answer]:
         "health": api.admin_health,
         "export": lambda: api.admin_export(MONTH),
     }
-    return dict(zip(calls, side_by_side(list(calls.values())), strict=True))
+    return dict(zip(calls, side_by_side(list(calls.values()), at_once=len(calls)), strict=True))
 
 
 def judged_numbers(answers: Mapping[str, Answer], before: OwnCount, after: OwnCount) -> Finding:

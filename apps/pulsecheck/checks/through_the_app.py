@@ -12,6 +12,7 @@ from apps.pulsecheck.checks.app_key import ai_app_key
 from apps.pulsecheck.checks.journal import feedback_stored, journal_roundtrip, stats_answer
 from apps.pulsecheck.checks.limits import MOST_CALLS, rate_limit
 from apps.pulsecheck.checks.quality import response_quality
+from apps.pulsecheck.checks.without_writing import admin_numbers_as_they_stand, journal_as_it_stands
 from services.checks.context import CheckContext
 from services.checks.registry import DAY_S, CheckSpec, Cost
 from services.settings import Level
@@ -107,6 +108,7 @@ def _probes() -> list[CheckSpec]:
         touches: tuple[str, ...] = ROWS,
         blocking: bool = True,
         expires_s: int = 900,
+        without_writing: Callable[[CheckContext], Finding] | None = None,
     ) -> CheckSpec:
         return CheckSpec(
             check_id,
@@ -118,6 +120,7 @@ def _probes() -> list[CheckSpec]:
             needs,
             Level.PROBE,
             mutates=True,
+            without_writing=without_writing,
             lane=ROWS_LANE,
             blocking=blocking,
             cost=cost,
@@ -135,6 +138,7 @@ def _probes() -> list[CheckSpec]:
             journal_roundtrip,
             ("before", "after"),
             Cost(6),
+            without_writing=journal_as_it_stands,
         ),
         probe(
             "ai-answers",
@@ -208,6 +212,7 @@ def _probes() -> list[CheckSpec]:
             ("after", "day"),
             Cost(10),
             needs=NEEDS_ROWS,
+            without_writing=admin_numbers_as_they_stand,
         ),
         probe(
             "admin-role",

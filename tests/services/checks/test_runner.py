@@ -100,6 +100,23 @@ def test_a_level_that_is_not_granted_is_named_and_nothing_is_run(context: CheckC
     assert seen.facts == {"missing_level": "probe"}
 
 
+def test_where_writing_is_not_allowed_a_check_may_look_without(context: CheckContext) -> None:
+    def write(_context: CheckContext) -> Finding:
+        return Finding(Verdict.FAIL, "Written.")
+
+    def read(_context: CheckContext) -> Finding:
+        return Finding(Verdict.UNKNOWN, "Only read.")
+
+    options: dict[str, Any] = {"level": Level.PROBE, "mutates": True, "without_writing": read}
+    seen = run_one(context, write, **options)
+    assert (seen.summary, "marker" in seen.input) == ("Only read.", False)
+    target = context.target.model_copy(update={"levels": frozenset(Level)})
+    allowed = CheckContext.create(target, context.app, NOW)
+    assert run_one(allowed, write, **options).summary == "Written."
+    outside = CheckContext.create(target.model_copy(update={"levels": frozenset({Level.LOOK})}), context.app, NOW)
+    assert run_one(outside, write, **options).facts == {"missing_level": "observe"}
+
+
 def test_a_setting_that_is_missing_is_named_and_nothing_is_run(context: CheckContext) -> None:
     seen = run_one(context, passing, needs=("app_url",))
     assert (seen.verdict, seen.facts) == (Verdict.UNKNOWN, {"missing_settings": ["app_url"]})
