@@ -181,6 +181,13 @@ def test_each_refusal_has_its_kind(railway: Callable[..., RailwayClient], messag
     ("status", "body", "kind"),
     [
         (429, "{}", Kind.RATE_LIMITED),
+        (401, '{"errors": [{"message": "who are you"}]}', Kind.UNAUTHORISED),
+        (403, '{"errors": [{"message": "Two Factor Authentication Required"}]}', Kind.FORBIDDEN),
+        (400, '{"errors": [{"message": "Cannot query field"}]}', Kind.NOT_UNDERSTOOD),
+        (200, '{"errors": [{"message": "Rate limit exceeded"}]}', Kind.RATE_LIMITED),
+        (200, '{"errors": ["odd"]}', Kind.NOT_UNDERSTOOD),
+        (500, '{"errors": [{"message": "boom"}]}', Kind.SERVER_ERROR),
+        (503, "{}", Kind.SERVER_ERROR),
         (200, "<html>welcome</html>", Kind.NOT_UNDERSTOOD),
         (502, "<html>bad gateway</html>", Kind.SERVER_ERROR),
         (200, "[]", Kind.NOT_UNDERSTOOD),
@@ -197,3 +204,151 @@ def test_each_answer_that_is_none_has_its_kind(httpserver: HTTPServer, status: i
 def test_a_target_without_railway_says_what_to_set() -> None:
     with pytest.raises(Unavailable, match="railway_url"):
         RailwayClient.of(Target(name="staging"))
+
+
+def test_a_refused_list_of_names_falls_back_to_the_variables_and_drops_their_values(
+    railway: Callable[..., RailwayClient],
+) -> None:
+    values = {"PORT": "8000", "SECRET_KEY": "hunter2hunter2", "EMPTY": None, "message": "hunter2"}
+    client = railway(
+        {
+            "TokenScope": SCOPE,
+            "VariableNames": {"errors": [{"message": "Not Authorized"}]},
+            "VariablesWithValues": {"variables": values},
+        }
+    )
+    found = client.variable_names()
+    assert [one.name for one in found] == ["EMPTY", "PORT", "SECRET_KEY", "message"]
+    assert "hunter2" not in repr(found)
+
+
+def test_a_list_of_names_that_fails_otherwise_asks_for_no_value(railway: Callable[..., RailwayClient]) -> None:
+    client = railway({"TokenScope": SCOPE, "VariableNames": {"errors": [{"message": "Problem processing request"}]}})
+    with pytest.raises(UpstreamError) as raised:
+        client.variable_names()
+    assert raised.value.kind is Kind.SERVER_ERROR
+
+
+def test_a_request_at_the_edge_is_read_with_both_durations(railway: Callable[..., RailwayClient]) -> None:
+    line = {
+        "timestamp": "2026-03-01T12:00:00Z",
+        "requestId": "r",
+        "method": "GET",
+        "path": "/reset?token=hunter2hunter2",
+        "httpStatus": 502,
+        "totalDuration": 5000,
+        "upstreamRqDuration": 4990,
+        "responseDetails": "upstream ended early",
+    }
+    client = railway({"HttpLogs": {"httpLogs": [line]}})
+    (found,) = client.http_logs("d1", limit=5, filter="@httpStatus:500..599")
+    assert (found.status, found.duration_ms, found.upstream_ms) == (502, 5000, 4990)
+    assert found.details == "upstream ended early"
+    assert "hunter2" not in found.path
+
+
+def test_durations_come_oldest_first_in_milliseconds(railway: Callable[..., RailwayClient]) -> None:
+    samples = [{"ts": 1_772_366_460, "p50": 9.5, "p90": 20, "p95": 30, "p99": 40}]
+    samples = [*samples, {**samples[0], "ts": 1_772_366_400, "p95": 31.5}]
+    client = railway({"TokenScope": SCOPE, "HttpDurations": {"httpDurationMetrics": {"samples": samples}}})
+    found = client.durations(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC), step_s=60)
+    assert [(one.at.minute, one.p95_ms) for one in found] == [(0, 31.5), (1, 30)]
+
+
+def test_the_service_tells_its_health_check_and_restart_settings(railway: Callable[..., RailwayClient]) -> None:
+    node = {
+        "serviceId": "s1",
+        "serviceName": "api",
+        "region": None,
+        "numReplicas": None,
+        "startCommand": None,
+        "healthcheckPath": "/health",
+        "healthcheckTimeout": 120,
+        "restartPolicyType": "ON_FAILURE",
+        "restartPolicyMaxRetries": 10,
+    }
+    page = {"edges": [{"node": node}], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+    client = railway({"TokenScope": SCOPE, "Services": {"environment": {"id": "e1", "serviceInstances": page}}})
+    service = client.service()
+    assert (service.healthcheck_path, service.healthcheck_timeout_s) == ("/health", 120)
+    assert (service.restart_policy, service.restart_retries) == ("ON_FAILURE", 10)
+
+
+def test_a_service_that_is_not_there_is_told_by_its_setting(railway: Callable[..., RailwayClient]) -> None:
+    page = {"edges": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+    client = railway({"TokenScope": SCOPE, "Services": {"environment": {"id": "e1", "serviceInstances": page}}})
+    with pytest.raises(Unavailable, match="railway_service_id"):
+        client.service()
+
+
+def test_a_list_that_never_ends_is_not_understood(railway: Callable[..., RailwayClient]) -> None:
+    page = {"edges": [], "pageInfo": {"hasNextPage": True, "endCursor": "again"}}
+    client = railway({"TokenScope": SCOPE, "Services": {"environment": {"id": "e1", "serviceInstances": page}}})
+    with pytest.raises(UpstreamError) as raised:
+        client.services()
+    assert raised.value.kind is Kind.NOT_UNDERSTOOD
+
+
+def test_a_deployment_tells_its_instances_and_railways_diagnosis(railway: Callable[..., RailwayClient]) -> None:
+    node = {**deployment(1, "CRASHED"), "diagnosis": {"title": "Out of memory", "hints": ["key sk-abcdefghijklmnop"]}}
+    node["instances"] = [{"id": "i", "status": "CRASHED"}, {"id": "j", "status": "EXITED"}]
+    found = railway({"Deployment": {"deployment": node}}).deployment("d1")
+    assert found.instances == ("CRASHED", "EXITED")
+    assert not found.running
+    assert found.diagnosis is not None
+    assert found.diagnosis.startswith("Out of memory")
+    assert "abcdefgh" not in found.diagnosis
+
+
+def test_an_event_tells_which_attempt_failed_and_why(railway: Callable[..., RailwayClient]) -> None:
+    payload = {
+        "error": "Healthcheck failed",
+        "reason": None,
+        "detail": "no answer",
+        "attempt": 3,
+        "maxAttempts": 8,
+        "durationMs": 300_000,
+        "skipped": False,
+    }
+    node = {
+        "id": "v",
+        "step": "HEALTHCHECK",
+        "createdAt": "2026-03-01T12:00:00Z",
+        "completedAt": None,
+        "payload": payload,
+    }
+    bare = {**node, "payload": None}
+    client = railway({"DeploymentEvents": {"deploymentEvents": {"edges": [{"node": node}, {"node": bare}]}}})
+    failed, plain = client.events("d1")
+    assert (failed.error, failed.detail, failed.attempt, failed.max_attempts) == (
+        "Healthcheck failed",
+        "no answer",
+        3,
+        8,
+    )
+    assert (plain.error, plain.attempt, plain.skipped) == (None, None, False)
+
+
+def test_the_budget_is_kept_where_an_answer_says_nothing_of_it(httpserver: HTTPServer) -> None:
+    headers = {"x-ratelimit-limit": "1000", "x-ratelimit-remaining": "42"}
+    httpserver.expect_ordered_request("/graphql/v2").respond_with_json({"data": SCOPE}, headers=headers)
+    httpserver.expect_ordered_request("/graphql/v2").respond_with_json({"data": {"buildLogs": []}})
+    client = RailwayClient(httpserver.url_for(""), "t", "s1")
+    client.scope()
+    client.build_logs("d1")
+    assert client.budget is not None
+    assert client.budget.sentence() == "Railway: 42 of 1,000 calls are left this hour."
+    assert client.budget.low is True
+
+
+def test_after_a_429_railway_is_left_alone_for_as_long_as_it_asked(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/graphql/v2").respond_with_json(
+        {"errors": [{"message": "Too many requests"}]}, status=429, headers={"retry-after": "1500"}
+    )
+    client = RailwayClient(httpserver.url_for(""), "t", "s1")
+    for said in ("it asks us to wait 25 min", "was not asked again; 25 min are left"):
+        with pytest.raises(UpstreamError) as raised:
+            client.scope()
+        assert raised.value.kind is Kind.RATE_LIMITED
+        assert said in raised.value.what
+    assert len(httpserver.log) == 1
