@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +16,7 @@ from apps.pulsecheck.twin.caller import SignedIn
 from apps.pulsecheck.twin.contract import VERSION, ApiError, Operation
 from apps.pulsecheck.twin.defects import present
 from apps.pulsecheck.twin.feedback import BodyFeedback
+from apps.pulsecheck.twin.minute_limit import MinuteLimit
 from apps.pulsecheck.twin.serve import serve
 
 if present("renamed-class"):
@@ -49,24 +48,6 @@ def build(variables: Mapping[str, str]) -> Starlette:
             on_missing=on_missing,
         ),
     )
-
-
-class MinuteLimit:
-    """So many calls a minute for each person."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._calls: dict[str, deque[float]] = {}
-
-    def count(self, user_id: str) -> None:
-        """Raises ApiError 429 for one call too many."""
-        now, calls = time.monotonic(), self._calls.setdefault(user_id, deque())
-        while calls and calls[0] <= now - 60:
-            calls.popleft()
-        if len(calls) >= self._most:
-            said = f"Rate limit exceeded: {self._most} per 1 minute"
-            raise ApiError(429, said, {"error": said})
-        calls.append(now)
 
 
 def status() -> Sequence[Operation]:

@@ -111,14 +111,20 @@ def _holding(fault_id: str, what: str) -> Fault:
     return Fault(fault_id, what, apply, undo, GROUP)
 
 
-def _in_server(fault_id: str, what: str, broken: Callable[[bool], Callable[[FaultyWorld, Cluster], None]]) -> Fault:
-    """A fault that is a setting of the server; broken(True) makes it, broken(False) takes it back."""
+def _in_server(
+    fault_id: str, what: str, broken: Callable[[bool], Callable[[FaultyWorld, Cluster], None]], *, in_rest: bool = False
+) -> Fault:
+    """A fault that is a setting of the server; broken(True) makes it, broken(False) takes it back.
+
+    in_rest: REST reads the setting at its start
+    """
 
     def doing(wrong: bool) -> Change:
         async def do(world: FaultyWorld) -> None:
             async with undisturbed(world) as cluster:
                 await asyncio.to_thread(broken(wrong), world, cluster)
-                await world.restart_rest()
+                if in_rest:
+                    await world.restart_rest()
             if not wrong:
                 await settle(world.hosting, world.twin)
 
@@ -186,6 +192,7 @@ FAULTS: tuple[Fault, ...] = (
         "database-read-only",
         "The database takes no writes (25006), as when the disk is full; everything can be read.",
         _read_only,
+        in_rest=True,
     ),
     _holding(EXHAUSTED, "Every connection of the database is taken: whoever wants a new one is refused (53300)."),
     _holding(LOCKED, "A session holds an exclusive lock on the app's largest table and does not end."),
