@@ -50,8 +50,9 @@ def checks_part(context: PageContext) -> None:
     links = app.links_for(context.target)
     for area in areas(shown):
         st.markdown(f"#### {plain(AREAS.get(area, area))}")
-        for row in (one for one in shown if one.area == area):
-            _row(context, row, results, links)
+        with st.container(gap="xsmall"):
+            for row in (one for one in shown if one.area == area):
+                _row(context, row, results, links)
     csv_button([_exported(row) for row in rows], name="checks")
 
 
