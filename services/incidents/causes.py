@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from services.verdict import Evidence, Verdict
 from services.yaml_file import read_yaml
 
 GROUP = "@"
-_LISTS = ("symptoms", "vital", "causes")
+_LISTS = ("symptoms", "suspicious", "vital", "causes")
 
 
 class _Frozen(BaseModel):
@@ -28,7 +29,7 @@ class Sign(_Frozen):
     check: the check, or several of which `of` must show it (a group of the file is written "@name");
     verdict: one of these; fact: a key of the facts ("serving.commit" goes deeper) to which the others apply;
     equals, one_of: the fact's value; contains: any of these texts in it; lacks: none of them; is_set: whether it is
-    not empty; above, below: bounds of a number, themselves not reached;
+    not empty; above, below: bounds of a number, themselves not reached; older_s: a time that lies further back;
     also: further signs without which this one is not seen; unless: signs with which it is not seen;
     weight: 1 fits, 2 speaks for it, 4 all but proves it;
     decides: without one such sign the cause is not named; excludes (against a cause): with it the cause is ruled out.
@@ -46,6 +47,7 @@ class Sign(_Frozen):
     is_set: bool | None = None
     above: float | None = None
     below: float | None = None
+    older_s: float | None = None
     also: tuple[Sign, ...] = ()
     unless: tuple[Sign, ...] = ()
     weight: int = 2
@@ -59,7 +61,7 @@ class Sign(_Frozen):
 
     @model_validator(mode="after")
     def _has_a_condition(self) -> Sign:
-        bounds = (self.equals, self.is_set, self.above, self.below)
+        bounds = (self.equals, self.is_set, self.above, self.below, self.older_s)
         about_fact = bool(self.one_of or self.contains or self.lacks) or any(one is not None for one in bounds)
         if about_fact and self.fact is None:
             raise ValueError("conditions on a value need a fact")
@@ -91,6 +93,8 @@ class Sign(_Frozen):
             return False
         if (self.equals is not None and value != self.equals) or (self.one_of and value not in self.one_of):
             return False
+        if self.older_s is not None and not _is_older(value, self.older_s, evidence.started):
+            return False
         return self._text_fits(value) and self._number_fits(value)
 
     def _text_fits(self, value: object) -> bool:
@@ -107,6 +111,14 @@ class Sign(_Frozen):
         if not isinstance(value, int | float) or isinstance(value, bool):
             return False
         return (self.above is None or value > self.above) and (self.below is None or value < self.below)
+
+
+def _is_older(value: object, seconds: float, now: datetime) -> bool:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return False
+    return moment.tzinfo is not None and (now - moment).total_seconds() > seconds
 
 
 def value_at(facts: Mapping[str, Any], path: str) -> Any:
@@ -153,10 +165,14 @@ class Cause(_Frozen):
 
 
 class Causes(_Frozen):
-    """An app's catalogue of causes. symptoms: checks whose failing is something to explain; vital: those without
-    whose pass nobody may call the app healthy."""
+    """An app's catalogue of causes.
+
+    symptoms: checks whose failing is something to explain; suspicious: what else is, though its check did not fail;
+    vital: the checks without whose pass nobody may call the app healthy.
+    """
 
     symptoms: tuple[str, ...]
+    suspicious: tuple[Sign, ...] = ()
     vital: tuple[str, ...]
     causes: tuple[Cause, ...]
 
@@ -176,12 +192,12 @@ class Causes(_Frozen):
 def load_causes(path: Path) -> Causes:
     """The catalogue in a YAML file, or in the files of a folder put together.
 
-    `groups` names lists of checks, which are written "@name" wherever checks are listed.
+    `groups` names lists (of checks, words, signs), which are written "@name" wherever such things are listed.
     Raises NotUnderstood with its place where it is malformed.
     """
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     read = [read_yaml(file) for file in files]
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[Any]] = {}
     for document in read:
         groups.update(document.pop("groups", {}))
     catalogue: dict[str, list[Any]] = {name: [] for name in _LISTS}
@@ -195,7 +211,7 @@ def load_causes(path: Path) -> Causes:
         raise NotUnderstood(f"The causes are malformed: {problems}", place=path.name) from None
 
 
-def _spread(value: Any, groups: Mapping[str, list[str]], file: Path) -> Any:
+def _spread(value: Any, groups: Mapping[str, list[Any]], file: Path) -> Any:
     """The same document with the checks of each group in the place of its name."""
     if isinstance(value, dict):
         return {key: _spread(one, groups, file) for key, one in value.items()}

@@ -13,6 +13,8 @@ from services.verdict import Evidence, Verdict
 DID_NOT_ANSWER = ("Unavailable", "Refused")
 FAILED, UNSEEN = 4, 1  # what failed is worth as much explaining as four things that could not be seen
 PATIENCE = 2.0  # unknown, where more than twice as much is left open as is accounted for
+LEAST = 2  # a cause of less weight than this is not named
+SCOPE = 0.3  # a cause accounts for what it would break only where at least so much of that is broken
 MOST_SHOWN = 12  # beyond this burden, accounting for more makes no cause likelier
 Seen = Mapping[str, Evidence]
 
@@ -24,7 +26,7 @@ class State(StrEnum):
 
 
 class Confidence(StrEnum):
-    """In words, by the weight of the signs less those against: 6 and more, 4, 1."""
+    """In words, by the weight of the signs less those against: 6 and more, 4, 2."""
 
     CERTAIN = "almost certain"
     LIKELY = "likely"
@@ -98,10 +100,10 @@ def diagnose(evidence: Seen, catalogue: Causes, costs: Mapping[str, float] | Non
     much of what is wrong that the rest may be chance; else "unknown", whatever is named beside.
     evidence: by check id; costs: what a run of a check costs, in any unit, for the choice of the next one.
     """
-    ill = tuple(check for check in catalogue.symptoms if check in evidence and is_symptom(evidence[check]))
+    ill = _ill(evidence, catalogue)
     possible = [cause for cause in catalogue.causes if ill or cause.notice]
     weighed = [_weigh(cause, evidence, ill) for cause in possible if _is_named(cause, evidence)]
-    ranked = _in_order({one.cause.id: one for one in weighed if one.weight > 0})
+    ranked = _in_order({one.cause.id: one for one in weighed if one.weight >= LEAST})
     causes = tuple(_with_next(one, _rival(ranked, one), evidence, costs or {}) for one in ranked)
     if not ill:
         known = all(check in evidence and evidence[check].verdict is Verdict.PASS for check in catalogue.vital)
@@ -118,6 +120,14 @@ def diagnose(evidence: Seen, catalogue: Causes, costs: Mapping[str, float] | Non
         _sentences(open_ones, evidence),
         because,
     )
+
+
+def _ill(evidence: Seen, catalogue: Causes) -> tuple[str, ...]:
+    """The checks that show something to explain, in the catalogue's order."""
+    suspicious = {one.check_id for sign in catalogue.suspicious for one in sign.shown_by(evidence)}
+    every = dict.fromkeys((*catalogue.symptoms, *(check for sign in catalogue.suspicious for check in sign.check)))
+    wrong = {check for check in catalogue.symptoms if check in evidence and is_symptom(evidence[check])}
+    return tuple(check for check in every if check in wrong or check in suspicious)
 
 
 def is_symptom(evidence: Evidence) -> bool:
@@ -147,8 +157,15 @@ def _weigh(cause: Cause, evidence: Seen, ill: Sequence[str]) -> Ranked:
     objecting = _shown(cause.against, evidence)
     weight = sum(sign.weight for sign, _ in speaking) - sum(sign.weight for sign, _ in objecting)
     seen_in = {one.check_id for _, shown in speaking for one in shown}
-    explains = frozenset(ill) & (seen_in | set(cause.explains))
+    explains = frozenset(ill) & (seen_in | _scope(cause, evidence, ill))
     return Ranked(cause, weight, _told(speaking), _told(objecting), explains, _burden(explains, evidence))
+
+
+def _scope(cause: Cause, evidence: Seen, ill: Sequence[str]) -> frozenset[str]:
+    """What the cause would break, where enough of it is: else it accounts for no more than its signs show."""
+    known = [c for c in cause.explains if c in ill or (c in evidence and evidence[c].verdict is Verdict.PASS)]
+    broken = frozenset(ill).intersection(known)
+    return broken if len(broken) >= SCOPE * len(known) else frozenset()
 
 
 def _shown(signs: Iterable[Sign], evidence: Seen) -> list[tuple[Sign, tuple[Evidence, ...]]]:

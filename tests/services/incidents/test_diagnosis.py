@@ -86,7 +86,7 @@ def test_a_cause_without_a_sign_that_decides_is_not_named() -> None:
 
 def test_any_broken_dependency_outranks_the_baseline() -> None:
     baseline = cause("not-released", sign("a", 9), baseline=True)
-    found = diagnose(of(evidence("a", FAIL), evidence("b", FAIL)), made_of(baseline, cause("broken", sign("b", 1))))
+    found = diagnose(of(evidence("a", FAIL), evidence("b", FAIL)), made_of(baseline, cause("broken", sign("b", 2))))
     assert [one.cause.id for one in found.causes] == ["broken", "not-released"]
 
 
@@ -99,7 +99,7 @@ def test_a_consequence_of_a_likely_cause_steps_back() -> None:
 
 @pytest.mark.parametrize(
     ("weight", "confidence"),
-    [(1, Confidence.POSSIBLE), (3, Confidence.POSSIBLE), (4, Confidence.LIKELY), (6, Confidence.CERTAIN)],
+    [(2, Confidence.POSSIBLE), (3, Confidence.POSSIBLE), (4, Confidence.LIKELY), (6, Confidence.CERTAIN)],
 )
 def test_confidence_is_a_word_for_the_weight(weight: int, confidence: Confidence) -> None:
     found = diagnose(of(evidence("a", FAIL)), made_of(cause("x", sign("a", weight))))
@@ -123,6 +123,13 @@ def test_the_next_check_is_the_cheapest_that_separates_the_first_two() -> None:
         ({"fact": "said", "contains": ("quota",)}, {"said": []}, False),
         ({"fact": "said", "lacks": ("old",)}, {"said": "new"}, True),
         ({"fact": "said", "is_set": True}, {"said": []}, False),
+        ({"fact": "n", "one_of": (1, 2)}, {"n": 2}, True),
+        ({"fact": "n", "one_of": (1, 2)}, {"n": 3}, False),
+        ({"fact": "n", "above": 0}, {"n": 1}, True),
+        ({"fact": "n", "above": 0}, {"n": 0}, False),
+        ({"fact": "n", "above": 0}, {"n": True}, False),
+        ({"fact": "n", "below": -30}, {"n": -31.5}, True),
+        ({"fact": "n", "below": 10}, {}, False),
         ({"fact": "said", "is_set": False}, {}, True),
     ],
 )
@@ -203,6 +210,35 @@ def test_a_cause_that_accounts_for_more_comes_before_one_of_equal_weight() -> No
     narrow, broad = cause("narrow", sign("a")), cause("wide", sign("a"), explains=("b", "c"))
     seen = of(*(evidence(name, FAIL) for name in "abc"))
     assert [one.cause.id for one in diagnose(seen, made_of(narrow, broad)).causes] == ["wide", "narrow"]
+
+
+def test_what_is_suspicious_is_a_symptom_though_its_check_could_not_fail() -> None:
+    under_way = Sign(check=("d",), verdict=(UNKNOWN,), fact="status", equals="BUILDING")
+    stuck = cause("stuck", Sign(check=("d",), fact="status", equals="BUILDING", weight=3, decides=True))
+    known = made_of(stuck).model_copy(update={"suspicious": (under_way,)})
+    found = diagnose(of(evidence("a", PASS), evidence("d", UNKNOWN, status="BUILDING")), known)
+    assert (found.state, found.symptoms) == (State.EXPLAINED, ("d: d is unknown.",))
+    assert diagnose(of(evidence("a", PASS), evidence("d", UNKNOWN)), known).state is State.HEALTHY
+
+
+@pytest.mark.parametrize(("minutes", "seen"), [(16, True), (14, False)])
+def test_a_time_is_old_by_the_clock_of_its_evidence(minutes: int, seen: bool) -> None:
+    since = (NOW - timedelta(minutes=minutes)).isoformat()
+    assert Sign(check=("a",), fact="at", older_s=900).fits(evidence("a", FAIL, at=since)) is seen
+
+
+def test_what_is_no_time_is_not_old() -> None:
+    assert not Sign(check=("a",), fact="at", older_s=900).fits(evidence("a", FAIL, at="yesterday"))
+
+
+def test_a_cause_accounts_for_all_that_it_would_break_only_where_enough_of_it_is_broken() -> None:
+    broad = cause("broad", sign("a"), explains=("b", "c", "d", "e"))
+    known = made_of(broad, symptoms=("a", "b", "c", "d", "e"))
+    well = [evidence(name, PASS) for name in ("c", "d", "e")]
+    one_of_four = diagnose(of(evidence("a", FAIL), evidence("b", FAIL), *well), known)
+    assert one_of_four.causes[0].explains == {"a"}
+    two_of_four = diagnose(of(evidence("a", FAIL), evidence("b", FAIL), evidence("c", FAIL), *well[1:]), known)
+    assert two_of_four.causes[0].explains == {"a", "b", "c"}
 
 
 def test_two_causes_of_one_name_are_malformed() -> None:
