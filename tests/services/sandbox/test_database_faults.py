@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 
 import httpx
 import psycopg
@@ -12,8 +17,11 @@ import pytest
 
 from services.database.fingerprint import Fingerprint, RowHash, catalog_fingerprint, row_hashes
 from services.sandbox.faults.database_held import StoppedServer
+from services.sandbox.images import PROJECT
 from services.sandbox.postgres import OWNER, READ_ONLY
 from tests.services.sandbox.twin_world import TwinWorld, twin_world
+
+SEED = 11
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +118,68 @@ def test_a_fault_is_seen_from_outside_and_gone_when_it_is_undone(world: TwinWorl
     assert well(world)
 
 
-def test_no_process_stays_stopped_when_the_world_closes_while_it_hangs() -> None:
+ALL_PAIRS = [(one, other) for one in SEEN for other in SEEN if one != other]
+
+
+def pairs() -> list[tuple[str, str]]:
+    return ALL_PAIRS if os.environ.get("OPS_CAMPAIGN") == "full" else Random(SEED).sample(ALL_PAIRS, 4)
+
+
+@pytest.mark.parametrize("pair", pairs(), ids="+".join)
+def test_two_faults_are_undone_in_the_order_in_which_they_were_made(world: TwinWorld, pair: tuple[str, str]) -> None:
+    one, other = pair
+    broken(world, one, other)
+    mended(world, one)
+    assert SEEN[other](world)
+    mended(world, other)
+    assert well(world)
+
+
+OWNER_OF_THE_STOPPED = """
+import sys, time
+from services.sandbox.faults.frozen import Frozen
+Frozen(int(sys.argv[1]), lambda: [])
+print("stopped", flush=True)
+time.sleep(60)
+"""
+
+
+@contextmanager
+def _sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        try:
+            yield sleeper
+        finally:
+            sleeper.kill()
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+def test_what_is_stopped_goes_on_when_its_owner_is_killed() -> None:
+    with _sleeper() as sleeper:
+        owner = subprocess.Popen(
+            [sys.executable, "-c", OWNER_OF_THE_STOPPED, str(sleeper.pid)], cwd=PROJECT, stdout=subprocess.PIPE
+        )
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"stopped\n"
+        assert state_of(sleeper.pid) == "T"
+        owner.kill()
+        owner.wait()
+        owner.stdout.close()
+        deadline = time.monotonic() + 5
+        while state_of(sleeper.pid) == "T" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert state_of(sleeper.pid) in "RS"
+
+
+def test_a_reset_and_a_close_wake_up_what_hangs() -> None:
     with twin_world("before") as one:
+        broken(one, "our-database-login-rejected", "table-locked", "database-hangs")
+        one.thread.run(one.world.reset(), timeout_s=60)
+        assert well(one)
+        assert one.world.held == {}
         broken(one, "database-hangs")
         held = one.world.held["database-hangs"]
         assert isinstance(held, StoppedServer)

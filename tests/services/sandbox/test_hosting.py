@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ import pytest
 
 from services.sandbox.deployment import Deployment, Status
 from services.sandbox.hosting import AT_ONCE, Hosting, HostingRefused, Pace
+from services.sandbox.hosting_memory import recall, remember
 from services.sandbox.images import PROJECT
 from services.sandbox.twin_definition import Build
 from tests.services.sandbox.loop_thread import LoopThread
@@ -291,6 +292,107 @@ def _readable(path: Path) -> bytes:
         return b""
 
 
+def looping(platform: Platform, one: Deployment, restarts: int) -> None:
+    """Let the process of a deployment fail until it was started again so many times."""
+    platform.hosting.restart_retries = 3
+    deadline = time.monotonic() + 20
+    while (one.restarts < restarts or one.restarting) and time.monotonic() < deadline:
+        if not one.restarting and one.restarts < restarts:
+            platform.http.get("/exit")
+        time.sleep(0.02)
+
+
+def test_a_process_that_fails_is_started_again_by_policy(platform: Platform) -> None:
+    platform.do(platform.hosting.start, [A])
+    one, before = platform.hosting.deployments[0], platform.who()["pid"]
+    looping(platform, one, 2)
+    assert (platform.statuses(), one.restarts, one.restarting) == (["SUCCESS"], 2, False)
+    assert platform.who()["pid"] != before
+    exits = [text for text in messages(one) if text == "Process exited with code 3"]
+    starts = [line for line in one.runtime_log if line.message == "a word on standard error"]
+    assert (len(exits), len(starts)) == (2, 3)
+    assert "Restarting (on failure, 2 of 3)" in messages(one, "info")
+
+
+def test_after_the_last_retry_it_is_a_crash(platform: Platform) -> None:
+    platform.do(platform.hosting.start, [A])
+    one = platform.hosting.deployments[0]
+    looping(platform, one, 3)
+    platform.http.get("/exit")
+    platform.thread.run(_crashed(one))
+    assert platform.http.get("/who").status_code == 502
+
+
+def test_what_is_about_to_be_started_again_can_be_stopped(platform: Platform) -> None:
+    platform.do(platform.hosting.start, [A])
+    one = platform.hosting.deployments[0]
+    platform.hosting.restart_retries = 3
+    platform.http.get("/exit")
+    platform.do(platform.hosting.stop, one.id)
+    assert (one.status, one.restarting, one.process) == (Status.REMOVED, False, None)
+
+
+def test_a_killed_process_is_not_started_again(platform: Platform) -> None:
+    platform.do(platform.hosting.start, [A])
+    one = platform.hosting.deployments[0]
+    platform.hosting.restart_retries = 3
+    platform.do(platform.hosting.crash, one.id)
+    assert (one.status, one.restarting) == (Status.CRASHED, False)
+    with pytest.raises(HostingRefused):
+        platform.do(platform.hosting.crash, one.id)
+    platform.do(platform.hosting.restart, one.id)
+    assert platform.who()["commit"] == "a"
+    assert one.restarts == 0
+
+
+def test_a_stuck_deployment_is_under_way_until_it_is_freed(platform: Platform) -> None:
+    platform.do(platform.hosting.start, [A])
+    stuck = platform.do(platform.hosting.deploy_stuck, B)
+    assert stuck.status in (Status.QUEUED, Status.BUILDING)
+    assert platform.hosting.stuck() == [stuck]
+    assert platform.who()["commit"] == "a"
+    platform.do(platform.hosting.free)
+    assert stuck.status is Status.SUCCESS
+    assert (platform.hosting.stuck(), platform.who()["commit"]) == ([], "b")
+
+
+def test_a_stuck_deployment_can_be_cancelled(platform: Platform) -> None:
+    platform.do(platform.hosting.start, [A])
+    stuck = platform.do(platform.hosting.deploy_stuck, B)
+    platform.do(platform.hosting.cancel, stuck.id)
+    platform.thread.run(asyncio.wait_for(stuck.settled.wait(), 5))
+    assert (stuck.status, platform.hosting.stuck()) == (Status.REMOVED, [])
+
+
+def test_defects_are_baked_into_the_image_and_go_with_it(platform: Platform) -> None:
+    platform.hosting.images.spoil(A, "wrong")
+    platform.do(platform.hosting.start, [A])
+    first = platform.hosting.deployments[0]
+    assert platform.who()["defects"] == "wrong"
+    assert platform.hosting.images.mend("wrong") == {A}
+    platform.do(platform.hosting.deploy_commit, B)
+    assert platform.who()["defects"] is None
+    platform.do(platform.hosting.rollback, first.id)
+    assert platform.who()["defects"] == "wrong"
+
+
+def test_defects_of_a_deployment_are_remembered_over_a_restart_of_the_world(platform: Platform) -> None:
+    platform.hosting.images.spoil(A, "wrong")
+    platform.do(platform.hosting.start, [A])
+    memory = json.loads(json.dumps(remember(platform.hosting)))
+    platform.do(platform.hosting.close)
+    platform.hosting.deployments.clear()
+    platform.do(recall, platform.hosting, memory)
+    assert platform.who()["defects"] == "wrong"
+    assert platform.hosting.images.defects(A) == ()
+
+
+def test_without_a_name_the_newest_commit_that_was_ever_pushed_is_deployed(platform: Platform) -> None:
+    platform.do(platform.hosting.start, [A])
+    platform.do(platform.hosting.deploy_commit)
+    assert platform.who()["commit"] == "a"
+
+
 def test_an_unknown_deployment_or_commit_is_refused(platform: Platform) -> None:
     for action in (platform.hosting.redeploy, platform.hosting.deploy_commit):
         with pytest.raises(HostingRefused):
@@ -328,27 +430,11 @@ def test_the_front_door_logs_requests_with_deployment_and_time(platform: Platfor
     assert logged.deployment_id == platform.hosting.deployments[0].id
 
 
-def test_a_hanging_front_door_accepts_and_does_not_answer_until_it_is_released(platform: Platform) -> None:
-    platform.do(platform.hosting.start, [A])
-    platform.thread.loop.call_soon_threadsafe(platform.hosting.edge.hang)
-    with pytest.raises(httpx.ReadTimeout):
-        platform.http.get("/who", timeout=0.4)
-    waiting: list[int] = []
-    asker = threading.Thread(target=lambda: waiting.append(platform.http.get("/who").status_code))
-    asker.start()
-    time.sleep(0.1)
-    assert waiting == []
-    platform.thread.loop.call_soon_threadsafe(platform.hosting.edge.release)
-    asker.join(3)
-    assert waiting == [200]
-
-
 def test_reset_starts_again_with_the_first_variables_and_nothing_of_before(platform: Platform) -> None:
     platform.do(platform.hosting.start, [A, B])
     before = platform.who()["pid"]
     platform.hosting.variables["WORD"] = "two"
     platform.hosting.images.forget(B, "greeting")
-    platform.thread.loop.call_soon_threadsafe(platform.hosting.edge.hang)
     platform.do(platform.hosting.reset, [A, B])
     assert platform.statuses() == ["REMOVED", "SUCCESS"]
     assert platform.who()["word"] == "one"

@@ -207,6 +207,42 @@ def test_the_tier_rule(user: dict[str, Any], tier: str) -> None:
     assert tier_of(row, NOW) == tier
 
 
+def test_the_caller_has_the_tier_that_the_release_tells_of_the_callers_row(beta: TwinWorld) -> None:
+    """The caller is a person of users, who joined twelve days ago. Its alias user_123 is no id of users: asked with
+    that, the release knows nobody and says free."""
+    ((row_id, told),) = beta.sql(
+        "select known.id::text, told.tier from users as known cross join lateral get_user_tier_info(known.id::text)"
+        " as told where known.email = 'user_123@example.com'"
+    )
+    assert beta.app.get("/api/v1/users/me").json()["id"] == row_id
+    entry = beta.entry()
+    beta.app.post(f"{JOURNAL}/entries/{entry['id']}/feedback", params={"feedback_type": "report"})
+    stored = beta.sql("select user_tier from ai_feedback where journal_entry_id = %s", entry["id"])
+    assert stored == [(told,)] == [("beta",)]
+
+
+def test_without_a_key_it_starts_and_answers_with_canned_words(beta: TwinWorld) -> None:
+    beta.do(_variables, beta, "OPENAI_API_KEY", None)
+    try:
+        assert beta.pulse(TIRED) == beta.pulse(HAPPY)
+        ((message,),) = beta.sql("select distinct error_message from ai_usage_logs")
+        assert "OPENAI_API_KEY" in message
+    finally:
+        beta.do(_variables, beta, "OPENAI_API_KEY", beta.world.keys.openai_key)
+    assert beta.pulse(TIRED) != beta.pulse(HAPPY)
+
+
+async def _variables(beta: TwinWorld, name: str, value: str | None) -> None:
+    hosting = beta.world.hosting
+    if value is None:
+        del hosting.variables[name]
+    else:
+        hosting.variables[name] = value
+    assert hosting.active is not None
+    hosting.redeploy(hosting.active.id)
+    await hosting.rest()
+
+
 def test_an_unknown_model_has_no_price_and_no_cost_of_zero() -> None:
     assert AiCall("gpt-none", 100, 100, 5, 0.9).cost_usd is None
 

@@ -32,6 +32,7 @@ class Answers(BaseHTTPRequestHandler):
             "pid": os.getpid(),
             "commit": COMMIT[0],
             "word": os.environ.get("WORD"),
+            "defects": os.environ.get("BUILD_DEFECTS"),
             "home": os.environ.get("HOME"),
             "method": self.command,
             "path": path.path,
