@@ -16,6 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.sandbox.serving import Serving
 
+BEGAN = "sandbox.began"
+"""Where a request's scope tells the part behind the door when it came in, by the monotonic clock."""
+
 WEB_PAGE = (
     "<!DOCTYPE html><html><head><title>Welcome</title></head>"
     "<body><h1>Welcome</h1><p>Please accept the terms of this network to go on.</p></body></html>"
@@ -134,8 +137,9 @@ class Door:
             await self._serving.ready()
 
     async def close(self) -> None:
-        """Let go what hangs and stop serving."""
-        self.clear()
+        """Let go what hangs and stop serving; a port that refuses is not opened for it."""
+        self._held.clear()
+        self._let_go()
         if self._serving is not None:
             await self._serving.close()
 
@@ -158,9 +162,13 @@ class Door:
     def holds(self, name: str) -> bool:
         return name in self._held
 
-    def _settle(self) -> None:
+    def _let_go(self) -> None:
+        """Have every request that hangs look again at what is held."""
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+    def _settle(self) -> None:
+        self._let_go()
         if self._serving is not None:
             refusing = any(isinstance(one.effect, Refuse) for one in self._held.values())
             (self._serving.refuse if refusing else self._serving.listen)()
@@ -174,6 +182,7 @@ class Door:
 
     async def _disturbed(self, scope: Scope, receive: _Replayed, send: Send) -> None:
         began = time.monotonic()
+        scope = {**scope, BEGAN: began}
         await receive.read()
         matching = self._matching(scope)
         await asyncio.sleep(self.delay_s + sum(one.seconds for one in matching if isinstance(one, Delay)))

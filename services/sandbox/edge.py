@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +13,8 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
+
+from services.sandbox.disturbance import BEGAN
 
 UPSTREAM_TIMEOUT_S = 60.0
 LOGGED_REQUESTS = 10_000
@@ -63,7 +64,7 @@ class LoggedRequest:
 
 
 class Edge:
-    """An ASGI app. `hanging`: requests are accepted and never answered.
+    """An ASGI app.
 
     upstream: tells where requests go, None = nothing serves
     """
@@ -72,23 +73,9 @@ class Edge:
         self._upstream = upstream
         self._clock = clock
         self._client: httpx.AsyncClient | None = None
-        self._released = asyncio.Event()
-        self._released.set()
         self.requests: deque[LoggedRequest] = deque(maxlen=LOGGED_REQUESTS)
 
-    @property
-    def hanging(self) -> bool:
-        return not self._released.is_set()
-
-    def hang(self) -> None:
-        self._released.clear()
-
-    def release(self) -> None:
-        """Answer again, the requests that hang first."""
-        self._released.set()
-
     async def close(self) -> None:
-        self.release()
         if self._client is not None:
             await self._client.aclose()
             self._client = None
@@ -97,9 +84,8 @@ class Edge:
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
-        started, now, request_id = time.monotonic(), self._clock(), uuid4().hex
-        if self.hanging and not await self._hung(request):
-            return
+        now, request_id = self._clock(), uuid4().hex
+        started = scope.get(BEGAN) or time.monotonic()
         response, details, upstream = await self._forward(request, request_id)
         took_ms = round((time.monotonic() - started) * 1000)
         if upstream is not None:
@@ -135,18 +121,6 @@ class Edge:
         """Log a request that was answered before it came here, as if the serving deployment had answered so."""
         if (upstream := self._upstream()) is not None:
             self._log(request, uuid4().hex, self._clock(), status, round(took_s * 1000), "", upstream)
-
-    async def _hung(self, request: Request) -> bool:
-        """Wait until the door is released (True) or the caller has gone (False)."""
-        await request.body()
-        gone = asyncio.ensure_future(request.receive())
-        freed = asyncio.ensure_future(self._released.wait())
-        try:
-            await asyncio.wait({gone, freed}, return_when=asyncio.FIRST_COMPLETED)
-            return freed.done()
-        finally:
-            gone.cancel()
-            freed.cancel()
 
     async def _forward(self, request: Request, request_id: str) -> tuple[Response, str, Upstream | None]:
         upstream = self._upstream()

@@ -156,14 +156,13 @@ class World:
         for held in list(self.held.values()):
             await held.let_go()
         self.held.clear()
-        for door in self.doors.values():
-            door.clear()
-        if hasattr(self, "hosting"):
-            await self.hosting.close()
+        # First the doors: a build that waits for an answer behind one would not end before it has given up.
         await asyncio.gather(*(door.close() for door in self.doors.values()))
         if self._control_serving is not None:
             await self._control_serving.close()
             self._control_serving = None
+        if hasattr(self, "hosting"):
+            await self.hosting.close()
         if hasattr(self, "supabase"):
             await self.supabase.close()
         await self._stop_rest()
@@ -293,9 +292,9 @@ class World:
     @staticmethod
     def _import_parts() -> None:
         """Their libraries take half a second to load; this happens while the database starts."""
-        from services.sandbox import faults, hosting, world_doors
+        from services.sandbox import hosting, world_doors
 
-        del faults, hosting, world_doors
+        del hosting, world_doors
 
     def _make_parts(self) -> None:
         from services.sandbox.hosting import Hosting

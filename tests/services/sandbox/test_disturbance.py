@@ -71,7 +71,7 @@ class Served:
             return "hangs"
         except httpx.ConnectError:
             return "refused"
-        except httpx.RemoteProtocolError:
+        except (httpx.RemoteProtocolError, httpx.ReadError):
             return "lost"
 
     def close(self) -> None:

@@ -169,6 +169,17 @@ def test_what_the_door_answers_stands_in_the_platforms_log(world: TwinWorld) -> 
     assert (len(world.world.hosting.edge.requests) - known, logged.status) == (1, 500)
 
 
+def test_what_a_door_delays_is_as_slow_in_the_platforms_log(world: TwinWorld) -> None:
+    world.thread.run(delayed(world, 0.3))
+    STATS(world)
+    world.thread.run(delayed(world, 0.0))
+    assert world.world.hosting.edge.requests[-1].total_ms >= 300
+
+
+async def delayed(world: TwinWorld, delay_s: float) -> None:
+    world.world.doors["app"].delay_s = delay_s
+
+
 def test_a_reset_forgets_everything(world: TwinWorld) -> None:
     whole = portrait(world)
     for fault in ("app-unreachable", "openai-bad-key", "row-cap", "grants-missing", "backup-old", "calls-used-up"):
