@@ -172,7 +172,11 @@ def _told(answer: Answer) -> _Told:
             return _Told(None, None, error)
         code = error.get("code")
         named = str(code) if isinstance(code, str | int) and not isinstance(code, bool) else None
-        return _Told(answer.redacted(named)[:60] if named else None, _optional(error.get("type")), error["message"])
+        return _Told(
+            answer.redacted(named)[:60] if named else None,
+            _optional(error.get("type")),
+            _optional(error.get("message")) or "",
+        )
 
     try:
         return answer.read(read)

@@ -318,7 +318,13 @@ def _refusal(answer: Answer) -> UpstreamError | None:
         said = first.get("message") or "no reason given" if isinstance(first, dict) else first
         return _graphql_error(answer, str(said))
 
-    return answer.read(read)
+    try:
+        return answer.read(read)
+    except UpstreamError:
+        if answer.ok:
+            raise
+        # A failing status says enough by itself.
+        return None
 
 
 def _names_alone(answer: Answer) -> list[str]:
@@ -355,7 +361,7 @@ def _graphql_error(answer: Answer, said: str) -> UpstreamError:
     return UpstreamError(
         "Railway",
         kind,
-        f"Railway refused the request: {words}",
+        f"Railway refused the request: {words.rstrip('.')}.",
         status=answer.status,
         detail=words,
         took_s=answer.took_s,

@@ -260,3 +260,15 @@ def test_an_answer_bent_anywhere_is_read_or_not_understood(
         # The settings' service is gone from a list that is bent: that is said by its own sentence.
         if type(error).__name__ != "Unavailable":
             raise
+
+
+@EVERY
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(odd=ODD, seed=st.integers(0, 10**6), status=st.sampled_from([400, 401, 403, 404, 409, 418, 429, 500, 503, 540]))
+def test_a_refusal_bent_anywhere_is_a_refusal(
+    server: ScriptedServer, call: Call, odd: Any, seed: int, status: int
+) -> None:
+    said = {"message": "no", "code": "42501", "type": "t", "param": None}
+    body = {**said, "error": said, "errors": [said], "hint": "h", "missing_permissions": ["p"], "data": {"x": 1}}
+    error = fails(call, server.does(answers(bent(body, odd, random.Random(seed)), status)))
+    assert error.status == status
