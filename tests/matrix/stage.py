@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,6 +102,8 @@ class Stage:
 
     def look_when_broken(self, fault_id: str) -> Evidences:
         """What every check says while the world has this fault, and people go on using the app."""
+        # Who waited for an answer while the world was broken before, has had it only afterwards.
+        self.one.world.hosting.edge.requests.clear()
         self.people_come()
         with self.broken(fault_id):
             self.people_come()
@@ -123,7 +126,8 @@ class Stage:
             self.one.thread.run(self._forget(known))
 
     async def _forget(self, known: list[Any]) -> None:
-        """A quiet day goes by: the hour's requests and the deployments that came and went are history."""
+        """A quiet day goes by: the hour's requests and errors and the deployments that came and went are history."""
+        os.truncate(self.one.world.cluster.server.log, 0)
         hosting = self.one.world.hosting
         hosting.edge.requests.clear()
         hosting.deployments[:] = [

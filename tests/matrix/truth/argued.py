@@ -44,3 +44,8 @@ DATE_OF_ANOTHER = Argued(
 OURS_IS_SLOW = Argued(
     claims("slow-statements"), HOLDS_OR_FALSE, "the statements that the fault makes slow are slow statements"
 )
+NOTHING_TO_TRY = Argued(
+    claims("feedback-stored ai-answers"),
+    FALSE_OR_UNSEEN,
+    "nobody can have it now, since no entry can be written that it could be about; it was not tried itself",
+)

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from tests.matrix.claims import BY_REST, COMPANION, FAIL, PASS, SQL, UNKNOWN, Argued, Row, claims
-from tests.matrix.truth.argued import FALSE_OR_UNSEEN, HOLDS_OR_FALSE, HOLDS_OR_UNSEEN, LOG_ALONE, SAID_LATER
+from tests.matrix.claims import APP_ROWS, BY_REST, COMPANION, FAIL, PASS, SQL, UNKNOWN, Argued, Row, claims
+from tests.matrix.truth.argued import (
+    FALSE_OR_UNSEEN,
+    HOLDS_OR_FALSE,
+    HOLDS_OR_UNSEEN,
+    LOG_ALONE,
+    NO_ENTRY,
+    NOTHING_TO_TRY,
+    SAID_LATER,
+)
 from tests.matrix.truth.supabase import WORTH_UNSEEN
 
 NO_SQL = SQL - claims("database-direct connection-kind")
@@ -52,12 +60,12 @@ ROWS = (
     Row(
         "database-read-only",
         "Nothing can be written, as when the disk is full; everything can be read.",
-        false=claims("database-writable journal-roundtrip feedback-stored"),
+        false=claims("database-writable"),
         unseen=COMPANION - {"ai-answers"},
         argued=(
             LOG_ALONE,
             SAID_LATER,
-            Argued(claims("ai-answers"), FALSE_OR_UNSEEN, "no entry can be written to be answered"),
+            NO_ENTRY,
             Argued(claims("admin-numbers"), HOLDS_OR_UNSEEN, "the numbers are right; no row of ours can be among them"),
             Argued(
                 claims("function-probe trigger-probe verification-clean disk-space tiers-match-rule"),
@@ -93,37 +101,112 @@ ROWS = (
     ),
     Row(
         "table-locked",
-        "Somebody holds an exclusive lock on a table of the app for long.",
+        "Somebody holds an exclusive lock on the journal: whoever reads or writes it waits for ever.",
         false=claims("locks-held"),
+        unseen=claims("stats-answer admin-numbers anon-reads-journal service-reads-all verification-clean")
+        | COMPANION - {"ai-answers"},
+        argued=(
+            LOG_ALONE,
+            Argued(
+                claims("journal-roundtrip feedback-stored ai-answers route-inventory"),
+                FALSE_OR_UNSEEN,
+                "nobody has an answer; it may still come",
+            ),
+            Argued(
+                claims("anon-reads-nothing authenticated-reads-own database-rest schema-compatible")
+                | claims("tiers-match-rule function-probe trigger-probe"),
+                HOLDS_OR_UNSEEN,
+                "the journal is not what it is about; whoever asks beside those who wait may have to wait as well",
+            ),
+            Argued(claims("admin-public"), FALSE_OR_UNSEEN, "as in the healthy world, where it does not have to wait"),
+            Argued(
+                claims("platform-errors response-times slow-statements connections-left supabase-project"),
+                ANY,
+                "it depends on how long those who wait have waited, and how many they are",
+            ),
+        ),
+        silent=True,
     ),
     Row(
         "our-database-login-rejected",
-        "The database rejects our login; the app and REST have their own.",
-        unseen=NO_SQL,
-        argued=(KIND_BY_ADDRESS, DIRECT),
+        "The database rejects our reader's password; the app, REST and the release's owner have their own.",
+        argued=(
+            DIRECT,
+            Argued(
+                SQL - claims("database-direct clock-agrees")
+                | BY_REST - {"anon-reads-journal"}
+                | COMPANION
+                | APP_ROWS
+                | claims("cost-matches-log clock-agrees"),
+                HOLDS_OR_UNSEEN,
+                "one of our two ways in is shut: what is asked by the other is seen",
+            ),
+            Argued(claims("supabase-project"), HOLDS_OR_FALSE, "seen: this world's platform looks with the same login"),
+            Argued(claims("supabase-advisors"), FALSE_OR_UNSEEN, "the same; as in the healthy world where it can look"),
+        ),
     ),
     Row(
         "column-renamed",
-        "journal_entries.mood_level is now mood_score.",
+        "journal_entries.mood_level is now mood_score: no entry can be written, none can be summed up.",
+        false=claims("schema-compatible release-schema journal-roundtrip route-inventory platform-errors"),
+        unseen=COMPANION - {"ai-answers"},
+        argued=(
+            LOG_ALONE,
+            NOTHING_TO_TRY,
+            SAID_LATER,
+            Argued(claims("stats-answer"), FALSE_OR_UNSEEN, "the app has none, and ours cannot be summed up either"),
+        ),
+    ),
+    Row(
+        "column-type-changed",
+        "journal_entries.energy_level is a number with a decimal now, and any number is taken.",
         false=claims("schema-compatible release-schema"),
     ),
-    Row("column-type-changed", "A column has another type.", false=claims("schema-compatible release-schema")),
     Row(
         "table-missing",
-        "ai_feedback has been dropped.",
-        false=claims("schema-compatible release-schema feedback-stored"),
+        "ai_feedback has been dropped, and with it the views on it: two of the admin's reports answer 500.",
+        false=claims(
+            "schema-compatible release-schema feedback-stored route-inventory admin-numbers verification-clean"
+            " function-probe"
+        ),
+        argued=(
+            SAID_LATER,
+            Argued(claims("platform-errors"), HOLDS_OR_FALSE, "only who asks for those two reports gets an error"),
+            Argued(
+                claims("service-reads-all anon-reads-nothing authenticated-reads-own"),
+                frozenset({PASS, FAIL, UNKNOWN}),
+                "of what is there it is so; one of the tables it is about is not there",
+            ),
+        ),
     ),
     Row(
         "tier-function-broken",
         "get_user_tier_info fails with 42804 when it is called.",
         false=claims("function-probe tiers-match-rule verification-clean"),
     ),
-    Row("tiers-wrong", "Premium users have been demoted.", false=claims("tiers-match-rule")),
-    Row("sign-up-broken", "A trigger on sign-up inserts a column that is not there.", false=claims("trigger-probe")),
-    Row("quota-trigger-off", "The trigger that keeps the quotas is off.", false=claims("trigger-probe rate-limit")),
     Row(
-        "view-fan-out", "A view joins entries with logs, which multiplies the cost.", false=claims("verification-clean")
+        "tiers-wrong",
+        "get_user_tier_info no longer knows the premium tier.",
+        false=claims("tiers-match-rule verification-clean"),
     ),
-    Row("release-readable-by-anon", "Strangers may read the release's tables.", false=claims("anon-reads-nothing")),
-    Row("usage-stale", "No new usage has been logged for days."),
+    Row("sign-up-broken", "A trigger on sign-up inserts a column that is not there.", false=claims("trigger-probe")),
+    Row(
+        "quota-trigger-off",
+        "The trigger that keeps the quotas is off: calls are logged, not counted, and so never refused.",
+        false=claims("trigger-probe rate-limit verification-clean"),
+    ),
+    Row(
+        "view-fan-out",
+        "beta_user_engagement joins entries with calls, which multiplies calls, tokens and cost; an admin reads it.",
+        false=claims("verification-clean admin-numbers"),
+    ),
+    Row(
+        "release-readable-by-anon",
+        "Row-level security of the release's tables is off, and strangers may read them; so may whoever is signed in.",
+        false=claims("anon-reads-nothing authenticated-reads-own verification-clean"),
+    ),
+    Row(
+        "usage-stale",
+        "No new usage has been logged for days: what is there is right, and old. No check claims that people come.",
+    ),
 )

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from tests.matrix.claims import APP_ROWS, BY_MANAGEMENT, BY_REST, COMPANION, FAIL, PASS, UNKNOWN, Argued, Row, claims
-from tests.matrix.truth.argued import FALSE_OR_UNSEEN, HOLDS_OR_FALSE, HOLDS_OR_UNSEEN, LOG_ALONE, SAID_LATER
+from tests.matrix.truth.argued import (
+    FALSE_OR_UNSEEN,
+    HOLDS_OR_FALSE,
+    HOLDS_OR_UNSEEN,
+    LOG_ALONE,
+    NOTHING_TO_TRY,
+    SAID_LATER,
+)
 
 # The app answers 500 wherever it needs a row; what its AI is worth cannot be seen without an entry.
-NO_ROWS_FOR_THE_APP = claims("route-inventory platform-errors ai-answers") | APP_ROWS
+NO_ROWS_FOR_THE_APP = claims("route-inventory platform-errors") | APP_ROWS - {"feedback-stored"}
 WORTH_UNSEEN = (COMPANION - {"ai-answers"}) | claims("admin-public admin-role")
 SHOWS_NOTHING = Argued(
     claims("database-rest service-reads-all"), FALSE_OR_UNSEEN, "REST shows no row; whether it would is not told"
@@ -25,7 +32,7 @@ def rest_refuses(
             world,
             false=NO_ROWS_FOR_THE_APP,
             unseen=WORTH_UNSEEN | BY_REST,
-            argued=(LOG_ALONE, SAID_LATER, *argued),
+            argued=(LOG_ALONE, NOTHING_TO_TRY, SAID_LATER, *argued),
             silent=True,
         )
     return Row(
@@ -33,7 +40,7 @@ def rest_refuses(
         world,
         false=NO_ROWS_FOR_THE_APP | also,
         unseen=WORTH_UNSEEN | OURS_BY_REST,
-        argued=(LOG_ALONE, SAID_LATER, SHOWS_NOTHING, *argued),
+        argued=(LOG_ALONE, NOTHING_TO_TRY, SAID_LATER, SHOWS_NOTHING, *argued),
     )
 
 
@@ -55,14 +62,14 @@ ROWS = (
         "The gateway no longer takes the service keys, the app's and ours; the public key is good.",
         false=NO_ROWS_FOR_THE_APP,
         unseen=WORTH_UNSEEN,
-        argued=(LOG_ALONE, SAID_LATER, SHOWS_NOTHING),
+        argued=(LOG_ALONE, NOTHING_TO_TRY, SAID_LATER, SHOWS_NOTHING),
     ),
     Row(
         "supabase-app-key-rejected",
         "The gateway no longer takes the app's service key; ours is good.",
         false=NO_ROWS_FOR_THE_APP,
         unseen=WORTH_UNSEEN,
-        argued=(LOG_ALONE, SAID_LATER),
+        argued=(LOG_ALONE, NOTHING_TO_TRY, SAID_LATER),
     ),
     Row(
         "supabase-our-key-rejected",
@@ -71,7 +78,8 @@ ROWS = (
     ),
     Row(
         "supabase-rest-timeout",
-        "REST takes calls and never answers; the app waits eight seconds before it says 500.",
+        "REST takes calls and never answers; the app waits eight seconds before it says 500; the platform has noticed.",
+        false=claims("supabase-project"),
         unseen=WORTH_UNSEEN | BY_REST,
         argued=(
             LOG_ALONE,
@@ -89,7 +97,11 @@ ROWS = (
         ),
         silent=True,
     ),
-    rest_refuses("supabase-rest-error", "REST answers 503."),
+    rest_refuses(
+        "supabase-rest-error",
+        "REST answers 503, and the platform has noticed.",
+        also=claims("supabase-project"),
+    ),
     rest_refuses("supabase-rest-web-page", "A web page is answered with 200 in REST's place.", silent=True),
     rest_refuses("supabase-rest-broken-json", "REST's answers are cut off.", silent=True),
     rest_refuses("supabase-rest-rate-limited", "REST refuses every call with 429."),
@@ -104,20 +116,35 @@ ROWS = (
     ),
     Row(
         "row-cap",
-        "REST gives no more than a few rows for any question.",
-        false=claims("service-reads-all"),
+        "REST gives no more than a few rows for any question; what the app averages and sums is of those few.",
+        false=claims("service-reads-all stats-answer admin-numbers"),
         argued=(
             Argued(claims("database-rest"), HOLDS_OR_FALSE, "it gives few rows and tells the true number of them"),
         ),
     ),
-    rest_refuses("grants-missing", "The service key has no right on the release's tables: 42501."),
-    rest_refuses("schema-cache-stale", "REST does not know the release's tables: PGRST205."),
+    Row(
+        "grants-missing",
+        "The service key has no right on the release's tables: the app shows zeros, and logs and counts nothing.",
+        false=claims("service-reads-all admin-numbers analytics-arrive feedback-stored rate-limit verification-clean"),
+        argued=(SAID_LATER,),
+    ),
+    Row(
+        "schema-cache-stale",
+        "REST does not know the release's tables: PGRST205; admin routes answer 500, nothing is logged or counted.",
+        false=claims(
+            "service-reads-all admin-numbers analytics-arrive feedback-stored rate-limit route-inventory"
+            " platform-errors"
+        ),
+        unseen=claims("admin-public anon-reads-nothing authenticated-reads-own"),
+        argued=(SAID_LATER,),
+    ),
     management_mute("management-token-rejected", "Our access token is not accepted: 401.", silent=False),
     management_mute("management-forbidden", "Our access token lacks the rights: 403.", silent=False),
     management_mute("management-timeout", "The Management API never answers.", silent=True),
     management_mute("management-rate-limited", "The Management API refuses every call with 429.", silent=False),
     management_mute("management-web-page", "A web page is answered with 200.", silent=True),
     Row("backup-missing", "There is no backup.", false=claims("backup-fresh")),
+    Row("backup-failed", "Every backup of the week has failed.", false=claims("backup-fresh")),
     Row("backup-old", "The newest backup is days old.", false=claims("backup-fresh")),
     Row(
         "supabase-service-unhealthy",
