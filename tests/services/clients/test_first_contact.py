@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import copy_context
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -21,7 +22,7 @@ class HalfSilent(BaseHTTPRequestHandler):
     """Answers below /well, but for /well/slow; that and anything else waits until the test is over."""
 
     over = threading.Event()
-    asked: list[str] = []
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.asked.append(self.path)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import GraphQLSchema, build_client_schema, parse, validate
+from graphql import GraphQLSchema, build_client_schema, execute, parse, validate
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -19,6 +19,8 @@ from services.clients.http import Kind, UpstreamError
 from services.clients.railway import RailwayClient
 from services.errors import Unavailable
 from services.settings import Target
+from tests.services.clients.calls import RAILWAY, Call
+from tests.services.clients.scripted_server import ScriptedServer, answers
 
 SCHEMA = Path(__file__).resolve().parents[3] / "services" / "sandbox" / "data" / "railway-schema.json.gz"
 SCOPE = {
@@ -45,6 +47,25 @@ def test_every_document_is_valid_against_the_published_schema(schema: GraphQLSch
 
 def test_the_schema_test_would_notice_a_selection_on_a_boolean(schema: GraphQLSchema) -> None:
     assert validate(schema, parse("mutation R($id: String!) { deploymentRollback(id: $id) { id status } }"))
+
+
+@pytest.mark.parametrize("call", RAILWAY, ids=str)
+def test_every_call_is_executed_by_the_published_schema(schema: GraphQLSchema, call: Call) -> None:
+    """The document and its variables are what the schema takes, and the answer that we read is what it gives."""
+    server = ScriptedServer()
+    try:
+        call.ask(server.does(answers(call.good)))
+        sent = json.loads(server.seen[0].body)
+    finally:
+        server.close()
+    done = execute(schema, parse(sent["query"]), root_value=call.good["data"], variable_values=sent["variables"])
+    assert not done.errors
+    assert done.data == call.good["data"]
+
+
+def test_the_execution_would_notice_a_variable_of_another_type(schema: GraphQLSchema) -> None:
+    wanted = {"input": {"projectId": "p", "status": {"successfulOnly": True}}, "first": 1}
+    assert execute(schema, parse(railway_documents.DEPLOYMENTS), root_value={}, variable_values=wanted).errors
 
 
 def deployment(number: int, status: str = "SUCCESS", running: bool = True, commit: str = "abc") -> Answers:
