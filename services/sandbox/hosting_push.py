@@ -25,7 +25,8 @@ async def push(hosting: Hosting, twin: Twin) -> Deployment:
     """
     one = hosting.deploy_commit(hosting.pinned or head(hosting, twin))
     await hosting.rest()
-    hosting.unsettled = one.id if one.status is Status.FAILED else None
+    fails_for_now = one.status is Status.FAILED and _has_served(hosting, one.build.commit)
+    hosting.unsettled = one.id if fails_for_now else None
     await make_troubles(hosting)
     return one
 
@@ -37,10 +38,13 @@ async def make_troubles(hosting: Hosting) -> None:
     await hosting.rest()
 
 
+def _has_served(hosting: Hosting, commit: str) -> bool:
+    return any(one.was_healthy for one in hosting.deployments if one.build.commit == commit)
+
+
 def require_served(hosting: Hosting, twin: Twin, fault_id: str) -> None:
     """Raises Refused where the pushed build never came up: what is wrong in it would be seen by nobody."""
-    commit = head(hosting, twin)
-    if not any(one.was_healthy for one in hosting.deployments if one.build.commit == commit):
+    if not _has_served(hosting, head(hosting, twin)):
         raise Refused(
             "The newest build has not served in this world yet.",
             f"'{fault_id}' is a fault of that build, so there is nothing to break.",

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
-
 from services.sandbox.fault import Fault, FaultyWorld
 from services.sandbox.faults.made_of import in_variable
-from services.sandbox.hosting import Hosting
+from services.sandbox.hosting_push import head, push, push_what_cannot_start
 
 GROUP = "Builds"
 SERVICE_KEY_VARIABLE = "SUPABASE_SERVICE_ROLE_KEY"
-
-_newest_before: WeakKeyDictionary[Hosting, str] = WeakKeyDictionary()
 
 
 async def _push_without_dependency(world: FaultyWorld) -> None:
     """The pushed commit loses its first requirement; the build before serves, and a new push fails."""
     hosting, twin = world.hosting, world.twin
-    package = twin.build(twin.pushed).requires[0]
-    if hosting.images.forgets(twin.pushed, package):
-        return
-    _newest_before[hosting] = hosting.deployments[-1].build.commit
-    hosting.images.forget(twin.pushed, package)
-    if hosting.active is None or hosting.active.build.commit == twin.pushed:
-        await _push(hosting, twin.serving_before)
-    await _push(hosting, twin.pushed)
+    commit = head(hosting, twin)
+    package = twin.build(commit).requires[0]
+    if not hosting.images.forgets(commit, package):
+        hosting.images.forget(commit, package)
+        await push_what_cannot_start(hosting, twin)
 
 
 async def _push_with_dependency(world: FaultyWorld) -> None:
-    """The requirement is back, and what was the newest commit is pushed once more: it comes up if it did before."""
+    """The requirement is back, and what is pushed is deployed once more: it comes up if it did before."""
     hosting, twin = world.hosting, world.twin
-    package = twin.build(twin.pushed).requires[0]
-    if not hosting.images.forgets(twin.pushed, package):
-        return
-    hosting.images.recall(twin.pushed, package)
-    await _push(hosting, _newest_before.pop(hosting, twin.pushed))
-
-
-async def _push(hosting: Hosting, commit: str) -> None:
-    hosting.deploy_commit(commit)
-    await hosting.rest()
+    lacking = [one for one in twin.builds if one.requires and hosting.images.forgets(one.commit, one.requires[0])]
+    for build in lacking:
+        hosting.images.recall(build.commit, build.requires[0])
+    if lacking:
+        await push(hosting, twin)
 
 
 FAULTS: tuple[Fault, ...] = (
