@@ -334,7 +334,16 @@ class World:
         """Serve every part behind its door, and the control without one."""
         from services.sandbox.world_doors import doors_of
 
-        self.doors = doors_of(self)
+        self.doors = doors_of(
+            hosting=self.hosting,
+            supabase=self.supabase,
+            openai=self.openai,
+            railway=self.railway,
+            status=self.status,
+            railway_token=self.keys.railway_token,
+            service=self.twin.app,
+            domain=self.ports.url("app").removeprefix("http://"),
+        )
         for name, door in self.doors.items():
             door.open(self.ports.take(name))
         self._control_serving = Serving(self._control(self), self.ports.take("control"))
@@ -351,7 +360,7 @@ class World:
 
     def keep(self) -> None:
         """Write down what has to survive a restart: deployments, what is broken, what faults have to know."""
-        write_memory(self)
+        write_memory(self.home, self.twin.app, self.kind, self.hosting, broken=self.broken, kept=self.kept)
 
     async def _keep(self) -> None:
         """Note changes of the platform, and start again what has died though nobody took it away."""

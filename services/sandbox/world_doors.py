@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from services.sandbox.disturbance import Door
+from services.sandbox.hosting import Hosting
 from services.sandbox.openai_server import openai_app
-from services.sandbox.railway import railway_app
-from services.sandbox.status_pages import status_app
+from services.sandbox.openai_state import OpenAIState
+from services.sandbox.railway import RailwayState, railway_app
+from services.sandbox.status_pages import StatusPages, status_app
 from services.sandbox.supabase import supabase_app
-
-if TYPE_CHECKING:
-    from services.sandbox.world import World
+from services.sandbox.supabase_state import SupabaseState
 
 
-def doors_of(world: World) -> Mapping[str, Door]:
-    """What a door answers by itself is in the logs that the part keeps of its callers."""
-    railway = railway_app(
-        world.hosting,
-        world.keys.railway_token,
-        service=world.twin.app,
-        domain=world.ports.url("app").removeprefix("http://"),
-        state=world.railway,
-    )
+def doors_of(
+    *,
+    hosting: Hosting,
+    supabase: SupabaseState,
+    openai: OpenAIState,
+    railway: RailwayState,
+    status: StatusPages,
+    railway_token: str,
+    service: str,
+    domain: str,
+) -> Mapping[str, Door]:
+    """By name. What a door answers by itself is in the logs that the part keeps of its callers.
+
+    service, domain: name of the hosted service, and host and port of its public address
+    """
+    platform = railway_app(hosting, railway_token, service=service, domain=domain, state=railway)
     return {
-        "app": Door(world.hosting.edge_app, noticed=world.hosting.edge.note),
-        "supabase": Door(supabase_app(world.supabase), noticed=world.supabase.note),
-        "openai": Door(openai_app(world.openai)),
-        "railway": Door(railway),
-        "status": Door(status_app(world.status)),
+        "app": Door(hosting.edge_app, noticed=hosting.edge.note),
+        "supabase": Door(supabase_app(supabase), noticed=supabase.note),
+        "openai": Door(openai_app(openai)),
+        "railway": Door(platform),
+        "status": Door(status_app(status)),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 import structlog
@@ -11,8 +11,14 @@ import structlog
 from services.errors import NotUnderstood, OpsError
 
 if TYPE_CHECKING:
-    from services.sandbox.fault import Fault
-    from services.sandbox.world import World
+    from services.sandbox.fault import Fault, FaultyWorld
+
+    class BreakableWorld(FaultyWorld, Protocol):
+        """What is broken here: besides what a fault touches, something that can be put in order."""
+
+        async def settle(self) -> None:
+            """Do what could not be done because something was broken, where that is mended now."""
+
 
 log = structlog.get_logger("sandbox")
 
@@ -20,7 +26,7 @@ log = structlog.get_logger("sandbox")
 class WorldFaults:
     """The faults of one world. broken: the ids of those in effect. Whoever changes something holds `world.changing`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: BreakableWorld) -> None:
         self._world = world
         self.broken: set[str] = set()
 

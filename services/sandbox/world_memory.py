@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +11,6 @@ from services.sandbox.keys import write_json
 
 if TYPE_CHECKING:
     from services.sandbox.hosting import Hosting
-    from services.sandbox.world import World
 
 Kind = Literal["before", "after"]
 
@@ -28,17 +27,14 @@ def read_memory(home: Path, app: str) -> dict[str, Any] | None:
     return memory if good and memory.get("world") in ("before", "after") else None
 
 
-def write_memory(world: World) -> None:
+def write_memory(
+    home: Path, app: str, kind: Kind, hosting: Hosting, *, broken: Iterable[str], kept: Mapping[str, Any]
+) -> None:
+    """broken: ids of faults; kept: what they have to know to be undone."""
     from services.sandbox.hosting_memory import remember
 
-    memory = {
-        "app": world.twin.app,
-        "world": world.kind,
-        "broken": sorted(world.broken),
-        "kept": world.kept,
-        "hosting": remember(world.hosting),
-    }
-    write_json(world.home / _FILE, memory)
+    memory = {"app": app, "world": kind, "broken": sorted(broken), "kept": kept, "hosting": remember(hosting)}
+    write_json(home / _FILE, memory)
 
 
 def forget(home: Path) -> None:
