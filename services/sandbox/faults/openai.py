@@ -15,7 +15,7 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 MODEL_VARIABLE = "OPENAI_MODEL"
 COMPLETIONS = "/v1/chat/completions"
 
-# With a line break at its end, as it is pasted; and without the prefix that every key has.
+# What stands in the sample of an env file, where nobody has put a key.
 MALFORMED_KEY = "your-openai-key-here"
 
 

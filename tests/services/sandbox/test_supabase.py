@@ -184,6 +184,27 @@ class TestRest:
         answer = service.table("notes").select("id", count="exact").execute()
         assert (answer.count, len(answer.data)) == (1200, 1000)
 
+    def test_a_lower_row_cap_cuts_and_the_count_stays_true(self, stand_in: Project) -> None:
+        stand_in.state.max_rows = 3
+        try:
+            answer = stand_in.client(stand_in.keys.service_key).table("notes").select("id", count="exact").execute()
+        finally:
+            stand_in.state.mend()
+        assert (answer.count, len(answer.data)) == (1200, 3)
+
+    def test_each_of_two_service_keys_can_be_rejected_alone(self, stand_in: Project) -> None:
+        def statuses() -> list[int]:
+            keys = (stand_in.keys.service_key, stand_in.keys.ops_service_key)
+            return [stand_in.call("GET", "/rest/v1/secret?select=id", key).status_code for key in keys]
+
+        assert statuses() == [200, 200]
+        stand_in.state.rejected["test"] = stand_in.keys.ops_service_key
+        try:
+            assert statuses() == [200, 401]
+        finally:
+            stand_in.state.mend()
+        assert statuses() == [200, 200]
+
     def test_a_page_tells_its_range(self, project: Project) -> None:
         answer = project.call(
             "GET", "/rest/v1/notes?select=id&order=id", project.keys.service_key,
