@@ -64,7 +64,7 @@ class LoggedRequest:
 
 
 class Edge:
-    """An ASGI app.
+    """An ASGI app. What it answers by itself is logged too: where nothing serves, under the deployment that did last.
 
     upstream: tells where requests go, None = nothing serves
     """
@@ -73,6 +73,7 @@ class Edge:
         self._upstream = upstream
         self._clock = clock
         self._client: httpx.AsyncClient | None = None
+        self._last: Upstream | None = None
         self.requests: deque[LoggedRequest] = deque(maxlen=LOGGED_REQUESTS)
 
     async def close(self) -> None:
@@ -119,13 +120,14 @@ class Edge:
 
     def note(self, request: Request, status: int, took_s: float) -> None:
         """Log a request that was answered before it came here, as if the serving deployment had answered so."""
-        if (upstream := self._upstream()) is not None:
+        if (upstream := self._upstream() or self._last) is not None:
             self._log(request, uuid4().hex, self._clock(), status, round(took_s * 1000), "", upstream)
 
     async def _forward(self, request: Request, request_id: str) -> tuple[Response, str, Upstream | None]:
         upstream = self._upstream()
         if upstream is None:
-            return _no_answer(request_id), "no deployment serves", None
+            return _no_answer(request_id), "no deployment serves", self._last
+        self._last = upstream
         headers = [(name, value) for name, value in request.headers.items() if name not in _NOT_FORWARDED]
         query = f"?{request.url.query}" if request.url.query else ""
         try:

@@ -430,6 +430,16 @@ def test_the_front_door_logs_requests_with_deployment_and_time(platform: Platfor
     assert logged.deployment_id == platform.hosting.deployments[0].id
 
 
+def test_the_front_door_logs_what_it_says_itself_where_nothing_serves_any_more(platform: Platform) -> None:
+    platform.do(platform.hosting.start, [A])
+    one = platform.hosting.deployments[0]
+    platform.http.get("/who")
+    platform.do(platform.hosting.stop, one.id)
+    platform.http.get("/who")
+    logged = platform.hosting.edge.requests[-1]
+    assert (logged.status, logged.deployment_id, logged.details) == (502, one.id, "no deployment serves")
+
+
 def test_reset_starts_again_with_the_first_variables_and_nothing_of_before(platform: Platform) -> None:
     platform.do(platform.hosting.start, [A, B])
     before = platform.who()["pid"]
