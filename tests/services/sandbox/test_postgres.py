@@ -145,7 +145,7 @@ class TestFilling:
             rows = conn.execute(
                 "SELECT raw_app_meta_data ->> 'ops_role', raw_user_meta_data ? 'ops_role' FROM auth.users ORDER BY id"
             ).fetchall()
-        assert rows == [("viewer", False), ("operator", False), ("admin", False), (None, False)]
+        assert rows == [(role, False) for role in ("viewer", "operator", "admin", *[None] * 6)]
 
     def test_preparing_again_changes_nothing(self, supabase_cluster: Cluster) -> None:
         oid = "SELECT oid FROM pg_database WHERE datname = %s"
