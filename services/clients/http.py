@@ -138,7 +138,7 @@ class Answer:
 
     def redacted(self, text: str) -> str:
         """The text without secrets, those that were sent with the request included."""
-        return redact(text, [secret.get_secret_value() for secret in self.secrets])
+        return redact(text, [secret.get_secret_value().removeprefix("Bearer ") for secret in self.secrets])
 
     def _not_understood(self, reason: Reason, what: str) -> UpstreamError:
         return UpstreamError(

@@ -201,8 +201,8 @@ class DeadlineTransport(httpx.BaseTransport):
         self._packed = packed
         self._pool = httpcore.ConnectionPool(
             ssl_context=_certificates(),
-            max_connections=16,
-            max_keepalive_connections=8,
+            max_connections=32,
+            max_keepalive_connections=16,
             keepalive_expiry=5.0,
             network_backend=_Backend(),
         )

@@ -21,6 +21,7 @@ from rich.console import Console
 from services.clients.http import HttpClient, UpstreamError
 from services.clients.openai import OpenAiClient
 from services.clients.railway import RailwayClient
+from services.clients.supabase import SupabaseClient
 from services.settings import Target
 from tests.services.clients.calls import (
     ALL,
@@ -176,6 +177,24 @@ def test_no_secret_of_ours_is_seen_though_the_upstream_echoes_it(server: Scripte
     everything = " ".join(form for secret in sent_by(call) for form in forms(secret))
     error = raised_by(call, server.does(ECHOES[echo](everything)))
     assert not lost(everything_about(error), [form for secret in sent_by(call) for form in forms(secret)])
+
+
+@pytest.mark.parametrize("form", range(4))
+def test_a_key_without_any_shape_is_hidden_by_the_client_that_sent_it(server: ScriptedServer, form: int) -> None:
+    key = "quite-an-ordinary-looking-text"
+    echoed = forms(key)[form]
+    said = {"message": f"no {echoed}", "error": {"message": echoed, "code": echoed}, "code": echoed, "hint": echoed}
+    url = server.does(answers(said, 401))
+    clients = (
+        lambda: SupabaseClient(url=url, anon_key=key).rows("notes"),
+        lambda: SupabaseClient(url=url, anon_key=key).auth_health(),
+        lambda: SupabaseClient(url=None, management_url=url, access_token=key, ref="r").project(),
+        lambda: OpenAiClient(url, key).models(),
+        lambda: RailwayClient(url, key, "s").scope(),
+    )
+    for number, ask in enumerate(clients):
+        error = raised_by(Call(f"shapeless.{number}", lambda _, ask=ask: ask(), None), url)
+        assert echoed not in "\n".join([str(error), error.detail, str(error.code), repr(vars(error))])
 
 
 def sent_by(call: Call) -> list[str]:

@@ -16,7 +16,7 @@ from werkzeug import Request, Response
 
 from services.clients import railway_documents
 from services.clients.http import Kind, UpstreamError
-from services.clients.railway import RailwayClient
+from services.clients.railway import RailwayClient, _without_texts
 from services.errors import Unavailable
 from services.settings import Target
 from tests.services.clients.calls import RAILWAY, Call
@@ -243,8 +243,19 @@ def test_a_refused_list_of_names_falls_back_to_the_variables_and_drops_their_val
     assert "hunter2" not in repr(found)
 
 
+def test_the_values_of_variables_are_gone_before_anybody_could_look() -> None:
+    text = '{"data": {"variables": {"A": "hunter2", "B": null, "C": "["}}}'
+    assert json.loads(text, object_pairs_hook=_without_texts) == {"data": {"variables": dict.fromkeys("ABC")}}
+
+
 def test_a_list_of_names_that_fails_otherwise_asks_for_no_value(railway: Callable[..., RailwayClient]) -> None:
-    client = railway({"TokenScope": SCOPE, "VariableNames": {"errors": [{"message": "Problem processing request"}]}})
+    client = railway(
+        {
+            "TokenScope": SCOPE,
+            "VariableNames": {"errors": [{"message": "Problem processing request"}]},
+            "VariablesWithValues": {"variables": {"PORT": "8000"}},
+        }
+    )
     with pytest.raises(UpstreamError) as raised:
         client.variable_names()
     assert raised.value.kind is Kind.SERVER_ERROR
