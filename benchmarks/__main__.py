@@ -1,4 +1,4 @@
-"""`python -m benchmarks [deploys] [processes] [clicks]`: measures all, or what is named, and prints one table."""
+"""`python -m benchmarks [deploys] [processes] [checks] [clicks]`: measures all, or what is named; prints one table."""
 
 from __future__ import annotations
 
@@ -23,13 +23,24 @@ def _processes() -> list[Measure]:
     return measure_processes()
 
 
+def _checks() -> list[Measure]:
+    from benchmarks.checks import measure_checks
+
+    return measure_checks()
+
+
 def _clicks() -> list[Measure]:
     from benchmarks.clicks import measure_clicks
 
     return measure_clicks()
 
 
-GROUPS: dict[str, Callable[[], list[Measure]]] = {"deploys": _deploys, "processes": _processes, "clicks": _clicks}
+GROUPS: dict[str, Callable[[], list[Measure]]] = {
+    "deploys": _deploys,
+    "processes": _processes,
+    "checks": _checks,
+    "clicks": _clicks,
+}
 
 
 def main(named: list[str]) -> int:

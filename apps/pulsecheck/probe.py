@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,11 +24,13 @@ from apps.pulsecheck.probe_rows import (
     opened_rows,
     relation_exists,
 )
+from apps.pulsecheck.probe_turns import account_turn
 from apps.pulsecheck.sweep import moment, sweep
 from services.checks.context import CheckContext, NotTried
 from services.checks.kinds import answered
-from services.clients.http import Answer, Kind, UpstreamError
+from services.clients.http import Answer, UpstreamError
 from services.errors import Unavailable
+from services.settings import ProbeAccount
 from services.verdict import Finding, Verdict
 
 __all__ = ["Lost", "OtherDatabase", "Probe", "Row", "Written", "column_exists", "probing", "relation_exists"]
@@ -81,6 +84,7 @@ class Probe:
     """What one check wrote, so that exactly that is removed. Used inside `probing`; safe to write from many threads.
 
     own_account: the caller is a test account of ours, and not one user for everybody
+    mark: what marks the rows of this probe; it begins with the marker of the run
     """
 
     def __init__(self, context: CheckContext, api: PulseCheck, rows: ProbeRows, own_account: bool) -> None:
@@ -88,9 +92,10 @@ class Probe:
         self.api = api
         self.rows = rows
         self.own_account = own_account
+        self.mark = f"{context.marker}-{secrets.token_hex(3)}"
         self.entry_ids: list[str] = []
         self.ai_calls = 0
-        self.late_calls = 0
+        self.ai_heard = 0
         self.ai_times_ms: list[int] = []
         self._noted: int | None = None
         self._marked_users: set[str] = set()
@@ -102,8 +107,8 @@ class Probe:
         self.has_quotas = rows.has("daily_usage_quotas")
 
     def content(self, words: str) -> str:
-        """The words as an entry holds them, with this run's marker."""
-        return f"{words} [{self.context.marker}]"
+        """The words as an entry holds them, with this probe's mark."""
+        return f"{words} [{self.mark}]"
 
     def write_entry(self, mood: int, energy: int, stress: int, words: str) -> Outcome:
         """Write a marked entry through the API; the bare answer where it was not accepted."""
@@ -132,19 +137,11 @@ class Probe:
 
     def will_ask(self, user_id: str, calls: int) -> None:
         """Note, once, that so many AI calls will be made: should we die or give up, the next run finds their rows."""
-        self._noted = late_calls.note(self.rows, self.context.marker, user_id, calls)
+        self._noted = late_calls.note(self.rows, self.mark, user_id, calls)
 
     def pulse(self, entry_id: str) -> Answer:
         """Ask the companion about an entry; counted, since each call leaves a row in the usage log."""
-        with self._lock:
-            self.ai_calls += 1
-        try:
-            answer = self.api.pulse(entry_id)
-        except UpstreamError as error:
-            if error.kind in (Kind.TIMEOUT, Kind.UNREACHABLE):
-                with self._lock:
-                    self.late_calls += 1
-            raise
+        answer = self._asked(lambda: self.api.pulse(entry_id))
         if answer.ok:
             took = one_object(answer).get("response_time_ms")
             if isinstance(took, int):
@@ -154,18 +151,23 @@ class Probe:
 
     def analysis(self, entry_id: str) -> Answer:
         """Ask for the analysis of an entry; an AI call like any other."""
+        return self._asked(lambda: self.api.analysis(entry_id))
+
+    def _asked(self, call: Callable[[], Answer]) -> Answer:
+        """The answer of an AI call. One that ends without any may leave its usage row later."""
         with self._lock:
             self.ai_calls += 1
-        return self.api.analysis(entry_id)
+        answer = call()
+        with self._lock:
+            self.ai_heard += 1
+        return answer
 
     def new_log_rows(self, user_id: str) -> list[Row]:
         """Rows that the app has added to ai_usage_logs for the caller since `remember`, oldest first."""
         known = self._logs_before.get(user_id, frozenset())
-        marker = self.context.marker
         found = [one for one in self._log_rows(user_id) if str(one["id"]) not in known]
-        return sorted(
-            (one for one in found if one["error_message"] != marker), key=lambda one: moment(one["created_at"])
-        )
+        asked = [one for one in found if not str(one["error_message"]).startswith(self.context.marker)]
+        return sorted(asked, key=lambda one: moment(one["created_at"]))
 
     def own_log_rows(self, user_id: str) -> list[Row]:
         """The new log rows that our calls caused. A build without sign-in has one user for everybody: where there are
@@ -198,21 +200,21 @@ class Probe:
             "cost_usd": cost_usd,
             "context_type": "ops-probe",
             "success": success,
-            "error_message": self.context.marker,
+            "error_message": self.mark,
         }
         self.rows.insert("ai_usage_logs", [row] * count)
 
     def remove(self) -> None:
         """Delete what was written and put the counters back; raises Unavailable where something is left."""
-        marked = Where("content", "like", f"%{self.context.marker}%")
+        marked = Where("content", "like", f"%{self.mark}%")
         with self.rows.together():
             if self.has_feedback:
-                self.rows.delete("ai_feedback", Where("feedback_text", "like", f"%{self.context.marker}%"))
+                self.rows.delete("ai_feedback", Where("feedback_text", "like", f"%{self.mark}%"))
                 self._delete("ai_feedback", "journal_entry_id", self.entry_ids)
             if self.has_log:
                 for user_id in self._counters_before:
                     self._delete("ai_usage_logs", "id", [str(row["id"]) for row in self.own_log_rows(user_id)])
-                self.rows.delete("ai_usage_logs", Where("error_message", "like", f"%{self.context.marker}%"))
+                self.rows.delete("ai_usage_logs", Where("error_message", "like", f"%{self.mark}%"))
             self._delete("journal_entries", "id", self.entry_ids)
             self.rows.delete("journal_entries", marked)
             for user_id in self._marked_users if self.has_quotas else ():
@@ -220,13 +222,13 @@ class Probe:
             for quotas, users in self._counters_before.values():
                 self._restore_quotas(quotas)
                 self._restore_users(users)
-            late_calls.settle(self.rows, self._noted, self.late_calls)
+            late_calls.settle(self.rows, self._noted, self.ai_calls - self.ai_heard)
         left = self.rows.count("journal_entries", marked)
         if left:
             raise Unavailable(
                 f"{left} marked entries could not be removed.",
                 "Test data is left in the target.",
-                f"Delete the journal entries whose content holds {self.context.marker}.",
+                f"Delete the journal entries whose content holds {self.mark}.",
             )
 
     def _delete(self, table: str, column: str, values: Sequence[str]) -> None:
@@ -243,7 +245,8 @@ class Probe:
     def _user_counters(self, user_id: str) -> list[Row]:
         if not self.rows.has("users", "daily_ai_usage"):
             return []
-        return people_called(self.rows, user_id)
+        # As they stood before the first call of this run: probes that run together would keep each other's counts.
+        return self.context.once(f"counters:{user_id}", lambda: people_called(self.rows, user_id))
 
     def _restore_quotas(self, before: Sequence[Row]) -> None:
         """The trigger subtracts what is deleted; what it cannot give back is the time of the last change, and how many
@@ -277,15 +280,23 @@ def probing(context: CheckContext, purpose: Purpose = "probe") -> Iterator[Probe
     require_alive(context)
     api = api_of(context, purpose)
     own = asks_for_token(context)
-    with opened_rows(context) as rows:
-        own_users = [signed_in(context, account_for(context, purpose)).user_id] if own else []
-        sweep(rows, context.marker, context.now, own_users)
+    account = account_for(context, purpose) if own else None
+    with account_turn(context, account.purpose if account else None), opened_rows(context) as rows:
+        _sweep_once(context, rows, account)
         _require_same_database(context, api, rows)
         probe = Probe(context, api, rows, own)
         try:
             yield probe
         finally:
             probe.remove()
+
+
+def _sweep_once(context: CheckContext, rows: ProbeRows, account: ProbeAccount | None) -> None:
+    """Take away what earlier runs have left, before the first probe of this run, or of this account, writes."""
+    context.once("late-calls-collected", lambda: late_calls.collect(rows))
+    own_users = [signed_in(context, account).user_id] if account else []
+    whose = account.purpose if account else "everybody"
+    context.once(f"swept:{whose}", lambda: sweep(rows, context.marker, context.now, own_users))
 
 
 def newest_entries(context: CheckContext, api: PulseCheck) -> Answer:

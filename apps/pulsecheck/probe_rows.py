@@ -13,10 +13,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from apps.pulsecheck.client import NO_ENTRY
+from apps.pulsecheck.probe_turns import run_turn
 from services.checks.context import CheckContext, NotTried
 from services.clients.http import Answer, HttpClient, Kind, UpstreamError, failure
 
-LOCK_KEY = 7_203_114  # of pg_advisory_lock: one prober at a time per database
 SCHEMA = "public"
 Row = dict[str, Any]
 Operator = Literal["eq", "in", "like", "unlike", "gte", "lt"]
@@ -176,8 +176,8 @@ def opened_rows(context: CheckContext) -> Iterator[ProbeRows]:
             conn: psycopg.Connection[Row] = plain
             conn.row_factory = dict_row
             if _may_delete(conn):
-                _take_lock(conn)
-                yield SqlRows(conn)
+                with run_turn(context).held():
+                    yield SqlRows(conn)
                 return
     if target.supabase_url is None or target.supabase_service_key is None:
         whose = "no database address and no service key" if target.database_url is None else "the database role"
@@ -258,11 +258,3 @@ def _may_delete(conn: psycopg.Connection[Row]) -> bool:
         " and has_table_privilege(current_user, 'public.journal_entries', 'DELETE') as may"
     ).fetchone()
     return row is not None and bool(row["may"])
-
-
-def _take_lock(conn: psycopg.Connection[Row]) -> None:
-    conn.execute("set lock_timeout = '6s'")
-    try:
-        conn.execute("select pg_advisory_lock(%s)", (LOCK_KEY,))
-    except psycopg.errors.LockNotAvailable:
-        raise NotTried("Another run is writing test data to this target.", do="Try again in a moment.") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from apps.pulsecheck import late_calls
 from apps.pulsecheck.probe_rows import ProbeRows, Row, Where, equal
 from services.checks.context import MARK
 
@@ -14,11 +13,10 @@ OWN_ROWS_FOR = timedelta(days=1)  # usage rows of test accounts, which only our 
 
 
 def sweep(rows: ProbeRows, current: str, now: datetime, own_users: Iterable[str] = ()) -> None:
-    """Remove marked rows of any marker but `current`, the AI calls that followed them, and late ones of earlier runs.
+    """Remove marked rows of any marker but `current`, and the AI calls that followed them.
 
     own_users: test accounts of ours, whose usage rows are all left by probes.
     """
-    late_calls.collect(rows)
     with rows.together():
         marked, mine = f"%{MARK}%", f"%{current}%"
         left = rows.select(

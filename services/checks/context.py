@@ -144,7 +144,7 @@ class CheckContext:
 
         seconds = max(MINIMUM_S, remaining(deadline_s)) if read_only else deadline_s
         with self.turns.turn(seconds):
-            connection = self._open(as_owner, read_only, seconds)
+            connection = self.connection(as_owner=as_owner, read_only=read_only, deadline_s=seconds)
             try:
                 with cut_after(connection, remaining(WAIT_S) + (MINIMUM_S if read_only else deadline_s)):
                     yield connection
@@ -155,7 +155,8 @@ class CheckContext:
             finally:
                 connection.close()
 
-    def _open(self, as_owner: bool, read_only: bool, deadline_s: float) -> psycopg.Connection[Any]:
+    def connection(self, *, as_owner: bool, read_only: bool, deadline_s: float) -> psycopg.Connection[Any]:
+        """As `database`, for one that outlives a block: whoever asks for it closes it."""
         from services.database.connect import connect, place_of
 
         url = self.target.database_url

@@ -112,22 +112,25 @@ def run_checks(
 
 
 def _next(waiting: deque[CheckSpec], in_flight: Collection[_Flight], at_once: int) -> CheckSpec | None:
-    """The next check that may start now: there is room, and nothing under way disturbs it. Of those one that others
-    would have to wait for, since such take longest, else the one whose upstreams are asked by the fewest: so each
-    upstream is met early, and one that hangs does not keep the others waiting."""
+    """The next check that may start now: there is room, and nothing under way disturbs it. Of those first one that
+    counts, while nobody moves anything yet; then one that others have to wait for, since waiting takes longest; else
+    the one whose upstreams are asked by the fewest: so each upstream is met early, and one that hangs does not keep
+    the others waiting."""
     if len(in_flight) >= at_once:
         return None
     asked = Counter(upstream for flight in in_flight for upstream in flight.spec.touches)
     free = [spec for spec in waiting if not any(spec.disturbs(flight.spec) for flight in in_flight)]
     if not free:
         return None
-    chosen = min(free, key=lambda spec: (_is_free(spec), sum(asked[upstream] for upstream in spec.touches)))
+    chosen = min(free, key=lambda spec: (_rank(spec), sum(asked[upstream] for upstream in spec.touches)))
     waiting.remove(chosen)
     return chosen
 
 
-def _is_free(spec: CheckSpec) -> bool:
-    return spec.lane is None and not spec.moves and not spec.counts
+def _rank(spec: CheckSpec) -> int:
+    if spec.counts and not spec.moves:
+        return 0
+    return 1 if spec.moves or spec.lane is not None else 2
 
 
 def _seconds_for(spec: CheckSpec, left: float) -> float | None:

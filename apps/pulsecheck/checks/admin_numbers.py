@@ -63,8 +63,8 @@ def admin_numbers(context: CheckContext) -> Finding:
         one_object(first)
         if not probe.has_log:
             return Finding(Verdict.FAIL, "Admin numbers are answered, but there is no log to count.", {"status": 200})
-        probe.insert_log_rows(f"{context.marker}-a", 2, tokens=120, cost_usd="0.03")
-        probe.insert_log_rows(f"{context.marker}-b", 1, tokens=0, cost_usd="0", success=False)
+        probe.insert_log_rows(f"{probe.mark}-a", 2, tokens=120, cost_usd="0.03")
+        probe.insert_log_rows(f"{probe.mark}-b", 1, tokens=0, cost_usd="0", success=False)
         before = own_count(context, probe.has_feedback)
         answers = ask_all(api, str(before["day"]))
         after = own_count(context, probe.has_feedback)

@@ -205,11 +205,9 @@ def feedback_stored(context: CheckContext) -> Finding:
         if not isinstance(written, Written):
             return not_written(written, "The entry to give feedback on")
         try:
-            answer, shape = probe.api.feedback_as_understood(written.id, "thumbs_up", context.marker, first)
+            answer, shape = probe.api.feedback_as_understood(written.id, "thumbs_up", probe.mark, first)
         except UpstreamError as error:
-            stored = bool(
-                probe.has_feedback and probe.rows.count("ai_feedback", equal("feedback_text", context.marker))
-            )
+            stored = bool(probe.has_feedback and probe.rows.count("ai_feedback", equal("feedback_text", probe.mark)))
             return Lost(error, stored).finding("The feedback")
         facts: dict[str, Any] = {"status": answer.status, "stored": 0, "shape": shape, "removed": True}
         finding = answered(answer, "Feedback")
@@ -223,7 +221,7 @@ def feedback_stored(context: CheckContext) -> Finding:
             return Finding(Verdict.FAIL, "Feedback was answered with 200, but there is no table to store it in.", facts)
         found = probe.rows.select("ai_feedback", equal("journal_entry_id", written.id))
     facts["stored"] = len(found)
-    if len(found) == 1 and found[0]["feedback_type"] == "thumbs_up" and found[0]["feedback_text"] == context.marker:
+    if len(found) == 1 and found[0]["feedback_type"] == "thumbs_up" and found[0]["feedback_text"] == probe.mark:
         return Finding(Verdict.PASS, "Feedback was answered, found in the database, and removed again.", facts)
     if not found:
         said = "Feedback was answered with 200 and stored nowhere."

@@ -10,13 +10,14 @@ from apps.pulsecheck.callers import asks_for_token, require_alive
 from apps.pulsecheck.client import too_many
 from apps.pulsecheck.probe import Probe, Row, Written, not_written, people_called, probing
 from apps.pulsecheck.probe_rows import equal
-from apps.pulsecheck.side_by_side import side_by_side
 from apps.pulsecheck.sweep import moment
 from services.checks.context import CheckContext
+from services.checks.side_by_side import side_by_side
 from services.clients.http import Answer, UpstreamError, kind_of
 from services.verdict import Finding, Verdict
 
 MOST_CALLS = 60
+AT_ONCE = 24
 BETA_FOR = timedelta(days=30)
 SHARED = (
     "Not tried on production: all callers of this build share one user and one allowance, and using it up would"
@@ -66,13 +67,16 @@ def _used_up(probe: Probe, first: Written, left: int, facts: dict[str, Any]) -> 
     """Make the calls that are left side by side, each about an entry of its own, since answers may be remembered; then
     one more, alone."""
     words = "Busy evening, checking that limits hold, call {}"
-    outcomes = [first, *side_by_side([_writing(probe, words.format(number + 1)) for number in range(left)])]
+    outcomes = [
+        first,
+        *side_by_side([_writing(probe, words.format(number + 1)) for number in range(left)], at_once=AT_ONCE),
+    ]
     for outcome in outcomes:
         if not isinstance(outcome, Written):
             return not_written(outcome, "An entry for the limit")
     entries = [one.id for one in outcomes if isinstance(one, Written)]
     probe.will_ask(first.user_id, left + 1)
-    allowed = side_by_side([_asking(probe, entry) for entry in entries[:left]])
+    allowed = side_by_side([_asking(probe, entry) for entry in entries[:left]], at_once=AT_ONCE)
     last = _asking(probe, entries[left])() if all(_is_ok(one) for one in allowed) else None
     # A row that the app writes after its answer is waited for, so that the quota counts it.
     logged = probe.awaited_log_rows(first.user_id, left)

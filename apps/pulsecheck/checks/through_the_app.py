@@ -19,7 +19,8 @@ from services.settings import Level
 from services.verdict import Finding
 
 API = ("app",)
-ROWS_LANE = "rows"
+ENTRIES, LOG = "journal_entries", "ai_usage_logs"
+CROWD = "so many new entries that others fall off the list"
 ROWS = ("app", "database")
 NEEDS_ROWS = ("app_url", "database_url")
 
@@ -74,7 +75,7 @@ def _api() -> list[CheckSpec]:
             ("after",),
             ROWS,
             NEEDS_ROWS,
-            lane=ROWS_LANE,
+            counts=(ENTRIES,),
             cost=Cost(3),
         ),
         CheckSpec(
@@ -93,7 +94,7 @@ def _api() -> list[CheckSpec]:
 
 
 def _probes() -> list[CheckSpec]:
-    """Checks that write marked rows and remove them; the runner never runs two of them at once."""
+    """Checks that write marked rows and remove them. Each knows its own rows; what one counts, no other moves then."""
 
     def probe(
         check_id: str,
@@ -108,6 +109,8 @@ def _probes() -> list[CheckSpec]:
         touches: tuple[str, ...] = ROWS,
         blocking: bool = True,
         expires_s: int = 900,
+        moves: tuple[str, ...] = (ENTRIES,),
+        counts: tuple[str, ...] = (),
         without_writing: Callable[[CheckContext], Finding] | None = None,
     ) -> CheckSpec:
         return CheckSpec(
@@ -121,7 +124,8 @@ def _probes() -> list[CheckSpec]:
             Level.PROBE,
             mutates=True,
             without_writing=without_writing,
-            lane=ROWS_LANE,
+            moves=moves,
+            counts=counts,
             blocking=blocking,
             cost=cost,
             deadline_s=seconds,
@@ -139,6 +143,7 @@ def _probes() -> list[CheckSpec]:
             ("before", "after"),
             Cost(6),
             without_writing=journal_as_it_stands,
+            counts=(CROWD,),
         ),
         probe(
             "ai-answers",
@@ -148,6 +153,7 @@ def _probes() -> list[CheckSpec]:
             ("after", "hour"),
             asked,
             seconds=27,
+            moves=(ENTRIES, LOG),
         ),
         probe(
             "ai-quality",
@@ -157,6 +163,7 @@ def _probes() -> list[CheckSpec]:
             ("after", "hour", "week"),
             asked,
             seconds=27,
+            moves=(ENTRIES, LOG),
         ),
         probe(
             "ai-app-key",
@@ -166,6 +173,7 @@ def _probes() -> list[CheckSpec]:
             ("before", "after", "hour"),
             Cost(calls=15, tokens=1620, cents=0.11),
             seconds=30,
+            moves=(ENTRIES, LOG),
         ),
         probe(
             "response-quality",
@@ -176,6 +184,7 @@ def _probes() -> list[CheckSpec]:
             Cost(calls=22, tokens=8000, cents=0.5),
             seconds=40,
             expires_s=DAY_S,
+            moves=(ENTRIES, LOG),
         ),
         probe(
             "analytics-arrive",
@@ -185,6 +194,7 @@ def _probes() -> list[CheckSpec]:
             ("hour", "day"),
             asked,
             seconds=27,
+            moves=(ENTRIES, LOG),
         ),
         probe(
             "cost-matches-log",
@@ -195,6 +205,7 @@ def _probes() -> list[CheckSpec]:
             asked,
             seconds=27,
             needs=NEEDS_ROWS,
+            moves=(ENTRIES, LOG),
         ),
         probe(
             "feedback-stored",
@@ -213,6 +224,8 @@ def _probes() -> list[CheckSpec]:
             Cost(10),
             needs=NEEDS_ROWS,
             without_writing=admin_numbers_as_they_stand,
+            moves=(LOG,),
+            counts=(LOG,),
         ),
         probe(
             "admin-role",
@@ -225,6 +238,7 @@ def _probes() -> list[CheckSpec]:
             touches=("app", "Supabase"),
             blocking=False,
             expires_s=DAY_S,
+            moves=("auth.users",),
         ),
         probe(
             "rate-limit",
@@ -235,5 +249,7 @@ def _probes() -> list[CheckSpec]:
             Cost(calls=2 * (MOST_CALLS + 1) + 3, tokens=200 * MOST_CALLS, cents=1.0),
             seconds=45,
             expires_s=DAY_S,
+            moves=(ENTRIES, LOG, CROWD),
+            counts=(LOG,),
         ),
     ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from services.app_definition import DeclaredTable
 from services.checks.context import CheckContext
-from services.checks.registry import CheckSpec, Cost
+from services.checks.registry import EVERYTHING, CheckSpec, Cost
 from services.checks.standard.database import count_rows
 from services.clients.http import Kind, UpstreamError
 from services.clients.supabase import Key
@@ -19,24 +20,31 @@ USUAL_CAP = 1000
 
 def service_reads_all(context: CheckContext) -> Finding:
     """Really read with the service key: every declared table that is there shows all its rows, and in full pages."""
-    seen: dict[str, tuple[int, int | None]] = {}
     with context.database() as conn:
         tables = [one for one in _declared(context) if _is_there(conn, one.name)]
-        for table in tables:
-            try:
-                counted = count_rows(conn, table.name)
-                shown = _read(context, table, limit=0)
-            except UpstreamError as error:
-                return _refused(error, table.name)
-            again = count_rows(conn, table.name)
-            # A row that came or went while we looked is hidden from nobody.
-            agreed = shown[1] is not None and min(counted, again) <= shown[1] <= max(counted, again)
-            seen[table.name] = (again, again if agreed else shown[1])
+        looks = context.side_by_side([partial(_looked, context, conn, table) for table in tables])
+    refused = next((one for one in looks if isinstance(one, Finding)), None)
+    if refused is not None:
+        return refused
+    seen = {table.name: one for table, one in zip(tables, looks, strict=True) if not isinstance(one, Finding)}
     if not tables:
         raise Unavailable("None of the app's tables is there, so there is nothing to read.")
     largest = max(tables, key=lambda one: seen[one.name][0])
     wanted = min(seen[largest.name][0], USUAL_CAP)
     return judged(seen, wanted, _read(context, largest, limit=USUAL_CAP)[0] if wanted else 0)
+
+
+def _looked(context: CheckContext, conn: Any, table: DeclaredTable) -> tuple[int, int | None] | Finding:
+    """(rows we count, rows the key is shown) of a table; a finding where the key is refused."""
+    counted = count_rows(conn, table.name)
+    try:
+        shown = _read(context, table, limit=0)[1]
+    except UpstreamError as error:
+        return _refused(error, table.name)
+    again = count_rows(conn, table.name)
+    # A row that came or went while we looked is hidden from nobody.
+    agreed = shown is not None and min(counted, again) <= shown <= max(counted, again)
+    return again, again if agreed else shown
 
 
 def _declared(context: CheckContext) -> list[DeclaredTable]:
@@ -108,7 +116,7 @@ SPECS = (
         ("during", "after"),
         ("database", "Supabase"),
         ("database_url", "supabase_url", "supabase_service_key"),
-        lane="rows",
+        counts=(EVERYTHING,),
         cost=Cost(8),
     ),
 )

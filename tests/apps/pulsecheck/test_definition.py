@@ -37,17 +37,33 @@ def test_every_check_belongs_to_a_phase_and_needs_settings_that_there_are() -> N
         assert set(spec.needs) <= set(Target.model_fields), spec.id
 
 
-def test_every_check_that_writes_needs_the_level_probe_and_runs_in_the_lane_of_rows() -> None:
+def test_every_check_that_writes_needs_the_level_probe_and_says_what_it_moves() -> None:
     for spec in CATALOGUE:
         assert spec.mutates == (spec.level is Level.PROBE), spec.id
-        assert not spec.mutates or spec.lane == "rows", spec.id
+        assert not spec.mutates or spec.moves, spec.id
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("stats-answer", "journal-roundtrip"),
+        ("stats-answer", "rate-limit"),
+        ("admin-numbers", "ai-answers"),
+        ("admin-numbers", "rate-limit"),
+        ("rate-limit", "response-quality"),
+        ("rate-limit", "journal-roundtrip"),
+        ("service-reads-all", "feedback-stored"),
+    ],
+)
+def test_what_one_counts_no_other_moves_meanwhile(one: str, other: str) -> None:
+    assert CATALOGUE[one].disturbs(CATALOGUE[other])
 
 
 def test_every_cause_has_a_playbook_and_speaks_of_checks_that_are_there() -> None:
     causes = causes_of(APP)
     playbooks = playbooks_of(APP)
     assert [one.id for one in causes.causes if one.playbook not in playbooks] == []
-    signs = [sign.check for one in causes.causes for sign in (*one.signs, *one.against)]
+    signs = frozenset().union(*(one.checks for one in causes.causes))
     assert [check for check in (*signs, *causes.symptoms, *causes.vital) if check not in CATALOGUE] == []
     known = {one.id for one in causes.causes}
     assert [other for one in causes.causes for other in one.instead_of if other not in known] == []
