@@ -124,11 +124,10 @@ class Answer:
         """
         try:
             return parse(self.json())
-        except _STUMBLES:
-            pass
-        raise self._not_understood(
-            Reason.WRONG_TYPE, f"{self.upstream} answered {self.status} with JSON of another type than documented."
-        )
+        except _STUMBLES as error:
+            stumbled = type(error).__name__
+        what = f"{self.upstream} answered {self.status} with JSON of another type than documented ({stumbled})."
+        raise self._not_understood(Reason.WRONG_TYPE, what)
 
     def expect(self, *statuses: int) -> Answer:
         """This answer where its status is 2xx or one of `statuses`; else raises UpstreamError with its kind."""
