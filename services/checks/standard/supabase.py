@@ -19,6 +19,7 @@ SUPABASE = ("Supabase",)
 NEEDS_MANAGEMENT = ("supabase_access_token", "supabase_project_ref")
 LOG_SPAN = timedelta(hours=1)
 LOG_ERRORS = 10
+LOG_LINES = 1000
 REFUSAL = "permission denied"  # how Postgres begins the line about somebody whose rights do not reach
 
 
@@ -131,7 +132,7 @@ def advised(lints: Sequence[Lint]) -> Finding:
 
 def supabase_log_errors(context: CheckContext) -> Finding:
     """The errors that Postgres wrote into Supabase's logs within the last hour."""
-    lines = context.supabase.log_lines("postgres_logs", context.now - LOG_SPAN, context.now)
+    lines = context.supabase.log_lines("postgres_logs", context.now - LOG_SPAN, context.now, limit=LOG_LINES)
     return log_errors(lines)
 
 
@@ -156,6 +157,8 @@ def log_errors(lines: Sequence[LogLine]) -> Finding:
         first = told.most_common(1)[0][0]
         said = f"Postgres logged {len(counted)} errors in the last hour, most of them: {first}."
         return Finding(Verdict.FAIL, said, facts, link="supabase_dashboard")
+    if len(lines) >= LOG_LINES:
+        return Finding(Verdict.UNKNOWN, f"Of the last hour only the newest {LOG_LINES} lines were read.", facts)
     return Finding(
         Verdict.PASS, f"Postgres logged {len(counted)} errors in the last hour; up to {LOG_ERRORS} are usual.", facts
     )
