@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.matrix.claims import APP_ROWS, COMPANION, THROUGH_THE_APP, Argued, Row, claims
 from tests.matrix.truth.argued import (
-    BEFORE_THE_PLATFORM,
     BUILD_NOT_SEEN,
     DATE_OF_ANOTHER,
     FALSE_OR_UNSEEN,
@@ -121,10 +120,11 @@ ROWS = (
     Row(
         "app-slow",
         "Each answer comes six seconds late; the team's alarm is at five.",
+        false=claims("response-times"),
         argued=(
             BUILD_NOT_SEEN,
             LOG_ALONE,
-            BEFORE_THE_PLATFORM,
+            NO_TLS,
             Argued(claims("api-answers ai-answers"), FALSE_OR_UNSEEN, "it answers later than the alarm allows"),
             Argued(
                 (THROUGH_THE_APP - claims("api-answers ai-answers admin-public admin-role")),

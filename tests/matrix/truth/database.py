@@ -14,8 +14,10 @@ from tests.matrix.truth.argued import (
 )
 from tests.matrix.truth.supabase import WORTH_UNSEEN
 
-NO_SQL = SQL - claims("database-direct connection-kind")
-KIND_BY_ADDRESS = Argued(claims("connection-kind"), HOLDS_OR_UNSEEN, "the kind can be read in the address")
+NO_SQL = SQL - claims("database-direct")
+REHEARSED = Argued(
+    claims("rehearsal-fresh"), HOLDS_OR_UNSEEN, "our store knows of it; that the target is still as it was is not seen"
+)
 DIRECT = Argued(claims("database-direct"), FALSE_OR_UNSEEN, "no statement runs; the fault may be on our way there")
 NO_WAY_TO_LOOK = Argued(
     claims("journal-roundtrip feedback-stored admin-numbers ai-answers"),
@@ -35,7 +37,7 @@ ROWS = (
         "The database server is stopped; REST and the app stay, and have no rows.",
         false=claims("route-inventory stats-answer platform-errors supabase-project"),
         unseen=NO_SQL | BY_REST | WORTH_UNSEEN | claims("cost-matches-log"),
-        argued=(KIND_BY_ADDRESS, DIRECT, NO_WAY_TO_LOOK, RESTS_ON_IT, SAID_LATER),
+        argued=(REHEARSED, DIRECT, NO_WAY_TO_LOOK, RESTS_ON_IT, SAID_LATER),
         silent=True,
     ),
     Row(
@@ -43,7 +45,7 @@ ROWS = (
         "The database takes connections and answers nothing.",
         unseen=NO_SQL | BY_REST | WORTH_UNSEEN | claims("cost-matches-log"),
         argued=(
-            KIND_BY_ADDRESS,
+            REHEARSED,
             DIRECT,
             NO_WAY_TO_LOOK,
             RESTS_ON_IT,
@@ -80,7 +82,7 @@ ROWS = (
         "No connection is left for anybody new; who has one keeps it.",
         unseen=NO_SQL - {"connections-left"},
         argued=(
-            KIND_BY_ADDRESS,
+            REHEARSED,
             DIRECT,
             NO_WAY_TO_LOOK,
             RESTS_ON_IT,
