@@ -12,6 +12,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from pydantic import SecretStr
+
 from services.app_definition import AppDefinition
 from services.checks.connections import Turns
 from services.checks.side_by_side import side_by_side
@@ -111,12 +113,11 @@ class CheckContext:
         return self.shared.once(key, make)
 
     def secrets(self) -> tuple[str, ...]:
-        """The values of this target's secrets, for redaction only."""
-        return tuple(
-            value.get_secret_value()
-            for _, value in self.target
-            if value is not None and hasattr(value, "get_secret_value")
-        )
+        """The values of this target's secrets, those of its accounts among them, for redaction only."""
+        own = [value.get_secret_value() for _, value in self.target if isinstance(value, SecretStr)]
+        passwords = [one.password for one in self.target.probe_accounts]
+        passwords += [one.password for one in self.target.quick_sign_in]
+        return (*own, *(password.get_secret_value() for password in passwords))
 
     def side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """What each call returned, in order, all made at the same time; for several questions of one check.

@@ -62,8 +62,15 @@ def before_and_after(seen: Sequence[Point], names: Sequence[str], moment: dateti
         told = [(point.at, point.values[name]) for point in seen if name in point.values]
         before = [one for one in told if one[0] < moment]
         after = [one for one in told if one[0] >= moment]
-        first, last = (before or [(None, None)])[-1], (after or [(None, None)])[-1]
-        changes.append(Change(name, first[1], first[0], last[1], last[0]))
+        changes.append(
+            Change(
+                name,
+                before=before[-1][1] if before else None,
+                before_at=before[-1][0] if before else None,
+                after=after[-1][1] if after else None,
+                after_at=after[-1][0] if after else None,
+            )
+        )
     return tuple(changes)
 
 
