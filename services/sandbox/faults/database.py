@@ -97,14 +97,14 @@ def _holding(fault_id: str, what: str) -> Fault:
     async def apply(world: FaultyWorld) -> None:
         world.kept[fault_id] = True
         world.keep()
-        # A server that hangs gives nothing away: it is woken up, and stopped again after.
-        await let_go(world, HANGS)
+        # A server that hangs or is full gives nothing away: it gets air, and is made so again after.
+        await let_go(world, HANGS, EXHAUSTED)
         await take_again(world)
 
     async def undo(world: FaultyWorld) -> None:
         if world.kept.pop(fault_id, None) is None:
             return
-        await let_go(world, HANGS, fault_id)
+        await let_go(world, HANGS, EXHAUSTED, fault_id)
         await take_again(world)
         await settle(world.hosting, world.twin)
 
