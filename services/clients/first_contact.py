@@ -15,7 +15,7 @@ from services.clients.deadline import remaining
 FIRST_S = 6.0
 """What a first call may take; above the 5 s at which a slow answer is a finding, so that slow and silent stay apart."""
 NEIGHBOUR_S = 2.0
-"""What the first call to a place may take where another place of the same origin hung and none has answered."""
+"""What the first call to a place may take where another of the same origin hangs, or did, and none has answered."""
 ENOUGH_S = 1.5
 """A first call that had less time than this proves nothing by its silence."""
 
@@ -35,7 +35,7 @@ class Contacts:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._asking: set[tuple[str, str]] = set()
+        self._asking: dict[tuple[str, str], float] = {}
         self._heard: set[tuple[str, str]] = set()
         self._silent: set[tuple[str, str]] = set()
 
@@ -60,7 +60,7 @@ class Contacts:
                 if self._is_silent(place):
                     raise NotAskedAgain(f"{origin} gave no answer a moment ago and was not asked again")
                 if place not in self._asking:
-                    self._asking.add(place)
+                    self._asking[place] = time.monotonic()
                     return True
                 if not self._changed.wait(until - time.monotonic()):
                     raise NotAskedAgain(f"{origin} has not answered the call before this one")
@@ -69,14 +69,16 @@ class Contacts:
     def first_s(self, origin: str) -> float:
         """Seconds that a first call to a place of this origin may take."""
         with self._changed:
-            hung = any(other == origin for other, _ in self._silent)
+            since = time.monotonic() - NEIGHBOUR_S
+            hanging = {place for place, began in self._asking.items() if began < since}
+            hung = any(other == origin for other, _ in self._silent | hanging)
             return NEIGHBOUR_S if hung and not self._was_heard(origin) else FIRST_S
 
     def settle(self, origin: str, part: str, *, heard: bool | None) -> None:
         """What the first call came to; None: it proved nothing, and the next call is the first one."""
         place = (origin, part)
         with self._changed:
-            self._asking.discard(place)
+            self._asking.pop(place, None)
             if heard is not None:
                 (self._heard if heard else self._silent).add(place)
             self._changed.notify_all()
