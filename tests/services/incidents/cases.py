@@ -9,22 +9,36 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 from random import Random
 from typing import Any
 
 from services.verdict import Evidence, Verdict
-from tests.services.incidents.library import can_be_told, healthy, library, print_of, prints, touched
+from tests.services.incidents.library import can_be_told, healthy, library, print_of, prints, tellable, touched
 from tests.services.incidents.signatures import Seen, Signature
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-NOT_RUN, TIMED_OUT, FACT_LOST = 0.08, 0.04, 0.05
+NOT_RUN, TIMED_OUT, FACT_LOST = 0.06, 0.03, 0.03
 FLAKY, COMPOUND, THREE = 0.25, 0.3, 0.15
-# What hides what lies behind it: first the app's address, then our way to the database, then a build that is not up.
+# What hides what lies behind it: first whatever does not answer us, then our way to the database, then a build that
+# is not up.
 IN_FRONT: tuple[tuple[str, ...], ...] = (
-    ("api-", "app-", "dns", "certificate", "deployment-stopped"),
+    ("api-", "app-", "dns", "certificate", "deployment-stopped", "railway-", "management-", "supabase-rest"),
     ("our-database", "pooler", "ipv6", "database-", "connections", "supabase-paused"),
     ("missing-dependency", "renamed-class", "bad-settings", "variable-missing", "openai-key-missing", "release-not"),
 )
+# Two faults of one place are never seen at once: the one is what there is in the place of the other.
+PLACES: tuple[tuple[str, ...], ...] = (
+    ("api-", "app-", "dns", "certificate", "deployment-"),
+    ("our-database", "pooler", "ipv6", "database-", "connections", "supabase-paused", "table-locked"),
+    ("supabase-rest", "supabase-key", "supabase-our", "supabase-app", "legacy-keys", "supabase-paused"),
+    ("management-", "supabase-paused", "supabase-service", "wrong-target"),
+    ("railway-token", "railway-un", "railway-time", "railway-rate", "railway-server", "railway-web", "railway-broken",
+     "railway-no"),
+    ("openai-", "ai-code"),
+    ("missing-", "renamed-", "bad-settings", "variable-", "openai-key-missing", "release-not", "old-build", "ai-code",
+     "usage-", "rls-", "router-", "feedback-router", "column-", "table-missing", "restart-loop"),
+)  # fmt: skip
 WORDS = ("seen", "told", "found", "looked", "answer", "row", "none", "some", "again", "twice", "late", "half", "the")
 
 
@@ -43,16 +57,25 @@ def cases(seed: int, count: int, *, compound: bool = True) -> Iterator[Case]:
     order: list[str] = []
     for number in range(count):
         if not order:
-            order = sorted(library())
+            order = list(tellable())
             random.shuffle(order)
         yield _case(random, number, order.pop(), compound)
+
+
+def quiet(fault: str) -> Mapping[str, Evidence]:
+    """The evidence of one fault on a day without noise."""
+    random = Random(0)
+    return {check: _evidence(random, check, one) for check, one in library()[fault].items()}
 
 
 def _case(random: Random, number: int, first: str, compound: bool) -> Case:
     for attempt in range(200):
         faults = (first, *_others(random, first)) if compound and attempt < 100 else (first,)
+        if any(_share_a_place(one, other) for one, other in combinations(faults, 2)):
+            continue
         merged = merge(faults)
-        if not all(can_be_told(fault, _kept(fault, merged)) for fault in faults) or _is_another(faults, merged):
+        hidden = any(_is_hidden(fault, merged) for fault in faults)
+        if hidden or _is_another(faults, merged):
             continue
         noisy = _noise(random, merged)
         if all(can_be_told(fault, _kept(fault, noisy)) for fault in faults):
@@ -63,7 +86,13 @@ def _case(random: Random, number: int, first: str, compound: bool) -> Case:
 def _others(random: Random, first: str) -> Sequence[str]:
     if random.random() >= COMPOUND:
         return ()
-    return random.sample([name for name in sorted(library()) if name != first], 2 if random.random() < THREE else 1)
+    return random.sample([name for name in tellable() if name != first], 2 if random.random() < THREE else 1)
+
+
+def _share_a_place(one: str, other: str) -> bool:
+    if one.endswith("incident") or other.endswith("incident"):
+        return False
+    return any(one.startswith(names) and other.startswith(names) for names in PLACES)
 
 
 def merge(faults: Sequence[str]) -> Signature:
@@ -81,6 +110,12 @@ def _layer(fault: str) -> int:
 def _severity(fault: str) -> int:
     """Of two in one layer, the one that touches fewer checks is not wholly hidden."""
     return len(touched(fault))
+
+
+def _is_hidden(fault: str, merged: Signature) -> bool:
+    """Whether the others leave too little of it to be seen: less than half, or nothing that is its own."""
+    left = touched(fault).intersection(_kept(fault, merged))
+    return 2 * len(left) < len(touched(fault)) or not can_be_told(fault, _kept(fault, merged))
 
 
 def _kept(fault: str, seen: Signature) -> list[str]:
@@ -113,7 +148,8 @@ def _noise(random: Random, merged: Signature) -> Signature:
         well = sorted(check for check, one in noisy.items() if one.verdict is Verdict.PASS)
         if well:
             check = random.choice(well)
-            noisy[check] = Seen(Verdict.FAIL, noisy[check].facts)
+            hiccup = {"status": 500, "kind": "server-error"}
+            noisy[check] = Seen(Verdict.FAIL, random.choice((noisy[check].facts, hiccup, {})))
     return noisy
 
 

@@ -1,4 +1,4 @@
-"""What each fault looks like to the checks: recorded from a broken world where that was done, else written by hand."""
+"""What each fault looks like to the checks: recorded from a broken world; by hand where the sandbox cannot make it."""
 
 from __future__ import annotations
 
@@ -10,40 +10,53 @@ from pathlib import Path
 from typing import Any
 
 from services.verdict import Verdict
-from tests.services.incidents.signatures import HEALTHY, OUTSIDE, SIGNATURES, Seen, Signature
+from tests.services.incidents.signatures import OUTSIDE, Seen, Signature
 
 RECORDED = Path(__file__).resolve().parents[2] / "matrix" / "recorded"
+KEPT = Path(__file__).with_name("recorded.json")
 _VOLATILE = re.compile(
     r"(_ms|_s|_at|_id|_h|_days)$|^(id|ids|took|commit|marker|deployment|lines|answers|share|calls_left_this_hour|paths"
     r"|newest|created|where|line|entries|rest|direct|rows|users|expected|installed|tokens|count)$"
 )
+# They look back over hours, or at the load of the moment: what they say is of chance, and stands in no case.
+_BY_CHANCE = ("supabase-log-errors", "healthcheck-settings", "supabase-advisors", "slow-statements", "cache-hit")
 Print = tuple[str, str]
 
 
 @cache
 def healthy() -> Signature:
     """The released world with nothing broken."""
-    recorded = RECORDED / "healthy.json"
-    return HEALTHY | _read(recorded) if recorded.exists() else HEALTHY
+    return _steady(_recorded()["healthy"])
 
 
 @cache
 def library() -> dict[str, Signature]:
     """Every fault with the evidence of every check, healthy where it touches nothing."""
-    known = {fault: healthy() | seen for fault, seen in {**SIGNATURES, **OUTSIDE}.items()}
-    for file in sorted(RECORDED.glob("*.json")):
-        if file.stem != "healthy":
-            known[file.stem] = healthy() | _read(file)
-    return known
+    known = OUTSIDE | {name: seen for name, seen in _recorded().items() if name != "healthy"}
+    return {fault: healthy() | _steady(seen) for fault, seen in known.items()}
 
 
 def recorded_faults() -> tuple[str, ...]:
-    return tuple(sorted(file.stem for file in RECORDED.glob("*.json") if file.stem != "healthy"))
+    """The faults whose evidence comes from a world that was really broken."""
+    return tuple(sorted(set(_recorded()) - {"healthy"}))
 
 
-def _read(file: Path) -> Signature:
-    told: Mapping[str, Mapping[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+@cache
+def _recorded() -> dict[str, Signature]:
+    """What the last whole campaign recorded; for the rest what is kept beside this file, where only that stands which
+    differs from health."""
+    kept = json.loads(KEPT.read_text(encoding="utf-8"))
+    if (RECORDED / "healthy.json").exists():
+        kept |= {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in RECORDED.glob("*.json")}
+    return {name: _read(told) for name, told in kept.items()}
+
+
+def _read(told: Mapping[str, Mapping[str, Any]]) -> Signature:
     return {check: Seen(Verdict(one["verdict"]), one["facts"]) for check, one in told.items()}
+
+
+def _steady(seen: Signature) -> Signature:
+    return {check: one for check, one in seen.items() if check not in _BY_CHANCE}
 
 
 def print_of(seen: Seen) -> Print:
@@ -88,7 +101,15 @@ def can_be_told(fault: str, kept: Iterable[str]) -> bool:
     )
 
 
-def alike() -> list[tuple[str, str]]:
-    """Pairs of faults that no check tells apart."""
-    names = sorted(library())
-    return [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if prints()[a] == prints()[b]]
+@cache
+def tellable() -> tuple[str, ...]:
+    """The faults that the checks, all made and none disturbed, show and tell from every other."""
+    return tuple(fault for fault in sorted(library()) if can_be_told(fault, library()[fault]))
+
+
+def alike() -> dict[str, list[str]]:
+    """The faults that are not tellable, each with those that look the same; with none where no check shows it."""
+    return {
+        fault: [name for name, others in prints().items() if name != fault and others == prints()[fault]]
+        for fault in sorted(set(library()) - set(tellable()))
+    }
