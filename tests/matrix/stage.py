@@ -56,6 +56,8 @@ QUICK = (
 
 __all__ = ["QUICK", "TWIN", "Evidences", "Stage", "stage"]
 
+WRITTEN_TO = ("journal_entries", "ai_usage_logs", "ai_feedback", "daily_usage_quotas")
+
 Evidences = dict[str, Evidence]
 
 
@@ -186,11 +188,15 @@ class Stage:
         ]
         return [*values, *keys.passwords.values(), *(one.password for one in keys.accounts), *seed._OPENINGS]
 
-    def marked_rows(self) -> int:
-        """Journal entries of ours that are still in the database."""
-        return int(
-            self.one.sql("select count(*) from public.journal_entries where content like '%%ops-probe-%%'")[0][0]
-        )
+    def rows(self) -> dict[str, int]:
+        """How many rows each table has that our checks write to."""
+        return {name: int(self.one.sql(f"select count(*) from public.{name}")[0][0]) for name in WRITTEN_TO}
+
+    def left_behind(self, rows: dict[str, int]) -> dict[str, int]:
+        """Rows that are too many or too few, when the next run has swept: what a broken world kept is taken then."""
+        if self.rows() != rows:
+            self.look("journal-roundtrip")
+        return {name: count - rows[name] for name, count in self.rows().items() if count != rows[name]}
 
 
 @contextmanager

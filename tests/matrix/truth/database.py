@@ -15,8 +15,10 @@ from tests.matrix.truth.argued import (
 from tests.matrix.truth.supabase import WORTH_UNSEEN
 
 NO_SQL = SQL - claims("database-direct")
-REHEARSED = Argued(
-    claims("rehearsal-fresh"), HOLDS_OR_UNSEEN, "our store knows of it; that the target is still as it was is not seen"
+TOLD_ELSEWHERE = Argued(
+    claims("rehearsal-fresh disk-space"),
+    HOLDS_OR_UNSEEN,
+    "our store and the platform tell of it; that it is about the database of now is not seen",
 )
 DIRECT = Argued(claims("database-direct"), FALSE_OR_UNSEEN, "no statement runs; the fault may be on our way there")
 NO_WAY_TO_LOOK = Argued(
@@ -37,7 +39,7 @@ ROWS = (
         "The database server is stopped; REST and the app stay, and have no rows.",
         false=claims("route-inventory stats-answer platform-errors supabase-project"),
         unseen=NO_SQL | BY_REST | WORTH_UNSEEN | claims("cost-matches-log"),
-        argued=(REHEARSED, DIRECT, NO_WAY_TO_LOOK, RESTS_ON_IT, SAID_LATER),
+        argued=(TOLD_ELSEWHERE, DIRECT, NO_WAY_TO_LOOK, RESTS_ON_IT, SAID_LATER),
         silent=True,
     ),
     Row(
@@ -45,7 +47,7 @@ ROWS = (
         "The database takes connections and answers nothing.",
         unseen=NO_SQL | BY_REST | WORTH_UNSEEN | claims("cost-matches-log"),
         argued=(
-            REHEARSED,
+            TOLD_ELSEWHERE,
             DIRECT,
             NO_WAY_TO_LOOK,
             RESTS_ON_IT,
@@ -82,7 +84,7 @@ ROWS = (
         "No connection is left for anybody new; who has one keeps it.",
         unseen=NO_SQL - {"connections-left"},
         argued=(
-            REHEARSED,
+            TOLD_ELSEWHERE,
             DIRECT,
             NO_WAY_TO_LOOK,
             RESTS_ON_IT,
@@ -133,6 +135,7 @@ ROWS = (
         "our-database-login-rejected",
         "The database rejects our reader's password; the app, REST and the release's owner have their own.",
         argued=(
+            TOLD_ELSEWHERE,
             DIRECT,
             Argued(
                 SQL - claims("database-direct clock-agrees")
