@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from apps.pulsecheck.probe_rows import (
     opened_rows,
     relation_exists,
 )
-from apps.pulsecheck.probe_turns import account_turn
+from apps.pulsecheck.probe_turns import account_turn, ai_turn
 from apps.pulsecheck.sweep import moment, sweep
 from services.checks.context import CheckContext, NotTried
 from services.checks.kinds import answered
@@ -101,6 +101,7 @@ class Probe:
         self._marked_users: set[str] = set()
         self._logs_before: dict[str, frozenset[str]] = {}
         self._counters_before: dict[str, tuple[list[Row], list[Row]]] = {}
+        self._turns = ExitStack()
         self._lock = threading.Lock()
         self.has_log = rows.has("ai_usage_logs")
         self.has_feedback = rows.has("ai_feedback")
@@ -124,19 +125,20 @@ class Probe:
         written = Written(str(body.get("id")), str(body.get("user_id")), answer)
         with self._lock:
             self.entry_ids.append(written.id)
-            self.remember(written.user_id)
         return written
 
-    def remember(self, user_id: str) -> None:
-        """Keep what stands about a caller now, before something of ours counts against them; once per caller."""
-        if user_id in self._counters_before:
-            return
+    def _remember(self, user_id: str) -> None:
+        """Keep what stands about a caller now, before something of ours counts against them."""
         quotas = self.rows.select("daily_usage_quotas", equal("user_id", user_id)) if self.has_quotas else []
         self._counters_before[user_id] = (quotas, self._user_counters(user_id))
         self._logs_before[user_id] = frozenset(str(row["id"]) for row in self._log_rows(user_id))
 
     def will_ask(self, user_id: str, calls: int) -> None:
-        """Note, once, that so many AI calls will be made: should we die or give up, the next run finds their rows."""
+        """Say, once and before the first, that so many AI calls will be made for a caller. From here to the end of the
+        probe nobody else of this run asks for the same one: whatever new the log holds of them is ours. The calls are
+        noted, so that, should we die or give up, the next run finds their rows."""
+        self._turns.enter_context(ai_turn(self.context, user_id))
+        self._remember(user_id)
         self._noted = late_calls.note(self.rows, self.mark, user_id, calls)
 
     def pulse(self, entry_id: str) -> Answer:
@@ -163,7 +165,7 @@ class Probe:
         return answer
 
     def new_log_rows(self, user_id: str) -> list[Row]:
-        """Rows that the app has added to ai_usage_logs for the caller since `remember`, oldest first."""
+        """Rows that the app has added to ai_usage_logs for the caller since `will_ask`, oldest first."""
         known = self._logs_before.get(user_id, frozenset())
         found = [one for one in self._log_rows(user_id) if str(one["id"]) not in known]
         asked = [one for one in found if not str(one["error_message"]).startswith(self.context.marker)]
@@ -203,6 +205,11 @@ class Probe:
             "error_message": self.mark,
         }
         self.rows.insert("ai_usage_logs", [row] * count)
+
+    def end(self) -> None:
+        """Remove what was written, then let the next probe ask."""
+        with self._turns:
+            self.remove()
 
     def remove(self) -> None:
         """Delete what was written and put the counters back; raises Unavailable where something is left."""
@@ -288,7 +295,7 @@ def probing(context: CheckContext, purpose: Purpose = "probe") -> Iterator[Probe
         try:
             yield probe
         finally:
-            probe.remove()
+            probe.end()
 
 
 def _sweep_once(context: CheckContext, rows: ProbeRows, account: ProbeAccount | None) -> None:

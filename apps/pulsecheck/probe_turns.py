@@ -14,6 +14,7 @@ from services.clients.deadline import remaining
 
 LOCK_KEY = 7_203_114  # of pg_advisory_lock: one run that probes at a time per database
 WAIT_S = 6.0
+LONGEST_S = 30.0
 
 
 class RunTurn:
@@ -62,13 +63,26 @@ def run_turn(context: CheckContext) -> RunTurn:
 @contextmanager
 def account_turn(context: CheckContext, purpose: str | None) -> Iterator[None]:
     """The account of a purpose for one probe alone, since whatever is new about it counts as the probe's; None: nobody
-    signs in, and what is ours is told by other signs. Raises NotTried where it does not come free in time."""
+    signs in. Raises NotTried where it does not come free in time."""
     if purpose is None:
         yield
         return
-    lock = context.once(f"probe-account:{purpose}", threading.Lock)
-    if not lock.acquire(timeout=remaining(30.0)):
-        raise NotTried(f"The test account '{purpose}' was in use by other checks of this run.")
+    with _alone(context, f"probe-account:{purpose}", f"The test account '{purpose}' was in use"):
+        yield
+
+
+@contextmanager
+def ai_turn(context: CheckContext, user_id: str) -> Iterator[None]:
+    """AI calls for a caller by one probe alone: the usage log does not tell which probe a call was of."""
+    with _alone(context, f"ai-turn:{user_id}", "The companion was being asked"):
+        yield
+
+
+@contextmanager
+def _alone(context: CheckContext, key: str, otherwise: str) -> Iterator[None]:
+    lock = context.once(key, threading.Lock)
+    if not lock.acquire(timeout=remaining(LONGEST_S)):
+        raise NotTried(f"{otherwise} by other checks of this run.")
     try:
         yield
     finally:

@@ -75,9 +75,10 @@ def test_the_schema_fits_what_serves_and_not_yet_the_release(seen: Seen) -> None
 def test_without_the_level_probe_nothing_is_written_and_the_score_says_what_was_not_tested(before: Pulse) -> None:
     rows = before.rows()
     score = before.score(levels=frozenset({Level.LOOK, Level.OBSERVE}))
-    assert score.sentence == "4 of 4 tested, 6 not tested."
+    assert score.sentence == "5 of 6 tested, 4 not tested."
     roundtrip = next(one for one in score.evidence if one.check_id == "journal-roundtrip")
-    assert "'probe'" in roundtrip.summary
+    assert "Nothing was written" in roundtrip.summary
+    assert roundtrip.facts["stages"] == {"write": "unknown", "stored": "unknown", "read": "pass"}
     assert before.rows() == rows
 
 
