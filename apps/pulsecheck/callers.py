@@ -13,7 +13,7 @@ from services.clients.supabase import SignedIn
 from services.errors import Unavailable
 from services.settings import ProbeAccount
 
-Purpose = Literal["probe", "ai", "rate-limit", "admin"]
+Purpose = Literal["probe", "ai", "rate-limit", "admin", "edited-metadata"]
 # Whose place another account may take. Not the one whose allowance is used up, nor the one with an admin's rights.
 STANDS_IN: dict[Purpose, tuple[Purpose, ...]] = {"probe": ("ai",), "ai": ("probe",)}
 
@@ -32,8 +32,8 @@ def asks_for_token(context: CheckContext) -> bool:
     """Whether the build wants a token for the journal. An app that refuses even /health does not count as such."""
 
     def ask() -> bool:
-        # No entries are asked for, since those are somebody's words: 401 comes before the page is looked at.
-        return require_alive(context).ok and anonymous(context).entries(per_page=0).status in LOCKED
+        # The statistics hold nobody's words, and no parameter that could be refused before the token is.
+        return require_alive(context).ok and anonymous(context).stats().status in LOCKED
 
     return context.once("app-asks-for-token", ask)
 

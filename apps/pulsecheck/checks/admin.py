@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,21 +42,31 @@ def admin_public(context: CheckContext) -> Finding:
 
 
 def admin_role(context: CheckContext) -> Finding:
-    """A test account that wrote "admin" into its own user_metadata is refused by the admin endpoints.
+    """A test account that has "admin" in its user_metadata, and nowhere else, is refused by the admin endpoints.
 
-    The account's metadata is put back afterwards; what is left by a run that died, the next one puts back.
+    Where the target names no account with such metadata ("edited-metadata"), the one for probes writes the role into
+    its own, and puts back what was there; what a run that died has left, the next one puts back.
     """
     require_alive(context)
     if not asks_for_token(context):
         said = "Not looked at: this build asks for no token, so no role is ever read."
         return Finding(Verdict.UNKNOWN, said, {"asks_for_token": False})
-    account = account_for(context, "probe")
+    edited = next((one for one in context.target.probe_accounts if one.purpose == "edited-metadata"), None)
+    account = edited or account_for(context, "probe")
     person = signed_in(context, account)
     if person.app_metadata.get("role") == ROLE:
         said = "Not looked at: the test account is an admin by app_metadata, so it proves nothing about others."
         return Finding(Verdict.UNKNOWN, said, {"asks_for_token": True})
-    with _calling_itself_admin(context, account, person) as api:
-        answer = api.admin_daily()
+    if edited is not None:
+        answer = _as(context, person, lambda api: api.admin_daily())
+    else:
+        with _calling_itself_admin(context, account, person) as again:
+            answer = _as(context, again, lambda api: api.admin_daily())
+    return judged_role(answer)
+
+
+def judged_role(answer: Answer) -> Finding:
+    """What the admin endpoint's answer to a self-made admin says."""
     facts = {"status": answer.status, "asks_for_token": True, "removed": True}
     if answer.status in LOCKED:
         return Finding(Verdict.PASS, f"A role that users give themselves is refused ({answer.status}).", facts)
@@ -70,12 +80,22 @@ def admin_role(context: CheckContext) -> Finding:
     return Finding(Verdict.UNKNOWN, finding.summary, {**finding.facts, **facts})
 
 
+def _as(context: CheckContext, person: SignedIn, call: Callable[[PulseCheck], Answer]) -> Answer:
+    if context.target.app_url is None:
+        raise Unavailable("The settings have no address of the app.")
+    api = PulseCheck(context.target.app_url, person.access_token.get_secret_value())
+    try:
+        return call(api)
+    finally:
+        api.close()
+
+
 @contextmanager
-def _calling_itself_admin(context: CheckContext, account: ProbeAccount, person: SignedIn) -> Iterator[PulseCheck]:
-    """A client with a token whose user_metadata, and nothing else, says admin."""
+def _calling_itself_admin(context: CheckContext, account: ProbeAccount, person: SignedIn) -> Iterator[SignedIn]:
+    """The account signed in again, with a user_metadata that says admin."""
     target = context.target
-    if target.app_url is None or target.supabase_url is None or target.supabase_anon_key is None:
-        raise Unavailable("The settings have no address of the app or of Supabase Auth.")
+    if target.supabase_url is None or target.supabase_anon_key is None:
+        raise Unavailable("The settings have no address or key of Supabase Auth.")
     headers = {"apikey": target.supabase_anon_key.get_secret_value()}
     headers["authorization"] = f"Bearer {person.access_token.get_secret_value()}"
     auth = HttpClient("Supabase", target.supabase_url, headers=headers)
@@ -85,12 +105,7 @@ def _calling_itself_admin(context: CheckContext, account: ProbeAccount, person: 
         was = None if before.get("role") == ROLE else before.get("role")
         _write_role(auth, ROLE)
         try:
-            again = context.supabase.sign_in(account.email, account.password.get_secret_value())
-            api = PulseCheck(target.app_url, again.access_token.get_secret_value())
-            try:
-                yield api
-            finally:
-                api.close()
+            yield context.supabase.sign_in(account.email, account.password.get_secret_value())
         finally:
             _write_role(auth, was)
     finally:

@@ -14,8 +14,8 @@ from psycopg.rows import dict_row
 from apps.pulsecheck.client import one_object
 from apps.pulsecheck.definition import own_of
 from apps.pulsecheck.probe import Probe, Row, Written, not_written, probing, relation_exists
-from apps.pulsecheck.side_by_side import side_by_side
 from services.checks.context import CheckContext
+from services.checks.side_by_side import side_by_side
 from services.clients.http import Answer, UpstreamError, kind_of
 from services.verdict import Finding, Verdict, digest
 

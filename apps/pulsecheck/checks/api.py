@@ -9,10 +9,10 @@ from typing import Any
 
 from apps.pulsecheck.callers import anonymous, require_alive
 from apps.pulsecheck.client import ADMIN, API, LOCKED, NOT_LOADED, one_object, paths_in
-from apps.pulsecheck.side_by_side import side_by_side
 from services.app_definition import AppDefinition
 from services.checks.context import CheckContext
 from services.checks.kinds import NOT_LET_IN, RouteInventory, answered
+from services.checks.side_by_side import side_by_side
 from services.clients.http import Answer, UpstreamError, failure
 from services.verdict import Finding, Verdict
 
@@ -121,7 +121,7 @@ def _look_at_routes(context: CheckContext) -> ServedBuild:
     api, app = anonymous(context), context.app
     calls: dict[str, Callable[[], Answer]] = {"/openapi.json": api.openapi, FEEDBACK_PATH: api.empty_feedback}
     calls |= {path: partial(api.get, path, **params) for path, params in CALLED.items()}
-    asked = dict(zip(calls, side_by_side(list(calls.values())), strict=True))
+    asked = dict(zip(calls, side_by_side(list(calls.values()), at_once=len(calls)), strict=True))
     document = asked.pop("/openapi.json")
     statuses = {path: answer.status for path, answer in asked.items() if path != FEEDBACK_PATH}
     return judged_routes(app, document, statuses, asked[FEEDBACK_PATH].status)

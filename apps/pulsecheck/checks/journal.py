@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from apps.pulsecheck.callers import api_of, require_alive
+from apps.pulsecheck.callers import account_for, api_of, asks_for_token, require_alive, signed_in
 from apps.pulsecheck.checks.api import build_of
 from apps.pulsecheck.client import NOT_LOADED, FeedbackShape, PulseCheck, one_object
 from apps.pulsecheck.probe import Lost, OtherDatabase, Probe, Written, newest_entries, not_written, probing
@@ -140,13 +140,15 @@ def stats_answer(context: CheckContext) -> Finding:
 
 
 def _caller(context: CheckContext, api: PulseCheck) -> str | Finding:
-    """As whom the app knows us: the owner of the entries that it lists."""
+    """As whom the app knows us: the owner of the entries that it lists; of an empty list, whoever we signed in as."""
     listing = newest_entries(context, api)
     if not listing.ok:
         return answered(listing, "/journal/entries")
     entries = one_object(listing).get("entries") or []
     first = entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], Mapping) else {}
-    return str(first.get("user_id") or CALLER)
+    if first.get("user_id"):
+        return str(first["user_id"])
+    return signed_in(context, account_for(context, "probe")).user_id if asks_for_token(context) else CALLER
 
 
 def _own_statistics(context: CheckContext, caller: str) -> Mapping[str, Any]:

@@ -12,12 +12,13 @@ from apps.pulsecheck.client import one_object
 from apps.pulsecheck.definition import own_of
 from apps.pulsecheck.probe import Probe, Written, not_written, probing
 from apps.pulsecheck.quality_rules import Expectations, Grades, Reply, expectations, grade, reply_in
-from apps.pulsecheck.side_by_side import side_by_side
 from services.checks.context import CheckContext
+from services.checks.side_by_side import side_by_side
 from services.clients.http import UpstreamError, kind_of
 from services.verdict import Finding, Verdict, digest
 
 DIGITS = 12
+AT_ONCE = 10
 
 
 def response_quality(context: CheckContext) -> Finding:
@@ -25,14 +26,15 @@ def response_quality(context: CheckContext) -> Finding:
     expected = expectations()
     with probing(context, "ai") as probe:
         outcomes = side_by_side(
-            [partial(probe.write_entry, one.mood, one.energy, one.stress, one.words) for one in expected.entries]
+            [partial(probe.write_entry, one.mood, one.energy, one.stress, one.words) for one in expected.entries],
+            at_once=AT_ONCE,
         )
         for outcome in outcomes:
             if not isinstance(outcome, Written):
                 return not_written(outcome, "A synthetic entry")
         written = [one for one in outcomes if isinstance(one, Written)]
         probe.will_ask(written[0].user_id, len(written))
-        replies = side_by_side([partial(_reply, probe, one.id) for one in written])
+        replies = side_by_side([partial(_reply, probe, one.id) for one in written], at_once=AT_ONCE)
         # Their rows in the usage log are removed with them, so they must have been written.
         probe.awaited_log_rows(written[0].user_id, sum(isinstance(one, Reply) for one in replies))
     by_entry = {entry.id: one for entry, one in zip(expected.entries, replies, strict=True)}

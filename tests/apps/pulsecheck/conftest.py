@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +25,12 @@ from services.database.fingerprint import RowHash, row_hashes
 from services.incidents.causes import causes_of
 from services.incidents.diagnosis import Diagnosis, diagnose
 from services.sandbox import control
+from services.sandbox.postgres import OWNER
+from services.sandbox.target_file import target_values
 from services.settings import Target, load_settings
 from services.verdict import Evidence
 from tests.conftest import open_folder
+from tests.services.sandbox.twin_world import TwinWorld, twin_world
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -100,6 +104,58 @@ def running_pulse() -> Iterator[Pulse]:
         finally:
             stop.set()
             thread.join(30)
+
+
+class Live:
+    """A world of a test file's own, in which each build of the app can be made to serve."""
+
+    def __init__(self, world: TwinWorld) -> None:
+        self.world = world
+        self.app = load_app("pulsecheck")
+        self.target = Target.model_validate(target_values(world.world, "http://127.0.0.1:9"))
+
+    def serve(self, commit: str) -> None:
+        """The commit is deployed, and serves when this returns."""
+        hosting = self.world.world.hosting
+
+        async def push() -> None:
+            hosting.deploy_commit(commit)
+            await hosting.rest()
+
+        if hosting.active is None or hosting.active.build.commit != commit:
+            self.world.do(push)
+        assert hosting.active is not None and hosting.active.build.commit == commit
+
+    @contextmanager
+    def broken(self, fault_id: str) -> Iterator[None]:
+        """The fault holds in the block."""
+        world = self.world.world
+        self.world.thread.run(world.break_fault(fault_id), timeout_s=60)
+        try:
+            yield
+        finally:
+            self.world.thread.run(world.repair(fault_id), timeout_s=60)
+
+    def context(self, **changes: Any) -> CheckContext:
+        return CheckContext.create(self.target.model_copy(update=changes), self.app, datetime.now(UTC))
+
+    def look(self, *ids: str, **changes: Any) -> dict[str, Evidence]:
+        context = self.context(**changes)
+        return {one.check_id: one for one in run_checks(catalogue_of(self.app), ids, context, context.now)}
+
+    def rows(self) -> dict[str, RowHash]:
+        with psycopg.connect(self.world.world.cluster.dsn(OWNER), autocommit=True) as conn:
+            return row_hashes(conn)
+
+    def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self.world.sql(statement, *values)
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    """A world after the release, of the test file's own."""
+    with twin_world("after") as world:
+        yield Live(world)
 
 
 @pytest.fixture(scope="module")
