@@ -18,12 +18,12 @@ def head(hosting: Hosting, twin: Twin) -> str:
     return next((commit for commit in reversed(hosting.builds) if commit in known), twin.pushed)
 
 
-async def push(hosting: Hosting, twin: Twin) -> Deployment:
-    """Deploy what is pushed, or what was pinned, and wait until that has ended, well or not.
+async def push(hosting: Hosting, twin: Twin, commit: str | None = None) -> Deployment:
+    """Deploy a commit, by default what was pinned or is pushed, and wait until that has ended, well or not.
 
     The troubles that were made for whatever serves are made again.
     """
-    one = hosting.deploy_commit(hosting.pinned or head(hosting, twin))
+    one = hosting.deploy_commit(commit or hosting.pinned or head(hosting, twin))
     await hosting.rest()
     fails_for_now = one.status is Status.FAILED and _has_served(hosting, one.build.commit)
     hosting.unsettled = one.id if fails_for_now else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.sandbox.deployment import Status
 from services.sandbox.fault import Fault, FaultyWorld
-from services.sandbox.hosting_push import head, make_troubles, push, require_served
+from services.sandbox.hosting_push import head, push, require_served
 
 GROUP = "Builds"
 CRASHED = "app-crashed"
@@ -51,10 +51,8 @@ async def _stop(world: FaultyWorld) -> None:
 async def _start_what_was_stopped(world: FaultyWorld) -> None:
     hosting = world.hosting
     if hosting.troubles.pop(STOPPED, None) is not None and hosting.active is None:
-        for one in [known for known in hosting.deployments if known.stopped][-1:]:
-            hosting.redeploy(one.id)
-        await hosting.rest()
-        await make_troubles(hosting)
+        stopped = [one.build.commit for one in hosting.deployments if one.stopped]
+        await push(hosting, world.twin, stopped[-1] if stopped else None)
 
 
 async def _get_stuck(world: FaultyWorld) -> None:

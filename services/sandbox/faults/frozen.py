@@ -1,6 +1,6 @@
-"""Stops processes with SIGSTOP for as long as a helper process lives that continues them; run as a script, the helper.
+"""Stops processes with SIGSTOP for as long as a guard process lives that continues them; run as a script, the guard.
 
-The helper's life is a pipe from its owner: however the owner goes, nothing stays stopped.
+The guard's life is a pipe from its owner: however the owner goes, nothing stays stopped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Frozen:
 
     def __init__(self, first: int, others: Callable[[], Iterable[int]]) -> None:
         self.pids: list[int] = []
-        self._helper = subprocess.Popen(
+        self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).resolve())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -47,19 +47,19 @@ class Frozen:
 
     @property
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
-        assert self._helper.stdin is not None
-        assert self._helper.stdout is not None
-        return self._helper.stdin, self._helper.stdout
+        assert self._guard.stdin is not None
+        assert self._guard.stdout is not None
+        return self._guard.stdin, self._guard.stdout
 
     def thaw(self) -> None:
         """Continue them all; a second time is no error."""
         orders, answers = self._pipes
         orders.close()
-        self._helper.wait()
+        self._guard.wait()
         answers.close()
 
 
-def _help() -> None:
+def _stand_guard() -> None:
     """One line of process ids after the other is stopped and answered; at the end all are continued, newest first."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -77,4 +77,4 @@ def _help() -> None:
 
 
 if __name__ == "__main__":
-    _help()
+    _stand_guard()

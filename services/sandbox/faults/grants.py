@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from services.errors import Refused
 from services.sandbox.fault import FaultyWorld
 from services.sandbox.faults.database import undisturbed
-from services.sandbox.postgres import OWNER, Cluster
+from services.sandbox.faults.database_held import superuser
+from services.sandbox.postgres import Cluster
 
 FAULT = "grants-missing"
 _ROLE = sql.Identifier("service_role")
@@ -59,13 +59,13 @@ async def grant_again(world: FaultyWorld) -> None:
 
 
 def _granted(cluster: Cluster, names: list[str]) -> list[list[Any]]:
-    with psycopg.connect(cluster.dsn(OWNER), connect_timeout=5) as conn:
+    with superuser(cluster) as conn:
         return [list(row) for row in conn.execute(_GRANTED, [names])]
 
 
 def _change(cluster: Cluster, granted: list[list[Any]], statement: str) -> None:
     """One transaction; what is not there any more is left out."""
-    with psycopg.connect(cluster.dsn(OWNER), connect_timeout=5) as conn:
+    with superuser(cluster) as conn, conn.transaction():
         for number, name, privilege in granted:
             place = conn.execute(_PLACE, {"number": number, "name": name}).fetchone()
             if place is not None:

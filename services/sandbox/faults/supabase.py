@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.sandbox.disturbance import Cut, Disturbance, Effect, Hang, Reply
 from services.sandbox.fault import Fault, FaultyWorld
+from services.sandbox.faults.database import undisturbed
 from services.sandbox.faults.grants import grant_again, revoke
 from services.sandbox.faults.made_of import in_door
 from services.sandbox.postgrest import MAX_ROWS
@@ -83,16 +84,22 @@ def _rejected(fault_id: str, what: str, *which: str) -> Fault:
     return Fault(fault_id, what, apply, undo, GROUP)
 
 
+async def _start_rest_again(world: FaultyWorld) -> None:
+    """REST reads the schema at its start, for which no table may be locked."""
+    async with undisturbed(world):
+        await world.restart_rest()
+
+
 async def _cap_rows(world: FaultyWorld) -> None:
     if world.supabase.max_rows != FEW_ROWS:
         world.supabase.max_rows = FEW_ROWS
-        await world.restart_rest()
+        await _start_rest_again(world)
 
 
 async def _uncap_rows(world: FaultyWorld) -> None:
     if world.supabase.max_rows == FEW_ROWS:
         world.supabase.max_rows = MAX_ROWS
-        await world.restart_rest()
+        await _start_rest_again(world)
 
 
 FAULTS: tuple[Fault, ...] = (

@@ -176,8 +176,15 @@ def test_a_fault_is_seen_from_outside_and_gone_when_it_is_undone(faulty: FaultyT
     assert well(faulty)
 
 
-# Pairs of which both can be seen at once.
+# Pairs that touch the same thing, or of which one needs what the other takes away.
 TOGETHER = (
+    ("database-down", "stats-wrong"),
+    ("database-hangs", "renamed-class"),
+    ("database-read-only", "grants-missing"),
+    ("connections-exhausted", "app-on-other-database"),
+    ("table-locked", "row-cap"),
+    ("table-missing", "deployment-stopped"),
+    ("restart-loop", "app-crashed"),
     ("journal-not-stored", "stats-wrong"),
     ("usage-writer-broken", "feedback-not-stored"),
     ("router-missing", "rate-limit-off"),
