@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class OpsError(Exception):
@@ -12,9 +12,11 @@ class OpsError(Exception):
     means: what that means for the person ("nothing was changed")
     do:    the next thing to do
     place: where, if there is a where: "release.yaml:12", "OPS_STORE_URL", "deploy/010.sql:7"
+    reason: one word for code that tells causes apart ("dns", "login"), where the raiser knows it
     """
 
     exit_code: ClassVar[int] = 1
+    reason: str | None = None
 
     def __init__(self, what: str, means: str = "", do: str = "", place: str | None = None) -> None:
         super().__init__(what)
@@ -22,6 +24,11 @@ class OpsError(Exception):
         self.means = means
         self.do = do
         self.place = place
+
+    def because(self, reason: str) -> Self:
+        """This error with its reason."""
+        self.reason = reason
+        return self
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""

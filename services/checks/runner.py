@@ -160,7 +160,7 @@ def _guarded(spec: CheckSpec, seconds: float, context: CheckContext) -> Finding:
             return spec.run(context)
     except UpstreamError as error:
         known: dict[str, Any] = {
-            "reason": error.reason.value if error.reason else None,
+            "reason": str(error.reason) if error.reason else None,
             "code": error.code,
             "retry_after_s": error.retry_after_s,
         }
@@ -168,7 +168,8 @@ def _guarded(spec: CheckSpec, seconds: float, context: CheckContext) -> Finding:
         facts |= {name: value for name, value in known.items() if value}
         return Finding(Verdict.UNKNOWN, f"{error.what} {error.do}".strip(), facts)
     except OpsError as error:
-        return Finding(Verdict.UNKNOWN, str(error), {"error": type(error).__name__})
+        facts = {"error": type(error).__name__} | ({"reason": error.reason} if error.reason else {})
+        return Finding(Verdict.UNKNOWN, str(error), facts)
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         facts = {"error": type(error).__name__, "where": f"{Path(last.filename).name}:{last.lineno}"}

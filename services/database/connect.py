@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,42 +143,82 @@ def _explained(text: str, parts: Mapping[str, str]) -> OpsError:
     user, database = parts.get("user", ""), parts.get("dbname", "")
     nothing = "Nothing was read or changed."
     low = text.lower()
-    if "tenant or user not found" in low:
+    if "tenant" in low and "not found" in low:
         return Refused(
             f"The pooler at {where} knows no such project or user.",
             nothing,
             "Copy the session pooler's URL anew: the user there is postgres.<project ref>, and the region must match.",
-        )
+        ).because("tenant")
     if "password authentication failed" in low or "no password supplied" in low or "sasl" in low:
-        return Refused(f"The server at {where} refused the password of {user!r}.", nothing, "Set the right password.")
+        said = f"The server at {where} refused the password of {user!r}."
+        return Refused(said, nothing, "Set the right password.").because("login")
     if "does not exist" in low and "database" in low and "role" not in low:
-        return Refused(f"There is no database {database!r} at {where}.", nothing, "Name one that exists.")
+        said = f"There is no database {database!r} at {where}."
+        return Refused(said, nothing, "Name one that exists.").because("database")
     if "role" in low and ("does not exist" in low or "not permitted" in low):
-        return Refused(f"The server at {where} knows no role {user!r} that may log in.", nothing, "Name another user.")
+        said = f"The server at {where} knows no role {user!r} that may log in."
+        return Refused(said, nothing, "Name another user.").because("login")
     if "pg_hba.conf" in low or "ssl" in low:
         return Refused(
             f"The server at {where} does not accept a connection of this kind.",
             nothing,
             "Check its allowed addresses, and whether it wants sslmode=require.",
-        )
+        ).because("not-allowed")
     if "permission denied" in low:
-        return Refused(f"{user!r} may not connect to {database!r} at {where}.", nothing, "Grant CONNECT to that role.")
+        said = f"{user!r} may not connect to {database!r} at {where}."
+        return Refused(said, nothing, "Grant CONNECT to that role.").because("not-allowed")
     return _no_answer(low, where)
+
+
+_NO_ANSWER: Sequence[tuple[str, tuple[str, ...], str, str]] = (
+    (
+        "dns",
+        ("resolve", "translate host", "name or service", "idna", "no address associated"),
+        "The host of {where} is not found.",
+        "Check the host's spelling and your network.",
+    ),
+    (
+        "no-route",
+        ("network is unreachable", "no route to host"),
+        "There is no way from here to {where}.",
+        "Supabase's direct host speaks IPv6 only: use the session pooler's address where this machine has none.",
+    ),
+    ("refused", ("refused",), "Nothing listens at {where}.", "Check the port, and that the database is running."),
+    (
+        "timeout",
+        ("timeout", "timed out"),
+        "{where} did not answer in time.",
+        "Check firewall and network, then try again.",
+    ),
+    (
+        "starting",
+        ("starting up", "shutting down", "recovery"),
+        "The server at {where} is starting or stopping.",
+        "Try again in a moment.",
+    ),
+    (
+        "pooler-full",
+        ("maxclientsinsessionmode", "max clients", "max_client_conn", "no more connections allowed"),
+        "The pooler at {where} has no free connection.",
+        "Close some, or raise the pool's size.",
+    ),
+    (
+        "connections",
+        ("too many", "remaining connection slots"),
+        "The server at {where} has no free connection.",
+        "Close some, then try again.",
+    ),
+)
+"""Reason, words of the driver or the server, sentence, what to do; the first that fits."""
 
 
 def _no_answer(low: str, where: str) -> Unavailable:
     means = "Its state is not known."
-    if any(mark in low for mark in ("resolve", "translate host", "name or service", "idna", "no address associated")):
-        return Unavailable(f"The host of {where} is not found.", means, "Check the host's spelling and your network.")
-    if "refused" in low:
-        return Unavailable(f"Nothing listens at {where}.", means, "Check the port, and that the database is running.")
-    if "timeout" in low or "timed out" in low:
-        return Unavailable(f"{where} did not answer in time.", means, "Check firewall and network, then try again.")
-    if "starting up" in low or "shutting down" in low or "recovery" in low:
-        return Unavailable(f"The server at {where} is starting or stopping.", means, "Try again in a moment.")
-    if "too many" in low or "remaining connection slots" in low or "max client" in low:
-        return Unavailable(f"The server at {where} has no free connection.", means, "Close some, then try again.")
-    return Unavailable(f"{where} did not speak as a Postgres server does.", means, "Check host and port.")
+    for reason, marks, what, do in _NO_ANSWER:
+        if any(mark in low for mark in marks):
+            return Unavailable(what.format(where=where), means, do).because(reason)
+    said = f"{where} did not speak as a Postgres server does."
+    return Unavailable(said, means, "Check host and port.").because("not-understood")
 
 
 _FACTS = """

@@ -237,3 +237,31 @@ def test_a_session_pooler_is_let_through(app: Owner, pooler: Callable[[str], str
         facts = inspect_connection(conn, url)
     assert (facts.pooler, facts.transaction_pooler) == (True, False)
     assert deploy(url, script("CREATE TABLE t (id int)"), release_id="r", plan_hash="h", actor="a").applied
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("FATAL: Tenant or user not found", "tenant"),
+        ("(ENOTFOUND) tenant/user postgres.abc not found", "tenant"),
+        ('FATAL: password authentication failed for user "ops"', "login"),
+        ('connection to server at "fd00::1", port 5432 failed: Network is unreachable', "no-route"),
+        ("could not translate host name to address: Name or service not known", "dns"),
+        ("FATAL: MaxClientsInSessionMode: max clients reached", "pooler-full"),
+        ("FATAL: sorry, too many clients already", "connections"),
+        ("FATAL: remaining connection slots are reserved", "connections"),
+        ("connection refused", "refused"),
+        ("connection timeout expired", "timeout"),
+        ("received invalid response to SSL negotiation: H", "not-allowed"),
+        ("expected authentication request from server, but received H", "not-understood"),
+    ],
+)
+def test_each_way_of_not_getting_in_has_a_reason(said: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError(said)
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    with pytest.raises(OpsError) as refused:
+        connect("postgresql://ops:secret@db.example.test:5432/postgres")
+    assert refused.value.reason == reason
+    assert "secret" not in str(refused.value)
