@@ -27,7 +27,7 @@ THROUGH_THE_APP = APP_WORDS | APP_ROWS | COMPANION | {"clock-agrees"}
 
 # What only a statement on the database itself can tell. Some need the app or REST besides; they are in both groups.
 CATALOGUE = claims("schema-compatible release-schema")
-RELEASE_ROWS = claims("quota-matches-log tiers-match-rule function-probe trigger-probe verification-clean")
+RELEASE_ROWS = claims("quota-matches-log usage-recent tiers-match-rule function-probe trigger-probe verification-clean")
 SERVER = claims("database-direct connections-left slow-statements cache-hit database-writable locks-held clock-agrees")
 SQL = CATALOGUE | RELEASE_ROWS | SERVER | claims("release-receipt connection-kind")
 

@@ -212,6 +212,7 @@ ROWS = (
     ),
     Row(
         "usage-stale",
-        "No new usage has been logged for days: what is there is right, and old. No check claims that people come.",
+        "No new usage has been logged for days, while people go on writing: what is there is right, and old.",
+        false=claims("usage-recent"),
     ),
 )
