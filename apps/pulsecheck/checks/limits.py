@@ -54,28 +54,31 @@ def rate_limit(context: CheckContext) -> Finding:
         limits = probe.rows.select("user_tier_limits", equal("tier_name", tier))
         if not limits:
             return Finding(Verdict.FAIL, f"The tier '{tier}' has no limit.", {"limit": None, "tier": tier})
-        limit, used = int(limits[0]["daily_ai_limit"]), _counted(probe, first.user_id)
-        facts: dict[str, Any] = {"limit": limit, "tier": tier, "used_before": used, "shared_user": shared}
-        left = max(0, limit - used)
-        if left > MOST_CALLS:
-            said = f"Not tried: {left} calls are left today, more than the {MOST_CALLS} that we make."
-            return Finding(Verdict.UNKNOWN, said, facts)
-        return _used_up(probe, first, left, facts)
+        facts: dict[str, Any] = {"limit": int(limits[0]["daily_ai_limit"]), "tier": tier, "shared_user": shared}
+        return _used_up(probe, first, facts)
 
 
-def _used_up(probe: Probe, first: Written, left: int, facts: dict[str, Any]) -> Finding:
+def _used_up(probe: Probe, first: Written, facts: dict[str, Any]) -> Finding:
     """Make the calls that are left side by side, each about an entry of its own, since answers may be remembered; then
     one more, alone."""
     words = "Busy evening, checking that limits hold, call {}"
+    most = min(facts["limit"], MOST_CALLS)
     outcomes = [
         first,
-        *side_by_side([_writing(probe, words.format(number + 1)) for number in range(left)], at_once=AT_ONCE),
+        *side_by_side([_writing(probe, words.format(number + 1)) for number in range(most)], at_once=AT_ONCE),
     ]
     for outcome in outcomes:
         if not isinstance(outcome, Written):
             return not_written(outcome, "An entry for the limit")
     entries = [one.id for one in outcomes if isinstance(one, Written)]
-    probe.will_ask(first.user_id, left + 1)
+    # Counted only when no other probe of this run asks: what those used up is given back before they let us ask.
+    probe.will_ask(first.user_id, most + 1)
+    used = _counted(probe, first.user_id)
+    facts = {**facts, "used_before": used}
+    left = max(0, facts["limit"] - used)
+    if left > MOST_CALLS:
+        said = f"Not tried: {left} calls are left today, more than the {MOST_CALLS} that we make."
+        return Finding(Verdict.UNKNOWN, said, facts)
     allowed = side_by_side([_asking(probe, entry) for entry in entries[:left]], at_once=AT_ONCE)
     last = _asking(probe, entries[left])() if all(_is_ok(one) for one in allowed) else None
     # A row that the app writes after its answer is waited for, so that the quota counts it.

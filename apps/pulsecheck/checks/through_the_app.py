@@ -111,6 +111,7 @@ def _probes() -> list[CheckSpec]:
         expires_s: int = 900,
         moves: tuple[str, ...] = (ENTRIES,),
         counts: tuple[str, ...] = (),
+        trend: tuple[str, ...] = (),
         without_writing: Callable[[CheckContext], Finding] | None = None,
     ) -> CheckSpec:
         return CheckSpec(
@@ -130,6 +131,7 @@ def _probes() -> list[CheckSpec]:
             cost=cost,
             deadline_s=seconds,
             expires_s=expires_s,
+            trend=trend,
         )
 
     # Four entries and answers at most: two pulses, and two analyses where those are canned. Shared by four checks.
@@ -185,6 +187,7 @@ def _probes() -> list[CheckSpec]:
             seconds=40,
             expires_s=DAY_S,
             moves=(ENTRIES, LOG),
+            trend=("share", "confidence_self_reported"),
         ),
         probe(
             "analytics-arrive",
@@ -250,6 +253,5 @@ def _probes() -> list[CheckSpec]:
             seconds=45,
             expires_s=DAY_S,
             moves=(ENTRIES, LOG, CROWD),
-            counts=(LOG,),
         ),
     ]

@@ -50,7 +50,6 @@ def test_every_check_that_writes_needs_the_level_probe_and_says_what_it_moves() 
         ("stats-answer", "rate-limit"),
         ("admin-numbers", "ai-answers"),
         ("admin-numbers", "rate-limit"),
-        ("rate-limit", "response-quality"),
         ("rate-limit", "journal-roundtrip"),
         ("service-reads-all", "feedback-stored"),
     ],
