@@ -39,12 +39,14 @@ class ServiceHealth:
 
 @dataclass(frozen=True, slots=True)
 class Backups:
-    """newest: when the newest completed backup was made; pitr: any moment can be restored."""
+    """newest: when the newest completed backup was made; failed: backups that were tried and came to nothing; pitr:
+    any moment can be restored."""
 
     count: int
     newest: datetime | None
     pitr: bool
     kind: str
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def read_backups(body: Any) -> Backups:
         newest=max(made, default=None),
         pitr=_flag(body["pitr_enabled"]),
         kind="physical" if physical or latest_unix else "logical",
+        failed=sum(one["status"] == "FAILED" for one in _list(body["backups"])),
     )
 
 

@@ -26,7 +26,11 @@ SHOWN = 240  # characters of a quoted log line
 _SAYS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (why, re.compile(words, re.IGNORECASE))
     for why, words in (
-        ("quota", r"insufficient_quota|exceeded your current quota|billing_(?:hard_limit|not_active)"),
+        (
+            "quota",
+            r"insufficient_quota|exceeded your current quota|billing_(?:hard_limit|not_active)"
+            r"|credit_balance_exhausted|spend_limit_exceeded|usage_limit_exceeded",
+        ),
         ("region", r"unsupported_country|country, region, or territory"),
         ("model", r"model_not_(?:found|allowed)|model_(?:retired|deprecated)|shut down|access to (?:this |the )?model"),
         ("key-malformed", r"illegal header|invalid header|LocalProtocolError|codec can't encode"),

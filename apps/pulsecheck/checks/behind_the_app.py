@@ -10,6 +10,7 @@ from apps.pulsecheck.checks.database import (
     release_schema,
     schema_compatible,
 )
+from apps.pulsecheck.checks.usage import usage_recent
 from services.checks.registry import DAY_S, CheckSpec
 
 DB = ("database",)
@@ -77,6 +78,13 @@ def specs() -> list[CheckSpec]:
             ("during", "after"),
             ("database_url", "supabase_url", "supabase_anon_key"),
             ("database", "Supabase"),
+        ),
+        reads(
+            "usage-recent",
+            "Usage is still being written",
+            "Where people write entries, the newest logged AI call is younger than the team's limit.",
+            usage_recent,
+            ("day", "week"),
         ),
         reads(
             "quota-matches-log",

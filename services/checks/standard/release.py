@@ -59,7 +59,7 @@ def rehearsal_fresh(context: CheckContext) -> Finding:
     if not rehearsal:
         return Finding(Verdict.FAIL, "This content has not been rehearsed on this target.", {})
     release = release_of(context)
-    facts = {"verdict": rehearsal.get("verdict"), "finished": rehearsal.get("finished")}
+    facts = {name: rehearsal.get(name) for name in ("verdict", "finished", "failure", "second_run")}
     if rehearsal.get("content_hash") != release.content_hash:
         return Finding(Verdict.FAIL, "The rehearsal was of another content of the release.", facts)
     if rehearsal.get("verdict") != Verdict.PASS.value:

@@ -72,12 +72,16 @@ def backup(found: Backups, now: datetime, limit_h: float) -> Finding:
     """Judge the newest backup. limit_h: hours that it may be old."""
     facts: dict[str, Any] = {
         "count": found.count,
+        "failed": found.failed,
         "pitr": found.pitr,
         "kind": found.kind,
         "restorable": _restorable(found),
         "newest": None,
         "age_h": None,
     }
+    if found.newest is None and found.failed:
+        said = f"Backups are made, and all {found.failed} of them failed."
+        return Finding(Verdict.FAIL, said, facts, link="supabase_backups")
     if found.newest is None:
         said = "There is no completed backup: on the free plan there is none, and a dump of one's own has to stand in."
         return Finding(Verdict.FAIL, said, facts, link="supabase_backups")
