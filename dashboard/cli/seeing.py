@@ -91,8 +91,17 @@ def score(target: Target = None, as_json: Json = False) -> Answer:
     return Answer.of(result, [*lines, result["sentence"], f"{result['passed']}/{result['of']}"], EXIT_OF[ended.state])
 
 
-def diagnose(target: Target = None, as_json: Json = False) -> Answer:
+def diagnose(
+    causes: Annotated[
+        bool, typer.Option("--causes", help="List every cause that can be told, and ask nothing.")
+    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="With --causes: write the page docs/causes.md.")] = False,
+    target: Target = None,
+    as_json: Json = False,
+) -> Answer:
     """Rank the causes that the evidence speaks for."""
+    if causes or markdown:
+        return _known_causes(target, markdown)
     from dashboard.cli.following import carry_out
 
     result = carry_out("diagnose", _target_to_look_at(target), {}).result or {}
@@ -101,6 +110,24 @@ def diagnose(target: Target = None, as_json: Json = False) -> Answer:
         lines += [f"{cause['confidence']}  {cause['id']}  {cause['title']}"]
         lines += [f"    for: {reason}" for reason in cause["for"]] + [f"    against: {r}" for r in cause["against"]]
     return Answer.of(result, lines, {"healthy": GOOD, "explained": BAD}.get(str(result["state"]), UNKNOWN))
+
+
+def _known_causes(target: str | None, as_page: bool) -> Answer:
+    from dashboard.cli.targets import target_of
+    from services.app_definition import load_app
+    from services.incidents.cause_list import deciding_checks, markdown
+    from services.incidents.causes import causes_of
+
+    # The page is that of the app that is documented here, whatever target there is.
+    known = causes_of(load_app("pulsecheck" if as_page else target_of(target).app))
+    if as_page:
+        page = markdown(known)
+        return Answer.of({"markdown": page}, page.splitlines())
+    rows = [
+        {"id": one.id, "title": one.title, "decided_by": list(deciding_checks(one)), "playbook": one.playbook}
+        for one in known.causes
+    ]
+    return Answer.of({"causes": rows}, [f"{row['id']}  {row['title']}" for row in rows])
 
 
 def _target_to_look_at(named: str | None) -> Any:
