@@ -36,9 +36,7 @@ def checks_part(context: PageContext) -> None:
     catalogue = catalogue_of(app)
     rows = check_rows(catalogue, newest_evidence(context.store, context.target.name, catalogue.ids), context.now)
     results = results_of(context, "check", run=False)
-    st.caption(
-        "Each check looks at an effect. A time-out or an answer nobody understands is unknown, never a pass."
-    )
+    st.caption("Each check looks at an effect. A time-out or an answer nobody understands is unknown, never a pass.")
     counted = " ".join(inline_badge(state, note=str(number)) for state, number in tally(rows))
     st.markdown(counted)
     shown = _chosen(rows)
