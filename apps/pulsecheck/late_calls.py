@@ -13,7 +13,9 @@ from services.database.receipts import make_schema, revoke_all
 from services.errors import Refused
 
 LATE_S = 180  # a row that comes later than this after the call is not waited for
+ON_THE_WAY_S = 5  # the app may have looked up other things before it made the call that we had given up
 IN_FLIGHT_S = 30  # of a run that died nobody knows when it gave up: its calls began within this time
+MAKING_KEY = 7_203_115  # of pg_advisory_xact_lock
 _MAKE = """
 CREATE TABLE IF NOT EXISTS ops.late_calls (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, marker text NOT NULL, user_id text NOT NULL,
@@ -42,6 +44,8 @@ def _make(conn: psycopg.Connection[Row]) -> None:
     plain: psycopg.Connection[Any] = conn
     plain.row_factory = tuple_row
     try:
+        # Two probes of a run may find it missing at once.
+        plain.execute("select pg_advisory_xact_lock(%s)", (MAKING_KEY,))
         make_schema(plain)
         plain.execute(_MAKE)
         revoke_all(plain)
@@ -77,12 +81,13 @@ def collect(rows: ProbeRows) -> int:
             " and log.created_at >= coalesce(%(gave_up_at)s, %(asked_at)s)"
             " and log.created_at < %(asked_at)s + make_interval(secs => %(late)s)"
             " and log.created_at - make_interval(secs => coalesce(log.response_time_ms, 0) / 1000.0)"
-            "     < coalesce(%(gave_up_at)s, %(asked_at)s + make_interval(secs => %(in_flight)s))"
+            "     < coalesce(%(gave_up_at)s + make_interval(secs => %(on_the_way)s),"
+            "                %(asked_at)s + make_interval(secs => %(in_flight)s))"
             " and log.error_message is distinct from %(marker)s"
             " and not exists (select 1 from public.journal_entries as entry"
             "   where entry.user_id::text = %(user_id)s and entry.created_at >= %(asked_at)s"
             "   and entry.created_at < log.created_at and entry.content not like %(marked)s)",
-            {**debt, "late": LATE_S, "in_flight": IN_FLIGHT_S, "marked": f"%{MARK}%"},
+            {**debt, "late": LATE_S, "on_the_way": ON_THE_WAY_S, "in_flight": IN_FLIGHT_S, "marked": f"%{MARK}%"},
         ).fetchall()
         ours = [row["id"] for row in found] if len(found) <= debt["calls"] else []
         rows.conn.execute("delete from public.ai_usage_logs where id = any(%s)", (ours,))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from apps.pulsecheck.probe_turns import account_turn, ai_turn
 from apps.pulsecheck.sweep import moment, sweep
 from services.checks.context import CheckContext, NotTried
 from services.checks.kinds import answered
+from services.checks.side_by_side import AT_ONCE, side_by_side
 from services.clients.http import Answer, UpstreamError
 from services.errors import Unavailable
 from services.settings import ProbeAccount
@@ -68,13 +70,26 @@ class Lost:
         return Finding(Verdict.UNKNOWN, f"{what} {became}: {self.error.what}", facts)
 
 
+@dataclass(frozen=True, slots=True)
+class NotStored:
+    """An entry that the API says it has written, and that is not in the database."""
+
+    answer: Answer
+
+
 Outcome = Written | Answer | Lost
+Words = tuple[int, int, int, str]  # mood, energy and stress (1..10), and what the entry says
 
 
-def not_written(outcome: Answer | Lost, what: str) -> Finding:
+def not_written(outcome: Answer | Lost | NotStored, what: str) -> Finding:
     """The finding of a check that needed an entry and did not get one: unknown, since nothing could be asked about."""
     if isinstance(outcome, Lost):
         return outcome.finding(what)
+    if isinstance(outcome, NotStored):
+        said = (
+            f"Nothing could be tried: {what[0].lower()}{what[1:]} was answered {outcome.answer.status} and not stored."
+        )
+        return Finding(Verdict.UNKNOWN, said, {"status": outcome.answer.status, "stored": 0})
     refused = answered(outcome, what)
     said = f"Nothing could be tried, since no entry could be written. {refused.summary}"
     return Finding(Verdict.UNKNOWN, said, refused.facts, outcome.body)
@@ -126,6 +141,22 @@ class Probe:
         with self._lock:
             self.entry_ids.append(written.id)
         return written
+
+    def write_entries(
+        self, words: Sequence[Words], *, at_once: int = AT_ONCE
+    ) -> list[Written] | Answer | Lost | NotStored:
+        """Write entries to ask about: the first alone, the others side by side once it stands in the database. What was
+        met instead of the first that failed, otherwise."""
+        first = self.write_entry(*words[0])
+        if isinstance(first, Written) and not self.rows.count(
+            "journal_entries", equal("content", self.content(words[0][3]))
+        ):
+            # What goes elsewhere could not be removed again: no more of it is written.
+            return NotStored(first.answer)
+        rest = [partial(self.write_entry, *one) for one in words[1:]] if isinstance(first, Written) else []
+        outcomes = [first, *side_by_side(rest, at_once=at_once)]
+        failed = [one for one in outcomes if not isinstance(one, Written)]
+        return failed[0] if failed else [one for one in outcomes if isinstance(one, Written)]
 
     def _remember(self, user_id: str) -> None:
         """Keep what stands about a caller now, before something of ours counts against them."""

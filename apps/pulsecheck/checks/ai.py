@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from apps.pulsecheck.client import one_object
 from apps.pulsecheck.definition import own_of
-from apps.pulsecheck.probe import Probe, Row, Written, not_written, probing, relation_exists
+from apps.pulsecheck.probe import Probe, Row, not_written, probing, relation_exists
 from services.checks.context import CheckContext
 from services.checks.side_by_side import side_by_side
 from services.clients.http import Answer, UpstreamError, kind_of
@@ -90,11 +90,9 @@ def ai_probe(context: CheckContext) -> AiProbe:
 
 def _probe_ai(context: CheckContext) -> AiProbe:
     with probing(context, "ai") as probe:
-        outcomes = side_by_side([partial(probe.write_entry, *one) for one in PROBES])
-        written = [one for one in outcomes if isinstance(one, Written)]
-        for outcome in outcomes:
-            if not isinstance(outcome, Written):
-                return AiProbe((), (), probe.has_log, not_written(outcome, "The entry for the companion"))
+        written = probe.write_entries(PROBES)
+        if not isinstance(written, list):
+            return AiProbe((), (), probe.has_log, not_written(written, "The entry for the companion"))
         probe.will_ask(written[0].user_id, 2 * len(written))
         canned_texts = own_of(context.app).canned_texts
         pulses = _asked(probe, [one.id for one in written], canned_texts, analysis=False)

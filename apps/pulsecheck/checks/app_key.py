@@ -28,7 +28,7 @@ _SAYS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     for why, words in (
         (
             "quota",
-            r"insufficient_quota|exceeded your current quota|billing_(?:hard_limit|not_active)"
+            r"insufficient_quota|exceeded your current quota|billing|spend_limit|credit"
             r"|credit_balance_exhausted|spend_limit_exceeded|usage_limit_exceeded",
         ),
         ("region", r"unsupported_country|country, region, or territory"),
@@ -64,9 +64,13 @@ _MEANS: Mapping[str, str] = {
     "code-bug": "the app's own code loses the answer; the app's key is not what is wrong",
     "unknown": "why, and whether the app's key is at fault, is not known",
 }
-_OUR_WORD: Mapping[str, str] = {"quota": "quota", "unauthorised": "key-rejected", "missing": "model"}
-_OUR_WORD = {**_OUR_WORD, "rate-limited": "rate-limited", "forbidden": "region"}
-_OUR_WORD = {**_OUR_WORD, **dict.fromkeys(("timeout", "unreachable", "server-error", "not-understood"), "network")}
+_KIND_MEANS: Mapping[str, str] = {
+    "quota": "quota",
+    "unauthorised": "key-rejected",
+    "missing": "model",
+    "rate-limited": "rate-limited",
+    **dict.fromkeys(("timeout", "unreachable", "server-error", "not-understood"), "network"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ class Symptoms:
     logged_errors: the app's usage log about our own calls; succeeded: it logged them as successes, with tokens
     log_lines: recent lines of the app's log about its AI, newest last
     key_named: the variable is set on the platform; looks_like_key: /health says that it begins as keys do
-    our_key: what our own key met: "good", a kind of failure, or None where it was not asked
+    our_key: what our own key met: "good", a kind of failure, or None where it was not asked; our_why: the same as a
+    reason
     """
 
     delays_s: tuple[float, ...] = ()
@@ -88,6 +93,7 @@ class Symptoms:
     key_named: bool | None = None
     looks_like_key: bool | None = None
     our_key: str | None = None
+    our_why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +169,7 @@ def delay_hint(delays_s: Sequence[float]) -> str | None:
 
 
 def _of_key(why: str, certainty: str, seen: Symptoms, quoted: str | None = None) -> Why:
-    same = seen.our_key is not None and _OUR_WORD.get(seen.our_key) == why
+    same = seen.our_why == why
     if why in ("code-bug", "network", "region"):
         return Why(why, "both" if same else "none", certainty, quoted)
     return Why(why, "both" if same else "app", certainty, quoted)
@@ -222,6 +228,7 @@ def _link(why: str) -> str:
 
 def symptoms(context: CheckContext, probe: AiProbe) -> Symptoms:
     """Everything that can be seen of a canned AI. What cannot be looked at is None, and no reason to give up."""
+    our_key, our_why = _our_key(context)
     return Symptoms(
         delays_s=tuple(pulse.took_s for pulse in probe.pulses),
         analysis_real=probe.analysis_real,
@@ -230,7 +237,8 @@ def symptoms(context: CheckContext, probe: AiProbe) -> Symptoms:
         log_lines=_log_lines(context),
         key_named=_key_named(context),
         looks_like_key=_looks_like_key(context),
-        our_key=_our_key(context),
+        our_key=our_key,
+        our_why=our_why,
     )
 
 
@@ -244,16 +252,18 @@ def _looks_like_key(context: CheckContext) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _our_key(context: CheckContext) -> str | None:
+def _our_key(context: CheckContext) -> tuple[str | None, str | None]:
+    """What our own key met, as a kind of failure and as a reason."""
     if context.target.openai_key is None:
-        return None
+        return None, None
     try:
         context.once("openai-completion", lambda: context.openai.complete(context.app.model))
     except UpstreamError as error:
-        return error.kind.value
+        kind = error.kind.value
+        return kind, reason_in(f"{error.code or ''} {error.detail}") or _KIND_MEANS.get(kind)
     except OpsError:
-        return None
-    return "good"
+        return None, None
+    return "good", None
 
 
 def _uses_railway(context: CheckContext) -> bool:

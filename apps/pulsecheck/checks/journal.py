@@ -203,9 +203,10 @@ def feedback_stored(context: CheckContext) -> Finding:
     """Feedback that was answered with 200 stands in ai_feedback, with its kind and our text."""
     first: FeedbackShape = "json" if build_of(context) == context.app.builds[-1].id else "query"
     with probing(context) as probe:
-        written = probe.write_entry(6, 6, 5, "Quiet noon, checking that feedback is kept")
-        if not isinstance(written, Written):
-            return not_written(written, "The entry to give feedback on")
+        begun = probe.write_entries([(6, 6, 5, "Quiet noon, checking that feedback is kept")])
+        if not isinstance(begun, list):
+            return not_written(begun, "The entry to give feedback on")
+        (written,) = begun
         try:
             answer, shape = probe.api.feedback_as_understood(written.id, "thumbs_up", probe.mark, first)
         except UpstreamError as error:

@@ -16,6 +16,7 @@ from services.checks.side_by_side import side_by_side
 from services.clients.http import Answer, UpstreamError, kind_of
 from services.verdict import Finding, Verdict
 
+WORDS = "Busy evening, checking that limits hold, call {}"
 MOST_CALLS = 60
 AT_ONCE = 24
 BETA_FOR = timedelta(days=30)
@@ -46,9 +47,10 @@ def rate_limit(context: CheckContext) -> Finding:
     with probing(context, "rate-limit") as probe:
         if not (probe.has_log and probe.has_quotas and probe.rows.has("user_tier_limits")):
             return Finding(Verdict.FAIL, "There is no table of limits, so no call is ever refused.", {"limit": None})
-        first = probe.write_entry(6, 5, 5, "Busy evening, checking that limits hold, call 0")
-        if not isinstance(first, Written):
-            return not_written(first, "The entry for the limit")
+        begun = probe.write_entries([(6, 5, 5, WORDS.format(0))])
+        if not isinstance(begun, list):
+            return not_written(begun, "The entry for the limit")
+        (first,) = begun
         people = people_called(probe.rows, first.user_id)
         tier = tier_by_rule(people[0] if people else None, context.now)
         limits = probe.rows.select("user_tier_limits", equal("tier_name", tier))
@@ -61,11 +63,10 @@ def rate_limit(context: CheckContext) -> Finding:
 def _used_up(probe: Probe, first: Written, facts: dict[str, Any]) -> Finding:
     """Make the calls that are left side by side, each about an entry of its own, since answers may be remembered; then
     one more, alone."""
-    words = "Busy evening, checking that limits hold, call {}"
     most = min(facts["limit"], MOST_CALLS)
     outcomes = [
         first,
-        *side_by_side([_writing(probe, words.format(number + 1)) for number in range(most)], at_once=AT_ONCE),
+        *side_by_side([_writing(probe, WORDS.format(number + 1)) for number in range(most)], at_once=AT_ONCE),
     ]
     for outcome in outcomes:
         if not isinstance(outcome, Written):

@@ -10,7 +10,7 @@ from apps.pulsecheck.checks.ai import plain_words
 from apps.pulsecheck.checks.api import build_of
 from apps.pulsecheck.client import one_object
 from apps.pulsecheck.definition import own_of
-from apps.pulsecheck.probe import Probe, Written, not_written, probing
+from apps.pulsecheck.probe import Probe, not_written, probing
 from apps.pulsecheck.quality_rules import Expectations, Grades, Reply, expectations, grade, reply_in
 from services.checks.context import CheckContext
 from services.checks.side_by_side import side_by_side
@@ -25,14 +25,10 @@ def response_quality(context: CheckContext) -> Finding:
     """Of ten synthetic entries, enough get an answer that keeps every rule for it."""
     expected = expectations()
     with probing(context, "ai") as probe:
-        outcomes = side_by_side(
-            [partial(probe.write_entry, one.mood, one.energy, one.stress, one.words) for one in expected.entries],
-            at_once=AT_ONCE,
-        )
-        for outcome in outcomes:
-            if not isinstance(outcome, Written):
-                return not_written(outcome, "A synthetic entry")
-        written = [one for one in outcomes if isinstance(one, Written)]
+        words = [(one.mood, one.energy, one.stress, one.words) for one in expected.entries]
+        written = probe.write_entries(words, at_once=AT_ONCE)
+        if not isinstance(written, list):
+            return not_written(written, "A synthetic entry")
         probe.will_ask(written[0].user_id, len(written))
         replies = side_by_side([partial(_reply, probe, one.id) for one in written], at_once=AT_ONCE)
         # Their rows in the usage log are removed with them, so they must have been written.
