@@ -82,8 +82,12 @@ ROWS = (
     Row(
         "connections-exhausted",
         "No connection is left for anybody new; who has one keeps it.",
-        unseen=NO_SQL - {"connections-left"},
         argued=(
+            Argued(
+                NO_SQL - {"connections-left"},
+                HOLDS_OR_UNSEEN,
+                "nobody new gets in, but for who comes just when REST gives one of its own back",
+            ),
             TOLD_ELSEWHERE,
             DIRECT,
             NO_WAY_TO_LOOK,
@@ -107,7 +111,7 @@ ROWS = (
         "table-locked",
         "Somebody holds an exclusive lock on the journal: whoever reads or writes it waits for ever.",
         false=claims("locks-held"),
-        unseen=claims("stats-answer admin-numbers anon-reads-journal service-reads-all verification-clean")
+        unseen=claims("stats-answer admin-numbers anon-reads-journal service-reads-all verification-clean usage-recent")
         | COMPANION - {"ai-answers"},
         argued=(
             LOG_ALONE,
