@@ -12,14 +12,16 @@ from urllib.parse import urlsplit
 
 from services.checks.context import CheckContext
 from services.checks.registry import DAY_S, CheckSpec
+from services.clients.connection_failure import read_failure
 from services.clients.deadline import remaining
-from services.clients.http import Kind, UpstreamError
+from services.clients.http import Kind, Reason, UpstreamError
 from services.errors import Unavailable
 from services.settings import Level
 from services.verdict import Finding, Verdict
 
 SOON_DAYS = 14
 CALL_S = 5.0
+SILENT = "gave no answer in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,10 @@ def shown_at(host: str, port: int, trust: ssl.SSLContext) -> Certificate:
             version = shown.version() or ""
     except ssl.SSLCertVerificationError as error:
         return Certificate(host, None, "", "", error.verify_message)
-    except TimeoutError:
-        raise UpstreamError("the app", Kind.TIMEOUT, f"{host} gave no answer in time.") from None
-    except ssl.SSLError as error:
-        said = f"{host} does not speak TLS as we know it ({error.reason or 'no reason given'})."
-        raise UpstreamError("the app", Kind.NOT_UNDERSTOOD, said) from None
-    except OSError:
-        raise UpstreamError("the app", Kind.UNREACHABLE, f"{host} cannot be reached.") from None
+    except OSError as error:
+        timed_out = isinstance(error, TimeoutError)
+        kind, reason, what = (Kind.TIMEOUT, Reason.SLOW, SILENT) if timed_out else read_failure(error, CALL_S)
+        raise UpstreamError("the app", kind, f"{host} {what}.", reason=reason) from None
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told["notAfter"])), UTC)
     issuer: Any = told.get("issuer", ())
     names = {key: value for part in issuer for key, value in part}

@@ -25,6 +25,7 @@ CONNECTIONS_SHARE = 0.9
 CACHE_SHARE = 0.9
 ENOUGH_BLOCKS = 2_000
 DISK_SHARE = 0.9
+TURNED_AWAY = ("connections", "pooler-full")
 RUNNING_S = 30.0
 ENOUGH_CALLS = 3
 SHOWN = 5
@@ -51,21 +52,26 @@ def connections_left(context: CheckContext) -> Finding:
             limit = _number(conn, _LIMIT)
     except Unavailable as error:
         # The server's own refusal is the answer to the question.
-        if "no free connection" not in error.what:
+        if error.reason not in TURNED_AWAY:
             raise
-        return connections({}, None, refused=True)
+        return connections({}, None, turned_away=error.reason)
     return connections({str(name): int(used) for name, used in rows}, limit)
 
 
-def connections(by_application: Mapping[str, int], limit: int | None, *, refused: bool = False) -> Finding:
-    """Judge what is left. limit: the connections that there are for everybody; None: not told."""
-    used = sum(by_application.values()) if not refused else None
-    left = 0 if refused else limit - used if limit is not None and used is not None else None
+def connections(by_application: Mapping[str, int], limit: int | None, *, turned_away: str | None = None) -> Finding:
+    """Judge what is left.
+
+    limit: the connections that there are for everybody; None: not told. turned_away: why we were not given one.
+    """
+    used = sum(by_application.values()) if not turned_away else None
+    left = 0 if turned_away else limit - used if limit is not None and used is not None else None
     share = round(used / limit, 3) if limit and used is not None else None
     top = dict(list(by_application.items())[:8])
     facts: dict[str, Any] = {"used": used, "limit": limit, "left": left, "share": share, "by_application": top}
-    if refused:
-        return Finding(Verdict.FAIL, "The database has no free connection: it turned us away.", facts)
+    facts["reason"] = turned_away
+    if turned_away:
+        whose = "pooler" if turned_away == "pooler-full" else "database"
+        return Finding(Verdict.FAIL, f"The {whose} has no free connection: it turned us away.", facts)
     if share is None:
         return Finding(Verdict.UNKNOWN, "The database did not tell how many connections it grants.", facts)
     said = f"{used} of {limit} connections are in use"
@@ -105,10 +111,11 @@ def _running(conn: psycopg.Connection[Any]) -> tuple[list[dict[str, Any]], int]:
     rows = (
         conn.cursor(row_factory=dict_row)
         .execute(
-            "select query as statement, coalesce(application_name, '') as application, state is null as hidden,"
+            "select query as statement, coalesce(application_name, '') as application,"
+            " query = '<insufficient privilege>' as hidden,"
             " extract(epoch from clock_timestamp() - query_start)::float8 as running_s"
             " from pg_catalog.pg_stat_activity where datname = current_database()"
-            " and pid <> pg_catalog.pg_backend_pid() and (state is null or state = 'active')"
+            " and pid <> pg_catalog.pg_backend_pid() and (state = 'active' or query = '<insufficient privilege>')"
             " and coalesce(backend_type, 'client backend') = 'client backend' order by query_start"
         )
         .fetchall()

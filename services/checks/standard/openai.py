@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from services.checks.context import CheckContext
 from services.checks.registry import DAY_S, CheckSpec, Cost
+from services.clients.budget import LOW_SHARE
 from services.clients.http import Kind, UpstreamError
+from services.clients.openai_answers import OpenAiError, RateLimits
 from services.verdict import Finding, Verdict
 
 OURS = "our own key; it says nothing about the app's"
@@ -21,7 +24,7 @@ def openai_key(context: CheckContext) -> Finding:
     try:
         done = context.once("openai-completion", lambda: context.openai.complete(model))
     except UpstreamError as error:
-        facts = {"whose": OURS, "kind": error.kind.value, "status": error.status, "code": error.code}
+        facts = {"whose": OURS, **_why(error)}
         if error.kind is Kind.UNAUTHORISED:
             return Finding(Verdict.FAIL, f"OpenAI rejects the key ({OURS}).", facts, link="openai_keys")
         if error.kind is Kind.QUOTA:
@@ -32,6 +35,17 @@ def openai_key(context: CheckContext) -> Finding:
         return Finding(Verdict.UNKNOWN, f"{error.what} ({OURS}).", facts)
     facts = {"whose": OURS, "model": done.model, "tokens": done.prompt_tokens + done.completion_tokens}
     return Finding(Verdict.PASS, f"The key completes with {done.model} ({OURS}).", facts)
+
+
+def _why(error: UpstreamError) -> dict[str, Any]:
+    """What OpenAI said against it, as facts."""
+    return {
+        "kind": error.kind.value,
+        "status": error.status,
+        "code": error.code,
+        "reason": str(error.reason) if error.reason else None,
+        "problem": str(error.problem) if isinstance(error, OpenAiError) else None,
+    }
 
 
 def openai_model(context: CheckContext) -> Finding:
@@ -60,22 +74,36 @@ def openai_model(context: CheckContext) -> Finding:
 def openai_limits(context: CheckContext) -> Finding:
     """What the rate limits of our own key's account leave, as the headers of the last completion said."""
     model = context.app.model
-    facts: dict[str, Any] = {"whose": OURS, "requests_left": None, "tokens_left": None}
     try:
         done = context.once("openai-completion", lambda: context.openai.complete(model))
     except UpstreamError as error:
         if error.kind is not Kind.RATE_LIMITED:
             raise
-        facts |= {"kind": error.kind.value, "status": error.status, "code": error.code}
+        told = error.limits if isinstance(error, OpenAiError) else RateLimits()
+        return limits(told, _why(error))
+    return limits(done.limits, None)
+
+
+def limits(told: RateLimits, refused: Mapping[str, Any] | None) -> Finding:
+    """Judge what is left; less than a tenth is too little. refused: why, where the limit was reached already."""
+    facts: dict[str, Any] = {
+        "whose": OURS,
+        "requests_left": told.requests_left,
+        "requests_limit": told.requests_limit,
+        "tokens_left": told.tokens_left,
+        "tokens_limit": told.tokens_limit,
+        **(refused or {}),
+    }
+    if refused is not None:
         return Finding(Verdict.FAIL, f"The rate limit is reached ({OURS}).", facts, link="openai_billing")
-    facts |= {"requests_left": done.requests_left, "tokens_left": done.tokens_left}
-    left = [number for number in (done.requests_left, done.tokens_left) if number is not None]
-    if not left:
+    pairs = ((told.requests_left, told.requests_limit), (told.tokens_left, told.tokens_limit))
+    known = [(left, limit) for left, limit in pairs if left is not None]
+    if not known:
         return Finding(Verdict.UNKNOWN, f"OpenAI did not say what its limits leave ({OURS}).", facts)
-    told = f"{done.requests_left} requests and {done.tokens_left} tokens are left for now"
-    if min(left) == 0:
-        return Finding(Verdict.FAIL, f"{told} ({OURS}).", facts, link="openai_billing")
-    return Finding(Verdict.PASS, f"{told} ({OURS}).", facts)
+    said = f"{told.requests_left} requests and {told.tokens_left} tokens are left for now ({OURS})."
+    if any(left == 0 or (limit and left < limit * LOW_SHARE) for left, limit in known):
+        return Finding(Verdict.FAIL, said, facts, link="openai_billing")
+    return Finding(Verdict.PASS, said, facts)
 
 
 SPECS = (

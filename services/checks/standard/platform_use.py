@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from services.clients.railway import Budget, DeploymentEvent, Durations, Service
 
 DEFAULT_TIMEOUT_S = 300
-LOW_SHARE = 0.1
 SPAN = timedelta(hours=1)
 
 
@@ -142,7 +141,7 @@ def calls_left(budget: Budget | None) -> Finding:
         return Finding(Verdict.UNKNOWN, "Railway did not say how many calls are left.", facts)
     of = f" of {budget.limit}" if budget.limit else ""
     said = f"{budget.remaining}{of} calls are left this hour"
-    if budget.remaining == 0 or (budget.limit and budget.remaining < budget.limit * LOW_SHARE):
+    if budget.remaining == 0 or budget.low:
         return Finding(Verdict.FAIL, f"{said}: too few for a release.", facts)
     return Finding(Verdict.PASS, f"{said}.", facts)
 

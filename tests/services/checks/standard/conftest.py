@@ -23,7 +23,8 @@ from services.releases.bundle import Release, release_from_files
 from services.settings import Level, Target
 
 TABLES = """
-create table people (id uuid primary key default gen_random_uuid(), email text not null unique, age int check (age > 17));
+create table people (id uuid primary key default gen_random_uuid(), email text not null unique,
+                     age int check (age > 17));
 create table notes (id bigint generated always as identity primary key,
                     person uuid not null references people (id), body text not null);
 insert into people (email, age) select 'person' || n || '@example.com', 20 + n from generate_series(1, 5) n;

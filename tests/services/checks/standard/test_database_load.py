@@ -38,7 +38,7 @@ def test_being_turned_away_is_the_answer(small_app: SmallApp, session: psycopg.C
     name = small_app.owner.rsplit("/", 1)[1]
     session.execute(f"alter database {name} connection limit 1".encode())
     found = connections_left(small_app.context())
-    assert (found.verdict, found.facts["left"]) == (Verdict.FAIL, 0)
+    assert (found.verdict, found.facts["left"], found.facts["reason"]) == (Verdict.FAIL, 0, "connections")
     session.execute(f"alter database {name} connection limit -1".encode())
 
 
@@ -51,8 +51,8 @@ def test_few_connections_left_is_a_finding(used: int, limit: int | None, verdict
 
 
 def test_every_finding_about_connections_has_the_same_facts() -> None:
-    keys = {"used", "limit", "left", "share", "by_application"}
-    assert set(connections({}, None, refused=True).facts) == set(connections({"app": 1}, 10).facts) == keys
+    keys = {"used", "limit", "left", "share", "by_application", "reason"}
+    assert set(connections({}, None, turned_away="pooler-full").facts) == set(connections({"app": 1}, 10).facts) == keys
 
 
 def test_a_statement_that_runs_long_is_shown_without_its_words(
