@@ -14,7 +14,12 @@ from services.verdict import Evidence
 RECORDED = Path(__file__).with_name("recorded")
 MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LONGEST_LIST = 5
+HEALTHY = "healthy"
+BEFORE = "release-not-deployed"  # the world before the release bears the name of the cause that explains it
+WHOLE = (HEALTHY, BEFORE)
 NO_DIGEST = "0" * 64
+
+Document = dict[str, dict[str, Any]]
 
 _TIME = re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?")
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
@@ -92,23 +97,56 @@ def _rounded(number: float) -> float:
     return round(number / step) * step if abs(number) >= 50 else 0
 
 
+def differing(document: Document, healthy: Document) -> Document:
+    """What of a document says something else than the healthy world; how long it took is no difference."""
+    return {
+        check: one for check, one in document.items() if check not in healthy or _said(one) != _said(healthy[check])
+    }
+
+
+def _said(one: Mapping[str, Any]) -> Any:
+    return one["verdict"], one["link"], _timeless(one["facts"])
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _timeless(one) for name, one in value.items() if not name.endswith(("_ms", "_s"))}
+    return [_timeless(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def record(
     name: str, evidence: Iterable[Evidence], now: datetime, names: Mapping[str, str], forbidden: Iterable[str]
 ) -> Path:
-    """Write recorded/<name>.json: {check id: evidence}. Raises ValueError where a forbidden text would be in it."""
+    """Write recorded/<name>.json: {check id: evidence}; of a fault only what differs from the healthy world.
+
+    Raises ValueError where a forbidden text would be in it.
+    """
     recorder = Recorder(now, names)
     document = {one.check_id: recorder.evidence(one) for one in evidence}
+    if name not in WHOLE:
+        document = differing(document, _read(HEALTHY))
+    return write(name, document, forbidden)
+
+
+def write(name: str, document: Document, forbidden: Iterable[str] = ()) -> Path:
+    """Write a document as it is kept."""
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     found = [word for word in forbidden if word and word in text]
     if found:
         raise ValueError(f"{name}: {len(found)} forbidden texts are in the evidence, first of {len(found[0])} letters")
+    RECORDED.mkdir(exist_ok=True)
     path = RECORDED / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def recorded(name: str) -> dict[str, Evidence]:
-    """What was recorded under the name."""
-    document = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+    """Everything that was seen under the name, the same as in the healthy world included."""
+    document = _read(name) if name in WHOLE else _read(HEALTHY) | _read(name)
     return {check_id: Evidence.from_json(one) for check_id, one in document.items()}
+
+
+def _read(name: str) -> Document:
+    path = RECORDED / f"{name}.json"
+    found: Document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found

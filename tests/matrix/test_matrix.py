@@ -13,7 +13,7 @@ import pytest
 from services.sandbox.faults import faults_of
 from services.verdict import Verdict
 from tests.matrix.claims import healthy
-from tests.matrix.recording import RECORDED, record
+from tests.matrix.recording import BEFORE, HEALTHY, RECORDED, record
 from tests.matrix.stage import QUICK, TWIN, Evidences, Stage, stage
 from tests.matrix.table import Table
 from tests.matrix.truth import TRUTH
@@ -54,7 +54,7 @@ def test_the_healthy_world_passes_every_check_but_what_it_is_known_for(after: St
         if one.verdict not in healthy(check)
     }
     assert wrong == {}
-    keep(after, "healthy", baseline)
+    keep(after, HEALTHY, baseline)
 
 
 def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
@@ -114,5 +114,5 @@ def test_the_world_before_is_recorded() -> None:
     with stage("before") as made:
         made.people_come()
         evidence = made.look()
-        keep(made, "before", evidence)
+        keep(made, BEFORE, evidence)
     assert evidence["release-schema"].verdict is Verdict.FAIL

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,3 +69,18 @@ def test_a_secret_is_not_written_down(folder: Path) -> None:
     with pytest.raises(ValueError, match="1 forbidden texts"):
         record("one", [evidence], NOW, {}, ["sandbox-secret"])
     assert list(folder.iterdir()) == []
+
+
+def test_of_a_fault_only_what_differs_from_health_is_written_and_all_is_read(folder: Path) -> None:
+    well = seen(NOW, "40123", "5f0c3f6e-7f43-4a59-9a53-1f6b9a5d1c11", 212.4)
+    slower = seen(NOW, "40123", "5f0c3f6e-7f43-4a59-9a53-1f6b9a5d1c11", 950.0)
+    other = replace(well, check_id="env-names", facts={"missing": []}, verdict=Verdict.PASS)
+    ill = replace(other, facts={"missing": ["SECRET_KEY"]}, verdict=Verdict.FAIL)
+    record("healthy", [well, other], NOW, {}, [])
+    path = record("variable-missing", [slower, ill], NOW, {}, [])
+    assert list(json.loads(path.read_text())) == ["env-names"]
+    again = recorded("variable-missing")
+    assert {check: one.verdict for check, one in again.items()} == {
+        "deployment-state": Verdict.FAIL,
+        "env-names": Verdict.FAIL,
+    }
