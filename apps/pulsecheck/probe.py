@@ -84,15 +84,18 @@ Words = tuple[int, int, int, str]  # mood, energy and stress (1..10), and what t
 def not_written(outcome: Answer | Lost | NotStored, what: str) -> Finding:
     """The finding of a check that needed an entry and did not get one: unknown, since nothing could be asked about."""
     if isinstance(outcome, Lost):
-        return outcome.finding(what)
-    if isinstance(outcome, NotStored):
-        said = (
-            f"Nothing could be tried: {what[0].lower()}{what[1:]} was answered {outcome.answer.status} and not stored."
-        )
-        return Finding(Verdict.UNKNOWN, said, {"status": outcome.answer.status, "stored": 0})
-    refused = answered(outcome, what)
-    said = f"Nothing could be tried, since no entry could be written. {refused.summary}"
-    return Finding(Verdict.UNKNOWN, said, refused.facts, outcome.body)
+        finding = outcome.finding(what)
+    elif isinstance(outcome, NotStored):
+        status = outcome.answer.status
+        said = f"Nothing could be tried: {what[0].lower()}{what[1:]} was answered {status} and is not in the database."
+        finding = Finding(Verdict.UNKNOWN, said, {"status": status, "stored": 0})
+    else:
+        refused = answered(outcome, what)
+        said = f"Nothing could be tried, since no entry could be written. {refused.summary}"
+        finding = Finding(Verdict.UNKNOWN, said, refused.facts, outcome.body)
+    # The status is that of the entry, and not of what the check is about.
+    facts = {"entry_status" if name == "status" else name: value for name, value in finding.facts.items()}
+    return Finding(finding.verdict, finding.summary, facts, finding.raw)
 
 
 class Probe:

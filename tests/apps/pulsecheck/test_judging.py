@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 
 from apps.pulsecheck.checks.ai import AiProbe, Pulse, price_of
+from apps.pulsecheck.probe import Lost, NotStored, not_written
 from apps.pulsecheck.score import old_verdict
 from services.app_definition import load_app
 from services.checks.context import CheckContext
 from services.checks.standard.startup import last_error
+from services.clients.http import Answer, Kind, UpstreamError
 from services.clients.railway import LogLine
 from services.settings import Target
 from services.verdict import Evidence, Verdict
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ANSWERED = Answer("PulseCheck", "http://app", 200, {}, b"{}", 0.1)
 
 
 def pulse(text: str, confidence: float | None = 0.9, time_ms: float | None = 412, known: bool = False) -> Pulse:
@@ -139,6 +142,22 @@ def test_the_old_test_saw_missing_routes() -> None:
         feedback=evidence("feedback-stored", Verdict.FAIL, status=404),
     )
     assert (old_verdict(seen).passed, old_verdict(seen).ready) == (7, False)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [NotStored(ANSWERED), Lost(UpstreamError("PulseCheck", Kind.NOT_UNDERSTOOD, "A page.", status=200), stored=False)],
+)
+def test_an_entry_that_was_answered_and_is_not_there_is_no_answer_to_feedback(outcome: NotStored | Lost) -> None:
+    found = not_written(outcome, "The entry")
+    assert (found.verdict, found.facts["entry_status"]) == (Verdict.UNKNOWN, 200)
+    seen = everything(feedback=evidence("feedback-stored", found.verdict, **found.facts))
+    assert old_verdict(seen).said["feedback"] is False
+
+
+def test_the_old_test_read_an_entry_by_its_status_alone() -> None:
+    stale = evidence("journal-roundtrip", Verdict.FAIL, status=200, read_status=200)
+    assert old_verdict(everything(journal=stale)).said["journal-read"] is True
 
 
 def test_the_old_test_on_nothing_seen_passed_nothing() -> None:
