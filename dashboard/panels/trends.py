@@ -22,6 +22,15 @@ from services.jobs.queue import JobState, recent_jobs
 from services.releases.ledger import evidence_history
 
 CHART_HEIGHT = 260
+AROUND_A_DEPLOY = {
+    "check": "Check",
+    "number": "Number",
+    "before": "Before",
+    "after": "After",
+    "change": "Change",
+    "seen": "Seen",
+}
+NEWEST_ONLY = {"check": "Check", "number": "Number", "after": "Now", "seen": "Seen"}
 MANY = 2
 """From so many looks on a line is drawn; a single look is only a number."""
 
@@ -53,7 +62,9 @@ def _comparison(
     """Before beside after. Without a deploy of ours there is no before: then the newest number stands alone."""
     st.markdown("#### Before and after the release")
     if deployed is None:
-        st.markdown(":gray[No deploy through this cockpit is recorded here, so all that was measured counts as after.]")
+        st.markdown(
+            ":gray[No deploy through this cockpit is recorded here, so there is no before: these are the newest.]"
+        )
     else:
         st.markdown(f":small[:gray[Deployed {plain(times.age(deployed, context.now))}.]]")
     moment = deployed or datetime.min.replace(tzinfo=context.now.tzinfo)
@@ -67,14 +78,7 @@ def _comparison(
         rows,
         name="before-and-after",
         empty="No number was seen.",
-        columns={
-            "check": "Check",
-            "number": "Number",
-            "before": "Before",
-            "after": "After",
-            "change": "Change",
-            "seen": "Seen",
-        },
+        columns=AROUND_A_DEPLOY if deployed else NEWEST_ONLY,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,6 +34,8 @@ SLACK = timedelta(seconds=25)
 LINGERS = timedelta(minutes=2)
 """How long a job that did not end well stays on the page."""
 
+FIRST_SYMPTOMS = 4
+
 HANDLES = {
     "restart": "Starts the image that serves now once more. It brings no new code.",
     "redeploy_app": "Starts the code that was pushed last once more, with the variables of now.",
@@ -56,7 +58,7 @@ def still_speaks(evidence: Evidence, now: datetime, pause: timedelta | None) -> 
 def service_tiles(app: AppDefinition, seen: Mapping[str, Evidence], now: datetime) -> None:
     """One tile a service. The tile says the worst of its checks, and nothing is green that is old."""
     repeated = pauses(app, seen)
-    with st.grid(3, min_column_width=260, gap="small"):
+    with st.grid(4, min_column_width=220, gap="small"):
         for service in app.watch:
             with st.container(border=True, height="stretch", gap="xsmall", key=f"tile-{service.id}"):
                 _tile(service, seen, repeated, now)
@@ -162,12 +164,20 @@ def diagnosis(context: PageContext, found: Mapping[str, Any], age: str, links: M
     """Ranked causes with what speaks for and against each, and the next cheapest check; or that it is unknown."""
     shown = str(found.get("state") or "unknown")
     st.markdown(f"{inline_badge(shown)} {plain(found.get('summary', ''), limit=600)} :small[:gray[{plain(age)}]]")
-    symptoms = found.get("symptoms") or ()
-    if symptoms:
-        st.markdown("\n".join(f"- {plain(_told(symptom), limit=400)}" for symptom in symptoms))
+    _symptoms([_told(symptom) for symptom in found.get("symptoms") or ()])
     for number, cause in enumerate(found.get("causes") or (), start=1):
         _cause(context, number, cause, links)
     _left_over(found)
+
+
+def _symptoms(told: Sequence[str]) -> None:
+    """What is wrong; where that is much, the first few, and the rest behind a fold: what is looked for is the cause."""
+    shown = FIRST_SYMPTOMS if len(told) > FIRST_SYMPTOMS + 1 else len(told)
+    if told:
+        st.markdown("\n".join(f"- {plain(symptom, limit=400)}" for symptom in told[:shown]))
+    if told[shown:]:
+        with st.expander(f"{len(told) - shown} more symptoms", key="more-symptoms"):
+            st.markdown("\n".join(f"- {plain(symptom, limit=400)}" for symptom in told[shown:]))
 
 
 def _left_over(found: Mapping[str, Any]) -> None:

@@ -158,8 +158,8 @@ def test_a_database_that_cannot_be_read_leaves_the_rest_of_the_page(
 
 def test_a_tile_is_green_only_for_what_was_seen_just_now(open_page: OpenPage, world: World) -> None:
     world.start()
-    world.evidence("supabase-project", Verdict.PASS, "The project is active.")
-    world.evidence("backup-fresh", Verdict.PASS, "The backup is fresh.")
+    for check in ("supabase-project", "auth-answers", "backup-fresh"):
+        world.evidence(check, Verdict.PASS, "It was seen.")
     tiles = [line for line in told(open_page("/war-room")).splitlines() if "badge[" in line]
     assert sum("green-badge" in tile for tile in tiles) == 1
     world.evidence("backup-fresh", Verdict.PASS, "The backup is fresh.", age=timedelta(minutes=4))
@@ -182,13 +182,16 @@ def test_a_diagnosis_shows_its_causes_with_what_speaks_for_and_against(open_page
         "symptoms": ["ai-quality: canned"],
         "causes": [cause],
         "ruled_out": ["api-timeout"],
+        "ruled_out_because": {"api-timeout": "the app answers"},
+        "not_explained": ["admin-numbers: zero"],
     }
     world.ended("diagnose", JobState.FAILED, "No quota (likely).", document)
     app = open_page("/war-room")
     shown = told(app)
     assert "For:] openai-key: 429" in shown
     assert "Against:] openai-model: fine" in shown
-    assert "Ruled out: api-timeout" in shown
+    assert "- **api-timeout** the app answers" in shown
+    assert "- admin-numbers: zero" in shown.split("Not explained by these causes:")[1]
 
 
 def test_only_a_disposable_target_can_be_broken(open_page: OpenPage) -> None:
