@@ -30,6 +30,7 @@ CANNOT: Mapping[str, tuple[str, ...]] = {
     ),
 }
 _LOCK_KEY = 3_519_407_761
+_OURS = ("ops.probe", "statement_timeout", "client_connection_check_interval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,8 @@ def way_of(conn: psycopg.Connection[Any], url: str, word: str) -> Way:
         with _transaction(other):
             last = _one(conn, "select pg_catalog.current_setting('ops.probe', true)") == word
             same = _one(conn, "select pg_catalog.pg_backend_pid()") == before and not facts.transaction_pooler
-        conn.execute("select pg_catalog.set_config('ops.probe', '', false)")
         tried = same and last
-        return Way(
+        found = Way(
             by_address=kind_by_address(url),
             pooler=facts.pooler,
             one_process=same,
@@ -101,6 +101,9 @@ def way_of(conn: psycopg.Connection[Any], url: str, word: str) -> Way:
             locks_hold=_locks_hold(conn, other) if tried else None,
             prepared_last=_prepared_last(conn, other, word) if tried else None,
         )
+        if not tried:
+            _put_back(conn, other)
+        return found
 
 
 @contextmanager
@@ -109,6 +112,16 @@ def _transaction(other: psycopg.Connection[Any]) -> Iterator[None]:
     with other.transaction(force_rollback=True):
         other.execute("select 1")
         yield
+
+
+def _put_back(conn: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> None:
+    """Take our settings back from servers that others will be given after us: two at once, since we had two."""
+    with other.transaction():
+        for name in _OURS:
+            other.execute(f"reset {name}".encode())
+        with conn.transaction():
+            for name in _OURS:
+                conn.execute(f"reset {name}".encode())
 
 
 def _locks_hold(conn: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> bool:

@@ -195,7 +195,7 @@ SPECS = (
     CheckSpec(
         "database-rest",
         "Supabase REST shows every row",
-        "REST shows as many entries as the database holds.",
+        "REST shows as many rows of the app's first table as the database holds.",
         database_rest,
         ("before", "after"),
         ("database", "Supabase"),

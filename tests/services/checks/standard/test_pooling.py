@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import psycopg
 import pytest
 
 from services.checks.standard.pooling import (
@@ -18,6 +20,11 @@ from services.checks.standard.pooling import (
 from services.settings import Level
 from services.verdict import Verdict
 from tests.services.checks.standard.conftest import SmallApp
+
+
+def connect_raw(url: str) -> psycopg.Connection[Any]:
+    """As an app connects: without any setting of ours."""
+    return psycopg.connect(url, autocommit=True, prepare_threshold=None)
 
 
 def test_a_direct_connection_keeps_everything(small_app: SmallApp) -> None:
@@ -52,6 +59,21 @@ def test_no_lock_and_no_statement_is_left_on_the_servers_of_a_pooler(
 ) -> None:
     connection_kind(small_app.context(database_url=pooler("transaction"), deploy_url=pooler("session")))
     assert small_app.rows("select count(*) from pg_locks where locktype = 'advisory'") == [(0,)]
+
+
+def test_no_setting_of_ours_is_left_on_the_servers_of_a_pooler(
+    small_app: SmallApp, pooler: Callable[[str], str]
+) -> None:
+    url = pooler("transaction")
+    with connect_raw(url) as one, connect_raw(url) as two, one.transaction(), two.transaction():
+        before = [conn.execute("show statement_timeout").fetchone() for conn in (one, two)]
+    connection_kind(small_app.context(deploy_url=url))
+    with connect_raw(url) as one, connect_raw(url) as two, one.transaction(), two.transaction():
+        assert [conn.execute("show statement_timeout").fetchone() for conn in (one, two)] == before
+        assert {conn.execute("select current_setting('ops.probe', true)").fetchone() for conn in (one, two)} <= {
+            (None,),
+            ("",),
+        }
 
 
 def test_without_the_level_the_address_of_the_deploy_is_not_touched(small_app: SmallApp) -> None:
