@@ -28,7 +28,6 @@ BEHIND = (
     "database-rest",
     "supabase-project",
     "backup-fresh",
-    "supabase-log-errors",
     "auth-answers",
     "deployment-state",
     "startup-logs",
@@ -53,7 +52,7 @@ Seen = tuple[dict[str, Evidence], dict[str, RowHash], dict[str, RowHash]]
 def seen(after: Pulse) -> Seen:
     rows = after.rows()
     after.look("api-answers", "stats-answer")
-    return after.look(*BEHIND, "supabase-advisors"), rows, after.rows()
+    return after.look(*BEHIND, "supabase-advisors", "supabase-log-errors"), rows, after.rows()
 
 
 @pytest.mark.parametrize("check", BEHIND)
@@ -69,6 +68,12 @@ def test_not_one_row_is_other_than_before(seen: Seen) -> None:
 def test_supabases_advisors_name_the_tables_that_stand_open(seen: Seen) -> None:
     found = seen[0]["supabase-advisors"]
     assert (found.verdict, found.facts["by_name"]["rls_disabled_in_public"]) == (Verdict.FAIL, 4)
+
+
+def test_the_hours_errors_are_counted_by_their_words(seen: Seen) -> None:
+    found = seen[0]["supabase-log-errors"]
+    # How many there are depends on what else was tried on this server within the hour.
+    assert found.verdict is (Verdict.PASS if found.facts["errors"] <= found.facts["limit"] else Verdict.FAIL)
 
 
 def test_numbers_that_are_compared_over_time_are_numbers(after: Pulse, seen: Seen) -> None:
