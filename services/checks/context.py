@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -147,7 +147,10 @@ class CheckContext:
         with self.turns.turn(seconds):
             connection = self.connection(as_owner=as_owner, read_only=read_only, deadline_s=seconds)
             try:
-                with cut_after(connection, remaining(WAIT_S) + (MINIMUM_S if read_only else deadline_s)):
+                with (
+                    cut_after(connection, remaining(WAIT_S) + (MINIMUM_S if read_only else deadline_s)),
+                    self._kept_read_only(connection, as_owner, seconds) if read_only else nullcontext(),
+                ):
                     yield connection
             except psycopg.Error as error:
                 code = error.sqlstate
@@ -156,16 +159,29 @@ class CheckContext:
             finally:
                 connection.close()
 
-    def connection(self, *, as_owner: bool, read_only: bool, deadline_s: float) -> psycopg.Connection[Any]:
-        """As `database`, for one that outlives a block: whoever asks for it closes it."""
-        from services.database.connect import connect, place_of
+    def _kept_read_only(
+        self, connection: psycopg.Connection[Any], as_owner: bool, seconds: float
+    ) -> AbstractContextManager[None]:
+        """Behind a transaction pooler a session cannot be made read-only; one transaction around everything can."""
+        from services.database.connect import is_transaction_pooler, read_only_transaction
 
+        if is_transaction_pooler(self._address(as_owner)):
+            return read_only_transaction(connection, seconds)
+        return nullcontext()
+
+    def _address(self, as_owner: bool) -> str:
         url = self.target.database_url
         if as_owner:
             url = self.target.deploy_url or url
         if url is None:
             raise Unavailable(f"{self.target.name} has no database address.", place=f"targets.{self.target.name}")
-        address = url.get_secret_value()
+        return url.get_secret_value()
+
+    def connection(self, *, as_owner: bool, read_only: bool, deadline_s: float) -> psycopg.Connection[Any]:
+        """As `database`, for one that outlives a block: whoever asks for it closes it."""
+        from services.database.connect import connect, place_of
+
+        address = self._address(as_owner)
         try:
             with first_contact("database", place_of(address), Unavailable) as first_s:
                 return connect(

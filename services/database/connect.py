@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +102,9 @@ def connect(
 ) -> psycopg.Connection[Any]:
     """A connection in autocommit mode; transactions are opened by name where they are wanted.
 
-    deadline_s: seconds to get in. statement_timeout_s: seconds per statement, as a session setting.
+    deadline_s: seconds to get in. statement_timeout_s: seconds per statement, as a session setting. By the address of
+    a transaction pooler nothing is set, since a session's settings there stay on servers that others are given: wrap
+    what is read in `read_only_transaction`.
     Raises NotUnderstood (malformed URL), Refused (the server said no), Unavailable (no answer), each one sentence.
     """
     parts = connection_parameters(url)
@@ -113,6 +116,8 @@ def connect(
     except (psycopg.Error, UnicodeError, OSError) as error:
         # The driver's text may repeat parts of the URL, so it is read here and not passed on.
         raise _explained(str(error), parts) from None
+    if is_transaction_pooler(url):
+        return conn
     try:
         settings = {"statement_timeout": f"{round((statement_timeout_s or 0) * 1000)}ms"} if statement_timeout_s else {}
         if read_only:
@@ -123,6 +128,23 @@ def connect(
         conn.close()
         raise _explained(str(error), parts) from None
     return conn
+
+
+def is_transaction_pooler(url: str) -> bool:
+    """Whether the address alone says so: Supabase's transaction poolers listen on port 6543. One that somebody runs on
+    another port is known by its behaviour only (`inspect_connection`)."""
+    return connection_parameters(url).get("port") == _TRANSACTION_POOLER_PORT
+
+
+@contextmanager
+def read_only_transaction(conn: psycopg.Connection[Any], statement_timeout_s: float) -> Iterator[None]:
+    """One transaction that cannot write and whose settings end with it; safe behind any pooler."""
+    with conn.transaction():
+        conn.execute("SET TRANSACTION READ ONLY")
+        conn.execute(
+            "SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{round(statement_timeout_s * 1000)}ms",)
+        )
+        yield
 
 
 def _set(conn: psycopg.Connection[Any], settings: Mapping[str, str]) -> None:
@@ -266,7 +288,7 @@ def inspect_connection(conn: psycopg.Connection[Any], url: str) -> ConnectionFac
 
 def _transactions_are_shared_out(conn: psycopg.Connection[Any], url: str, pid: int) -> bool:
     """True if a second client's transaction is given our server process, or makes us get another."""
-    if connection_parameters(url).get("port") == _TRANSACTION_POOLER_PORT:
+    if is_transaction_pooler(url):
         return True
     with connect(url) as other, other.transaction():
         theirs = other.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()

@@ -10,7 +10,7 @@ HEAD = """\
 # Causes
 
 What `python -m dashboard diagnose` can tell apart. A cause is named only where something decides it; where nothing
-fits, the diagnosis is "unknown" and says what was ruled out. A cause that the sandbox can make bears the id of its fault.
+fits, the diagnosis is "unknown" and says what was ruled out. What the sandbox can break bears the id of its fault.
 
 This page is written by `python -m dashboard diagnose --causes --markdown`.
 

@@ -21,6 +21,7 @@ from services.database.connect import (
     inspect_connection,
     is_loopback,
     place_of,
+    read_only_transaction,
     resolve_url,
 )
 from services.database.deploy import deploy
@@ -265,3 +266,17 @@ def test_each_way_of_not_getting_in_has_a_reason(said: str, reason: str, monkeyp
         connect("postgresql://ops:secret@db.example.test:5432/postgres")
     assert refused.value.reason == reason
     assert "secret" not in str(refused.value)
+
+
+def test_reading_through_a_transaction_pooler_leaves_nothing_on_its_servers(
+    pooler: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = pooler("transaction")
+    monkeypatch.setattr("services.database.connect._TRANSACTION_POOLER_PORT", connection_parameters(url)["port"])
+    with connect(url, read_only=True, statement_timeout_s=1) as reader, read_only_transaction(reader, 1):
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), reader.transaction():
+            reader.execute("CREATE TABLE written (id int)")
+        assert reader.execute("SHOW statement_timeout").fetchone() == ("1s",)
+    with connect(url) as next_client:
+        assert next_client.execute("SHOW default_transaction_read_only").fetchone() == ("off",)
+        assert next_client.execute("SHOW statement_timeout").fetchone() == ("0",)
