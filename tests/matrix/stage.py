@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from services.releases.bundle import Release, load_release
 from services.sandbox.fault import Fault
 from services.sandbox.faults import faults_of
 from services.sandbox.hosting import AT_ONCE
+from services.sandbox.images import PROJECT
 from services.sandbox.keys import write_json
 from services.sandbox.postgres import OWNER
 from services.sandbox.target_file import target_values
@@ -178,7 +180,8 @@ class Stage:
         """What is another one in each world, and what to call it."""
         ports = self.one.world.ports.numbers
         numbered = {f"{port}": f"{9001 + place}" for place, port in enumerate(ports[name] for name in sorted(ports))}
-        return {**numbered, self.one.world.keys.project_ref: "project", str(self.home): "home"}
+        places = {str(self.home): "home", str(PROJECT): "code", sys.prefix: "python", sys.base_prefix: "python"}
+        return {**numbered, self.one.world.keys.project_ref: "project", **places}
 
     def secrets(self) -> list[str]:
         """Every secret of this world, and the words with which journal entries begin."""
