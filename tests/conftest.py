@@ -26,6 +26,7 @@ LONGEST = (
     "journey",
     "faults",
     "browser",
+    "matrix",
     "dashboard/drill",
     "dashboard/processes",
     "apps/pulsecheck",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from services.clients.deadline import deadline
 from services.clients.http import Kind, Reason, UpstreamError
 from services.clients.statuspages import ProviderStatus
+from tests.campaign import sample
 from tests.services.clients.calls import ALL, Call
 from tests.services.clients.scripted_server import (
     Act,
@@ -35,7 +36,7 @@ WITHIN_S = 0.1
 """The deadline of the calls that can only end by it."""
 GRACE_S = 0.6
 
-EVERY = pytest.mark.parametrize("call", ALL, ids=str)
+EVERY = pytest.mark.parametrize("call", sample(ALL, 13, seed=20260309), ids=str)
 
 
 @pytest.fixture(scope="module")

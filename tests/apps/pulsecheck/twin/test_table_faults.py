@@ -12,6 +12,7 @@ import pytest
 
 from services.errors import Refused
 from tests.apps.pulsecheck.twin.faulty_twin import FaultyTwin
+from tests.campaign import sample
 from tests.services.sandbox.twin_world import ADMIN, JOURNAL, TwinWorld
 
 
@@ -125,7 +126,8 @@ def well(faulty: FaultyTwin) -> bool:
     )
 
 
-@pytest.mark.parametrize("fault", SEEN)
+@pytest.mark.campaign
+@pytest.mark.parametrize("fault", sample(SEEN, 5, seed=20260307))
 def test_a_fault_is_seen_from_outside_and_gone_when_it_is_undone(faulty: FaultyTwin, fault: str) -> None:
     faulty.broken(fault)
     assert SEEN[fault](faulty)
