@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.checks.context import CheckContext
 from services.database.fingerprint import RowHash
 from services.settings import Level
 from services.verdict import Evidence, Verdict
@@ -206,3 +208,21 @@ def test_no_secret_and_no_journal_text_is_in_what_they_tell(after: Pulse, seen: 
     secrets = [value.get_secret_value() for _, value in after.target if hasattr(value, "get_secret_value")]
     texts = [row[0] for row in after.sql("select distinct content from journal_entries limit 200")]
     assert [one for one in (*secrets, *texts) if one in told] == []
+
+
+def test_usage_that_goes_on_is_seen(after: Pulse) -> None:
+    found = after.look("usage-recent")["usage-recent"]
+    assert (found.verdict, found.facts["stale"]) == (Verdict.PASS, False)
+
+
+@pytest.mark.parametrize(("entries", "verdict"), [("5", Verdict.FAIL), ("4", Verdict.UNKNOWN)])
+def test_usage_that_ended_while_people_write_on_is_found(after: Pulse, entries: str, verdict: Verdict) -> None:
+    """Seen from a year on, when there were entries the day before and no AI call for long."""
+    written = f"""
+    insert into journal_entries (user_id, content, mood_level, energy_level, stress_level, created_at)
+      select 'late-writer', 'A line about nothing in particular', 5, 5, 5, now() + interval '399 days'
+      from generate_series(1, {entries})"""
+    later = CheckContext.create(after.target, after.app, datetime.now(UTC) + timedelta(days=400))
+    with changed(after, written, "delete from journal_entries where user_id = 'late-writer'"):
+        found = after.look("usage-recent", context=later)["usage-recent"]
+    assert found.verdict is verdict, found.summary
