@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from random import Random
 from typing import TypeVar
 
+import pytest
+
 T = TypeVar("T")
 FULL = os.environ.get("OPS_CAMPAIGN") == "full"
+only_in_full = pytest.mark.skipif(not FULL, reason="runs in the full campaign (make campaign)")
 
 
 def sample(items: Iterable[T], count: int, *, seed: int) -> list[T]:

@@ -12,6 +12,7 @@ import pytest
 from dashboard.drill.command import Report, drill_on
 from dashboard.drill.stage import Stage, stage
 from services.sandbox.control import client
+from tests.campaign import only_in_full
 
 RELEASE = Path(__file__).resolve().parents[3] / "apps" / "pulsecheck" / "releases" / "beta-optimization"
 
@@ -102,6 +103,8 @@ def test_a_lost_view_is_found_before_the_build_is_started(drill: Drill, broken: 
     assert state(report, "after-1") == "todo"
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_a_build_that_cannot_start_is_found_and_the_way_back_still_works(drill: Drill, broken: Path) -> None:
     lose_a_view(broken)
     checklist = (broken / "release.yaml").read_text(encoding="utf-8")
@@ -118,6 +121,8 @@ def test_a_build_that_cannot_start_is_found_and_the_way_back_still_works(drill: 
     assert report.rollback["rows_lost"] == 0
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_rows_that_anybody_may_read_are_found(drill: Drill, broken: Path) -> None:
     (broken / "deploy" / "095_open.sql").write_text(
         "ALTER TABLE public.user_tier_limits DISABLE ROW LEVEL SECURITY;\n"

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from apps.pulsecheck.twin import TWIN
 from services.sandbox.control_server import control_app
 from services.sandbox.images import PROJECT
 from services.sandbox.world import World
 from services.sandbox.world_memory import Kind
 from tests.apps.pulsecheck.twin.faulty_twin import FaultyTwin
+from tests.campaign import only_in_full
 from tests.conftest import open_folder
 from tests.services.sandbox.loop_thread import LoopThread
 from tests.services.sandbox.twin_world import TwinWorld
@@ -42,6 +45,8 @@ def started(home: Path, kind: Kind | None) -> Iterator[FaultyTwin]:
         thread.close()
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_faults_live_on_over_a_restart_and_are_mended_after_it() -> None:
     with open_folder() as home:
         with started(home, "after") as first:
