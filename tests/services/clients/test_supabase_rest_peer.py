@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from services.clients.supabase import Key, SupabaseClient
 from services.sandbox.postgres import LOGIN_ROLES, OWNER, Cluster
 from services.sandbox.postgrest import PostgRest, find_postgrest
 from tests.services.clients.scripted_server import closed_port
+from tests.services.sandbox.loop_thread import LoopThread
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "a-secret-that-is-long-enough-for-hs256-signatures"
@@ -96,7 +96,9 @@ def address(supabase_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory)
     cluster.fill(seed, NOW, 1)
     log = tmp_path_factory.mktemp("rest") / "postgrest.log"
     rest = PostgRest(program, port=closed_port(), database=cluster.dsn("authenticator"), jwt_secret=SECRET, log=log)
-    asyncio.run(rest.start())
+    # A loop of its own: the browser of other tests keeps one running in the main thread.
+    loop = LoopThread()
+    loop.run(rest.start())
     handler = type("Handler", (Prefix,), {"target": rest.url})
     front = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=front.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -105,7 +107,8 @@ def address(supabase_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory)
     front.shutdown()
     front.server_close()
     thread.join(5)
-    asyncio.run(rest.stop())
+    loop.run(rest.stop())
+    loop.close()
     with psycopg.connect(supabase_cluster.server.dsn(), autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)".encode())
 

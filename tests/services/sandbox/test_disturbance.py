@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 import time
@@ -270,4 +269,6 @@ def test_a_door_without_a_port_disturbs_too() -> None:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://door") as http:
             return (await http.get("/")).status_code
 
-    assert asyncio.run(call()) == 503
+    loop = LoopThread()
+    assert loop.run(call()) == 503
+    loop.close()
