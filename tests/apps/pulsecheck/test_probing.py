@@ -26,7 +26,7 @@ from services.sandbox.postgres import OWNER
 from services.sandbox.target_file import target_values
 from services.verdict import Verdict
 from tests.apps.pulsecheck.conftest import ROOT, Live
-from tests.campaign import sample
+from tests.campaign import only_in_full, sample
 
 MARKED = "select count(*) from journal_entries where content like '%%ops-probe-%%'"
 CALLS = "select count(*) from ai_usage_logs"
@@ -90,6 +90,8 @@ def test_where_nothing_could_be_removed_it_is_said_and_nothing_is_written(live: 
     assert all("Nothing was written" in one.summary for one in seen.values())
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_entries_that_do_not_land_are_told_and_no_more_of_them_are_written(live: Live) -> None:
     with the_same_rows(live), live.broken("app-on-other-database"):
         seen = live.look("journal-roundtrip", "feedback-stored", "ai-quality", "response-quality")
@@ -98,6 +100,8 @@ def test_entries_that_do_not_land_are_told_and_no_more_of_them_are_written(live:
         assert (one.verdict, one.facts.get("stored", 0)) == (Verdict.UNKNOWN, 0), one.summary
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_reads_from_an_old_copy_are_found(live: Live) -> None:
     with the_same_rows(live), live.broken("journal-reads-stale"):
         seen = live.look("journal-roundtrip")["journal-roundtrip"]

@@ -16,6 +16,7 @@ from services.database.fingerprint import catalog_fingerprint
 from services.sandbox.faults import GENERIC
 from services.sandbox.hosting import AT_ONCE
 from services.sandbox.postgres import OWNER
+from tests.campaign import sample
 from tests.services.sandbox.fault_effects import (
     COMPLETIONS,
     EFFECTS,
@@ -93,7 +94,8 @@ def test_every_fault_of_an_upstream_is_looked_at_here() -> None:
 DEPLOYMENTS = frozenset({"app-crashed", "deployment-stuck", "deployment-stopped"})
 
 
-@pytest.mark.parametrize("fault", list(EFFECTS))
+@pytest.mark.campaign
+@pytest.mark.parametrize("fault", sample(EFFECTS, 25, seed=20260312))
 def test_the_effect_is_there_while_it_is_broken_and_only_then(world: TwinWorld, fault: str) -> None:
     effect = EFFECTS[fault]
     whole = effect.look(world)

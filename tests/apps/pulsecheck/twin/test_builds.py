@@ -20,6 +20,7 @@ from apps.pulsecheck.twin.metrics import health_score
 from apps.pulsecheck.twin.usage import AiCall, tier_of
 from services.sandbox.images import PROJECT, package_source
 from services.sandbox.openai_state import Restriction
+from tests.campaign import only_in_full
 from tests.services.sandbox.twin_world import ADMIN, HAPPY, JOURNAL, TIRED, TwinWorld
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -93,6 +94,8 @@ def test_a_canned_answer_is_not_kept_once_the_ai_is_back(beta: TwinWorld) -> Non
     assert beta.app.get(path).json() != canned
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_an_ai_that_hangs_costs_a_true_time_out(beta: TwinWorld) -> None:
     beta.world.openai.latency_s = 30
     began = time.monotonic()
