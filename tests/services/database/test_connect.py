@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -26,6 +21,7 @@ from services.database.connect import (
 )
 from services.database.deploy import deploy
 from services.errors import NotUnderstood, OpsError, Refused, Unavailable
+from tests.pooler import poolers
 from tests.services.database.app_database import Owner, script
 
 SECRET = "s3cr3t-Pass"
@@ -186,43 +182,8 @@ def test_a_session_has_its_limits(app: Owner):
 @pytest.fixture
 def pooler(app: Owner) -> Iterator[Callable[[str], str]]:
     """`pooler(mode)` starts pgbouncer in front of the app's database and returns its URL."""
-    program = Path("/usr/sbin/pgbouncer")
-    if not program.exists():
-        pytest.skip("pgbouncer is not installed: the transaction pooler was NOT tried (apt-get install pgbouncer)")
-    parts = connection_parameters(app.url)
-    running: list[subprocess.Popen] = []
-    folders: list[Path] = []
-
-    # pgbouncer does not run as root, and an ordinary account cannot enter pytest's own folder.
-    account = ["-u", "nobody"] if os.geteuid() == 0 else []
-
-    def start(mode: str) -> str:
-        port = free_port()
-        folder = Path(tempfile.mkdtemp(prefix=f"pooler-{mode}-"))
-        folders.append(folder)
-        (folder / "users.txt").write_text(f'"postgres" "{parts["password"]}"\n')
-        (folder / "pgbouncer.ini").write_text(
-            f"[databases]\n* = host=127.0.0.1 port={parts['port']}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-            f"listen_port = {port}\nunix_socket_dir =\nauth_type = plain\nauth_file = {folder}/users.txt\n"
-            f"pool_mode = {mode}\nignore_startup_parameters = options\n"
-        )
-        folder.chmod(0o755)
-        command = [str(program), "-q", *account, str(folder / "pgbouncer.ini")]
-        running.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
-        until = time.monotonic() + 5
-        while time.monotonic() < until:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.02)
-        return f"postgresql://postgres:{parts['password']}@127.0.0.1:{port}/{parts['dbname']}"
-
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(5)
-    for folder in folders:
-        shutil.rmtree(folder)
+    with poolers(app.url) as start:
+        yield start
 
 
 def test_a_transaction_pooler_is_refused_by_how_it_behaves(app: Owner, pooler: Callable[[str], str]):

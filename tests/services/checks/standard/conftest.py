@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,9 +11,10 @@ import pytest
 
 from services.app_definition import AppDefinition, DeclaredTable
 from services.checks.context import CheckContext
-from services.database.connect import connect, connection_parameters
+from services.database.connect import connect
 from services.releases.bundle import Release, release_from_files
 from services.settings import Level, Target
+from tests.pooler import poolers
 
 TABLES = """
 create table people (id uuid primary key default gen_random_uuid(), email text not null unique,
@@ -77,41 +71,5 @@ def session(small_app: SmallApp) -> Iterator[psycopg.Connection[Any]]:
 @pytest.fixture
 def pooler(small_app: SmallApp) -> Iterator[Callable[[str], str]]:
     """`pooler(mode)` starts pgbouncer in front of the small app's database and returns its address."""
-    program = Path("/usr/sbin/pgbouncer")
-    if not program.exists():
-        pytest.skip("pgbouncer is not installed: the pooler's behaviour was NOT seen (apt-get install pgbouncer)")
-    parts = connection_parameters(small_app.owner)
-    running: list[subprocess.Popen[bytes]] = []
-    folders: list[Path] = []
-    # pgbouncer does not run as root, and an ordinary account cannot enter pytest's own folder.
-    account = ["-u", "nobody"] if os.geteuid() == 0 else []
-
-    def start(mode: str) -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        folder = Path(tempfile.mkdtemp(prefix=f"pooler-{mode}-"))
-        folders.append(folder)
-        (folder / "users.txt").write_text(f'"postgres" "{parts["password"]}"\n')
-        (folder / "pgbouncer.ini").write_text(
-            f"[databases]\n* = host=127.0.0.1 port={parts['port']}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-            f"listen_port = {port}\nunix_socket_dir =\nauth_type = plain\nauth_file = {folder}/users.txt\n"
-            f"pool_mode = {mode}\nignore_startup_parameters = options\n"
-        )
-        folder.chmod(0o755)
-        command = [str(program), "-q", *account, str(folder / "pgbouncer.ini")]
-        running.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
-        until = time.monotonic() + 5
-        while time.monotonic() < until:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.02)
-        return f"postgresql://postgres:{parts['password']}@127.0.0.1:{port}/{parts['dbname']}"
-
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(5)
-    for folder in folders:
-        shutil.rmtree(folder)
+    with poolers(small_app.owner) as start:
+        yield start
