@@ -64,6 +64,25 @@ class ProbeAccount(BaseModel):
     password: SecretStr
 
 
+class ProbeCap(BaseModel):
+    """What our test accounts may spend on a target in one UTC day for one purpose: calls, and US cents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    calls: int = Field(default=200, ge=0)
+    cents: float = Field(default=20.0, ge=0)
+
+
+class Oidc(BaseModel):
+    """A provider of sign-in by OpenID Connect. role_claim: the claim with one role, or roles by target."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    title: str = "single sign-on"
+    metadata_url: str
+    client_id: str
+    client_secret: SecretStr
+    role_claim: str = "ops_role"
+
+
 class Target(BaseModel):
     """A place to release to: its addresses, keys, database, and the levels granted to us."""
 
@@ -90,7 +109,15 @@ class Target(BaseModel):
     railway_status_url: str | None = None
     supabase_status_url: str | None = None
     openai_status_url: str | None = None
+    openai_admin_key: SecretStr | None = None
+    auth_url: str | None = None
+    auth_anon_key: SecretStr | None = None
     probe_accounts: tuple[ProbeAccount, ...] = ()
+    probe_caps: dict[str, ProbeCap] = Field(default_factory=dict)
+    backup_recipient: str | None = None
+    backup_folder: Path | None = None
+    backup_keep_days: int = Field(default=30, ge=1)
+    notify_urls: tuple[SecretStr, ...] = ()
     fault_control_url: str | None = None
     quick_sign_in: tuple[QuickSignIn, ...] = ()
     people: tuple[Person, ...] = ()
@@ -105,6 +132,7 @@ class Target(BaseModel):
         "supabase_status_url",
         "openai_status_url",
         "fault_control_url",
+        "auth_url",
     )
     @classmethod
     def _is_http_address(cls, value: str | None) -> str | None:
@@ -134,13 +162,24 @@ class Target(BaseModel):
 
 
 class Settings(BaseModel):
-    """All that is configured. home: our own files; store_url: our own store; targets by name."""
+    """All that is configured. home: our own files; store_url: our own store; targets by name.
+
+    host:          the address to listen on; public_url: where browsers reach us, for anything but loopback
+    heartbeat_url: called while the worker really works, so that our silence is noticed elsewhere
+    arm_hours:     how long an owner's address may be held in memory
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     home: Path
     store_url: str
     targets: dict[str, Target] = Field(default_factory=dict)
     default_target: str = "sandbox"
+    host: str = "127.0.0.1"
+    public_url: str | None = None
+    oidc: Oidc | None = None
+    heartbeat_url: SecretStr | None = None
+    heartbeat_every_s: float = Field(default=60.0, ge=5)
+    arm_hours: float = Field(default=4.0, gt=0, le=24)
 
     def target(self, name: str | None = None) -> Target:
         wanted = name or self.default_target

@@ -27,11 +27,14 @@ class Permission(StrEnum):
     ROLL_BACK = "roll back"
     COMMAND_INCIDENT = "open and run an incident"
     BREAK = "break something in a disposable target"
+    BACK_UP = "take a backup"
+    CONNECT = "grant and take back levels"
     SEE_SMALL_GROUPS = "see groups of fewer than five people"
     SEE_ADDRESSES = "see e-mail addresses"
 
 
-_OPERATOR = frozenset(Permission) - {Permission.SEE_SMALL_GROUPS, Permission.SEE_ADDRESSES}
+_ADMIN_ONLY = frozenset({Permission.CONNECT, Permission.SEE_SMALL_GROUPS, Permission.SEE_ADDRESSES})
+_OPERATOR = frozenset(Permission) - _ADMIN_ONLY
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.VIEW}),

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -154,6 +156,8 @@ jobs = Table(
     Column("attempt", Integer, nullable=False, default=0),
     # The target's name while a job that changes it is active, else null: at most one row may hold it.
     Column("slot", String(80), unique=True),
+    # The one worker that may claim it, since it alone holds what the job needs; null: any.
+    Column("for_worker", String(120)),
     Column("worker", String(120)),
     Column("lease_until", UtcTime),
     Column("started", UtcTime),
@@ -214,4 +218,97 @@ incident_events = Table(
     Column("kind", String(40), nullable=False),
     Column("payload", JsonText, nullable=False),
     Column("idempotency_key", String(200), unique=True),
+)
+
+# Whose memory holds the owner's address of a target; the address itself is nowhere but there.
+armings = Table(
+    "armings",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("target", String(80), nullable=False),
+    # The target's name while it holds, else null: one arming a target at a time.
+    Column("slot", String(80), unique=True),
+    Column("run_id", String(40)),
+    Column("worker", String(120), nullable=False),
+    Column("place", String(200), nullable=False),
+    Column("role", String(80), nullable=False),
+    Column("actor", JsonText, nullable=False),
+    Column("armed", UtcTime, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Column("ended", UtcTime),
+    Column("ended_because", String(200)),
+    Index(None, "target", "armed"),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("target", String(80), nullable=False),
+    Column("person", String(200), nullable=False),
+    Column("salt", String(64), nullable=False),
+    Column("code_hash", String(128), nullable=False),
+    Column("made_by", String(200), nullable=False),
+    Column("made", UtcTime, nullable=False),
+    Column("expires", UtcTime, nullable=False),
+    Column("used", UtcTime),
+    Column("withdrawn", UtcTime),
+    Index(None, "target", "used"),
+)
+
+# What everybody on a target must know now; shown on every page, and sent where an address for it is set.
+notices = Table(
+    "notices",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("target", String(80), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Column("sent", UtcTime),
+    Column("not_sent_because", String(300)),
+    Index(None, "target", "until"),
+)
+
+# What our own test accounts have spent on a target in one UTC day, by what they are for.
+probe_spending = Table(
+    "probe_spending",
+    metadata,
+    Column("target", String(80), primary_key=True),
+    Column("purpose", String(40), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("calls", Integer, nullable=False),
+    Column("cents", Float, nullable=False),
+)
+
+level_proofs = Table(
+    "level_proofs",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("target", String(80), nullable=False),
+    Column("level", String(20), nullable=False),
+    Column("verdict", String(10), nullable=False),
+    Column("body", JsonText, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Index(None, "target", "level", "seq"),
+)
+
+backups = Table(
+    "backups",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("target", String(80), nullable=False),
+    Column("job_id", String(40)),
+    Column("verdict", String(10), nullable=False),
+    Column("started", UtcTime, nullable=False),
+    Column("finished", UtcTime),
+    Column("file", Text, nullable=False),
+    Column("bytes", BigInteger),
+    Column("digest", String(64)),
+    Column("keep_until", UtcTime),
+    Column("removed", UtcTime),
+    Column("body", JsonText, nullable=False),
+    Index(None, "target", "started"),
 )
