@@ -267,6 +267,8 @@ notices = Table(
     Column("at", UtcTime, nullable=False),
     Column("until", UtcTime, nullable=False),
     Column("sent", UtcTime),
+    # When it is to be sent, by whoever moves this time on first; null: never again.
+    Column("next_try", UtcTime),
     Column("not_sent_because", String(300)),
     Index(None, "target", "until"),
 )

@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("at", sa.String(32), nullable=False),
         sa.Column("until", sa.String(32), nullable=False),
         sa.Column("sent", sa.String(32), nullable=True),
+        sa.Column("next_try", sa.String(32), nullable=True),
         sa.Column("not_sent_because", sa.String(length=300), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_notices")),
     )
