@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -15,6 +16,7 @@ from dashboard import nav
 from services.access.permissions import Role
 from services.verdict import Verdict
 from tests.browser.conftest import OpenPage
+from tests.campaign import sample
 from tests.dashboard.serving import Served
 
 pytestmark = pytest.mark.browser
@@ -39,7 +41,8 @@ def test_a_frozen_server_makes_every_page_stale_by_the_browsers_own_clock(
     served: Served, open_page: OpenPage, run_id: str
 ) -> None:
     first = open_page(PAGES[0])
-    pages = {PAGES[0]: first} | {path: first.context.new_page() for path in PAGES[1:]}
+    others = sample(PAGES[1:], 3, seed=20260318)
+    pages = {PAGES[0]: first} | {path: first.context.new_page() for path in others}
     for path, page in pages.items():
         if page is not first:
             page.goto(path)
@@ -67,7 +70,7 @@ def test_a_page_that_hears_from_the_server_is_not_stale(open_page: OpenPage, run
     assert not is_stale(page)
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", sample(PAGES, 4, seed=20260316))
 def test_no_page_violates_the_policy_or_asks_another_host(
     open_page: OpenPage, served: Served, run_id: str, path: str
 ) -> None:
@@ -85,8 +88,7 @@ def test_no_page_violates_the_policy_or_asks_another_host(
     assert hosts - {""} == {urlsplit(served.url).netloc}
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(("path", "width"), sample(itertools.product(PAGES, (1440, 390)), 6, seed=20260317))
 def test_nothing_overflows_to_the_side(open_page: OpenPage, run_id: str, path: str, width: int) -> None:
     page = open_page(path, width=width, dark=width == 390)
     page.wait_for_timeout(1000)

@@ -147,6 +147,24 @@ class Stage:
                 return True
         return False
 
+    def differs_for_good(self, baseline: Evidences) -> dict[str, str]:
+        """What the checks say otherwise than of the healthy world, however often they look; with their reasons.
+
+        A machine that is out of breath can make the app give up on an answer once; what a fault left behind stays.
+        """
+        different: dict[str, str] = {}
+        for _ in range(3):
+            self.people_come()
+            seen = self.look()
+            different = {
+                check: f"{seen[check].verdict.value}, not {one.verdict.value}: {seen[check].summary}"
+                for check, one in baseline.items()
+                if seen[check].verdict is not one.verdict
+            }
+            if not different:
+                return different
+        return different
+
     def begin_anew(self) -> None:
         """A fresh world in place of one that did not heal."""
         self.one.thread.run(self.one.world.reset(self.kind), timeout_s=90)

@@ -65,14 +65,14 @@ def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
 
 
 def chosen(seed: int) -> Sequence[str]:
-    """All faults in the full campaign, else one of each of four groups by the seed."""
+    """All faults in the full campaign, else one of each of two groups by the seed."""
     groups: dict[str, list[str]] = {}
     for fault in faults_of(TWIN).values():
         groups.setdefault(fault.group, []).append(fault.id)
     draw = random.Random(seed)
     if FULL:
         return [fault for names in groups.values() for fault in names]
-    return [draw.choice(groups[group]) for group in draw.sample(sorted(groups), 4)]
+    return [draw.choice(groups[group]) for group in draw.sample(sorted(groups), 2)]
 
 
 @pytest.mark.campaign
@@ -100,10 +100,8 @@ def test_no_fault_makes_a_check_pass_what_is_false(
     tell(capsys, table.drawn())
     if RECORD:
         (RECORDED / "matrix.txt").write_text(table.drawn() + "\n", encoding="utf-8")
-    after.people_come()
-    at_the_end = verdicts(after.look())
     assert unhealed == []
-    assert at_the_end == verdicts(baseline)
+    assert after.differs_for_good(baseline) == {}
     assert left_behind == []
     assert [one.sentence() for one in table.false_passes] == []
     assert [one.sentence() for one in table.silenced if one.said is not Verdict.UNKNOWN] == []

@@ -115,7 +115,7 @@ def test_admin_numbers_that_anybody_can_read_are_a_finding(seen: Seen) -> None:
             ("missing-dependency", {"ai-quality", "feedback", "admin"}),
             ("rls-blocks-backend", {"feedback", "admin"}),
         ],
-        3,
+        2,
         seed=20260310,
     ),
 )
@@ -128,7 +128,7 @@ def test_a_fault_costs_its_features_and_is_the_first_cause(
     assert broken.rows_after == broken.rows_before
 
 
-@pytest.mark.parametrize("fault", ["api-timeout", "database-down"])
+@pytest.mark.parametrize("fault", sample(["api-timeout", "database-down"], 1, seed=20260319))
 def test_what_hangs_or_is_gone_is_unknown_and_is_the_first_cause(
     after: Pulse, under: Callable[[str], Broken], fault: str
 ) -> None:

@@ -74,6 +74,8 @@ def test_a_red_verification_query_stops_the_deploy_before_commit(drill: Drill, b
     assert not [problem for problem in report.problems if "Nothing was deployed, and yet" in problem]
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_a_rollback_that_leaves_something_and_takes_old_rows_is_found_out_in_both(drill: Drill, broken: Path) -> None:
     (broken / "deploy" / "090_more.sql").write_text("CREATE TABLE IF NOT EXISTS public.left_behind (id bigint);\n")
     (broken / "rollback" / "040_too_much.sql").write_text(
@@ -95,6 +97,8 @@ def lose_a_view(broken: Path) -> None:
     (broken / "verify" / "010_quiet.sql").write_text("-- Proves nothing at all.\nSELECT 1 WHERE false;\n")
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_a_lost_view_is_found_before_the_build_is_started(drill: Drill, broken: Path) -> None:
     lose_a_view(broken)
     report = drill()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.drill.stage import PREFIX
+from tests.campaign import only_in_full
 from tests.dashboard.processes.conftest import ROOT, alive, processes_of, wait_for
 
 RELEASE = ROOT / "apps" / "pulsecheck" / "releases" / "beta-optimization"
@@ -67,6 +68,8 @@ def test_the_release_holds_forward_and_back(place: Path) -> None:
     assert left(place) == []
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_a_broken_release_ends_with_1_and_still_tells_every_step(place: Path) -> None:
     copy = place / RELEASE.name
     shutil.copytree(RELEASE, copy)
@@ -102,6 +105,8 @@ def test_a_drill_that_is_stopped_takes_everything_with_it(place: Path) -> None:
     assert left(place) == []
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_what_a_killed_drill_left_is_swept_by_the_next_one(place: Path) -> None:
     process = start(place)
     wait_for(lambda: list(place.glob(f"{PREFIX}*/targets/sandbox.json")), 40)
