@@ -49,32 +49,37 @@ def _number(last: int) -> str:
     return f"6b1f0a52-0d8e-4f3b-9c55-3f6f6b2f0a{last:02x}"
 
 
-def make_accounts(known: Iterable[Account] = ()) -> tuple[Account, ...]:
-    """Everybody, in one order: the known ones as they are, the others with a new password."""
+def make_accounts(known: Iterable[Account] = (), *, domain: str = "sandbox.example") -> tuple[Account, ...]:
+    """Everybody, in one order: the known ones as they are, the others with a new password.
+
+    domain: of the addresses of those who belong to the world's maker
+    """
     by_id = {one.id: one for one in known}
     made = [
-        Account(id=_number(1), name="Vera Viewer", email="viewer@sandbox.example", password=_new(), ops_role="viewer"),
-        Account(
-            id=_number(2), name="Olof Operator", email="operator@sandbox.example", password=_new(), ops_role="operator"
-        ),
-        Account(id=_number(3), name="Ada Admin", email="admin@sandbox.example", password=_new(), ops_role="admin"),
+        _operator(1, "Vera Viewer", "viewer", domain),
+        _operator(2, "Olof Operator", "operator", domain),
+        _operator(3, "Ada Admin", "admin", domain),
         Account(id=_number(4), name="Uma User", email="user_123@example.com", password=_new()),
-        _test_account(5, "probe"),
-        _test_account(6, "ai"),
-        _test_account(7, "rate-limit"),
-        _test_account(8, "admin", app_role="admin"),
-        _test_account(9, "edited-metadata", claimed_role="admin"),
+        _test_account(5, "probe", domain),
+        _test_account(6, "ai", domain),
+        _test_account(7, "rate-limit", domain),
+        _test_account(8, "admin", domain, app_role="admin"),
+        _test_account(9, "edited-metadata", domain, claimed_role="admin"),
     ]
     return tuple(by_id.get(one.id, one) for one in made)
 
 
-def _test_account(last: int, purpose: str, *, app_role: str | None = None, claimed_role: str | None = None) -> Account:
-    name = f"Test account {purpose}"
-    email = f"ops-{purpose}@sandbox.example"
+def _operator(last: int, name: str, role: Role, domain: str) -> Account:
+    return Account(id=_number(last), name=name, email=f"{role}@{domain}", password=_new(), ops_role=role)
+
+
+def _test_account(
+    last: int, purpose: str, domain: str, *, app_role: str | None = None, claimed_role: str | None = None
+) -> Account:
     return Account(
         id=_number(last),
-        name=name,
-        email=email,
+        name=f"Test account {purpose}",
+        email=f"ops-{purpose}@{domain}",
         password=_new(),
         purpose=purpose,
         app_role=app_role,

@@ -153,6 +153,10 @@ class ControlClient:
         """Every fault there is: {"id", "what", "group", "active"}."""
         return list(self._call("GET", "/faults")["faults"])
 
+    def calls(self) -> dict[str, Any]:
+        """What anybody has asked of the world: {"doors": {door: ["GET /stats", ...]}, "railway": ["query me", ...]}."""
+        return self._call("GET", "/calls")
+
     def break_fault(self, fault: str) -> list[dict[str, Any]]:
         """Break it and wait until the effect is visible. Raises NotUnderstood for an unknown fault."""
         return list(self._call("POST", f"/faults/{fault}/break")["faults"])

@@ -48,6 +48,7 @@ def control_app(world: World) -> Starlette:
     return Starlette(
         routes=[
             route("/status", "GET", _status),
+            route("/calls", "GET", _calls),
             route("/faults", "GET", _faults),
             route("/faults/{fault}/break", "POST", _break),
             route("/faults/{fault}/repair", "POST", _repair),
@@ -61,6 +62,12 @@ def control_app(world: World) -> Starlette:
 
 async def _status(world: World, _: Request) -> dict[str, Any]:
     return await world_status(world)
+
+
+async def _calls(world: World, _: Request) -> dict[str, Any]:
+    """{"doors": the newest requests by door, "railway": the newest operations}: what anybody has asked of the world."""
+    doors = {name: list(door.calls) for name, door in world.doors.items()}
+    return {"doors": doors, "railway": list(world.railway.asked)}
 
 
 async def _faults(world: World, _: Request) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.sandbox.serving import Serving
 
+KEPT_CALLS = 10_000
 BEGAN = "sandbox.began"
 """Where a request's scope tells the part behind the door when it came in, by the monotonic clock."""
 
@@ -116,11 +118,13 @@ class Door:
     app:     the part behind the door
     noticed: told of each answer that the door gave by itself: the request, the status, and the seconds it took
     delay_s: how much later every request is answered, in seconds
+    calls:   the newest requests ("GET /stats"), oldest first, whatever became of them
     Use from one event loop. Without `open` it serves no port: then `Refuse` and `LoseReply` cannot be held.
     """
 
     def __init__(self, app: ASGIApp, *, noticed: Noticed | None = None) -> None:
         self.delay_s = 0.0
+        self.calls: deque[str] = deque(maxlen=KEPT_CALLS)
         self._app = app
         self._noticed = noticed
         self._held: dict[str, Disturbance] = {}
@@ -176,6 +180,7 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        self.calls.append(f"{scope['method']} {scope['path']}")
         if not self._held and not self.delay_s:
             return await self._app(scope, receive, send)
         return await self._disturbed(scope, _Replayed(receive), send)

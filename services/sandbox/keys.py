@@ -24,10 +24,15 @@ class Keys(BaseModel):
     """Every secret of one sandbox. made: when the project "was created".
 
     The app and the dashboard have a service key and an OpenAI key each: a good one of ours proves nothing of theirs.
-    The anon and service keys are HS256 JWTs; the two OpenAI keys belong to two accounts.
+    The anon and service keys are HS256 JWTs; the two OpenAI keys belong to two accounts. Beside the keys that may do
+    everything are those that somebody careful would make: a token with read permissions only (observe_token), a
+    project's token beside the account's, a key for completions only beside one that pays for the bill to be seen.
+
+    name: what the world is called at its providers; a file that holds nothing else names a world before it is made
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = "sandbox"
     made: datetime
     project_ref: str
     passwords: dict[str, str]
@@ -36,9 +41,14 @@ class Keys(BaseModel):
     service_key: str
     ops_service_key: str
     management_token: str
+    observe_token: str
     railway_token: str
+    railway_account_token: str
     openai_key: str
     ops_openai_key: str
+    completions_openai_key: str
+    models_openai_key: str
+    openai_admin_key: str
     control_token: str
     accounts: tuple[Account, ...]
 
@@ -82,11 +92,17 @@ def _complete(kept: dict[str, Any], now: datetime) -> Keys:
     values.setdefault("service_key", _api_key(values, "service_role", 0))
     values.setdefault("ops_service_key", _api_key(values, "service_role", 1))
     values.setdefault("management_token", f"sbp_{secrets.token_hex(20)}")
+    values.setdefault("observe_token", f"sbp_fc{secrets.token_hex(19)}")
     values.setdefault("railway_token", secrets.token_hex(16))
+    values.setdefault("railway_account_token", secrets.token_hex(18))
     values.setdefault("openai_key", f"sk-proj-{secrets.token_urlsafe(36)}")
     values.setdefault("ops_openai_key", f"sk-proj-{secrets.token_urlsafe(36)}")
+    values.setdefault("completions_openai_key", f"sk-proj-{secrets.token_urlsafe(36)}")
+    values.setdefault("models_openai_key", f"sk-proj-{secrets.token_urlsafe(36)}")
+    values.setdefault("openai_admin_key", f"sk-admin-{secrets.token_urlsafe(36)}")
     values.setdefault("control_token", secrets.token_urlsafe(24))
-    values["accounts"] = make_accounts(Account.model_validate(one) for one in values.get("accounts", ()))
+    known = (Account.model_validate(one) for one in values.get("accounts", ()))
+    values["accounts"] = make_accounts(known, domain=f"{values.get('name', 'sandbox')}.example")
     return Keys.model_validate(values)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
 from typing import Any
@@ -15,11 +14,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from services.sandbox.openai_costs import costs
+from services.sandbox.openai_refusals import Refusal
 from services.sandbox.openai_state import BILLING, OpenAIState
 
 REQUESTS_LIMIT = 10_000
 TOKENS_LIMIT = 2_000_000
 MILLISECONDS_A_TOKEN = 0.6
+SCOPES: Mapping[str, str] = {
+    "models": "api.model.read",
+    "completions": "model.request",
+    "organization": "api.usage.read",
+}
 _WORDS = re.compile(r"[A-Za-z][A-Za-z'-]{3,}")
 _LEVELS = re.compile(r"\b(mood|energy|stress|sleep)\D{0,12}(\d{1,2})", re.IGNORECASE)
 _COMMON_WORDS = """
@@ -36,21 +42,6 @@ _CLOSINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal(Exception):
-    """An answer with OpenAI's error body."""
-
-    status: int
-    message: str
-    type: str
-    code: str | None
-    param: str | None = None
-
-    def response(self, request_id: str) -> Response:
-        error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
-        return JSONResponse({"error": error}, status_code=self.status, headers={"x-request-id": request_id})
-
-
 def _bad_request(message: str, param: str | None = None, code: str | None = None) -> Refusal:
     return Refusal(400, message, "invalid_request_error", code, param)
 
@@ -59,7 +50,7 @@ Answer = Callable[[OpenAIState, str, Request], Awaitable[Response]]
 
 
 def openai_app(state: OpenAIState) -> Starlette:
-    """GET /v1/models, GET /v1/models/{id}, POST /v1/chat/completions."""
+    """GET /v1/models, GET /v1/models/{id}, POST /v1/chat/completions, GET /v1/organization/costs."""
     numbers = count(1)
 
     def guarded(endpoint: str, answer: Answer) -> Callable[[Request], Any]:
@@ -82,6 +73,7 @@ def openai_app(state: OpenAIState) -> Starlette:
             Route("/v1/models", guarded("models", _list_models)),
             Route("/v1/models/{model}", guarded("models", _one_model)),
             Route("/v1/chat/completions", guarded("completions", _complete), methods=["POST"]),
+            Route("/v1/organization/costs", guarded("organization", costs)),
         ]
     )
 
@@ -123,7 +115,7 @@ def _key(state: OpenAIState, request: Request) -> str:
 
 def _require_permission(state: OpenAIState, key: str, endpoint: str) -> None:
     if not state.permits(key, endpoint):
-        scope = {"models": "api.model.read", "completions": "model.request"}[endpoint]
+        scope = SCOPES[endpoint]
         raise Refusal(
             403,
             f"You have insufficient permissions for this operation. Missing scopes: {scope}. Check that you have the"
@@ -210,6 +202,7 @@ async def _complete(state: OpenAIState, key: str, request: Request) -> Response:
     took_s = state.latency_s + completion_tokens * MILLISECONDS_A_TOKEN / 1000
     await asyncio.sleep(took_s)
     state.answered += 1
+    state.note_cost(prompt_tokens, completion_tokens)
     answer_id = sha256(f"{state.answered}{text}".encode()).hexdigest()[:29]
     answer = {
         "id": f"chatcmpl-{answer_id}",

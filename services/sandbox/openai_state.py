@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from services.sandbox.keys import Keys
 
 # How many days from the world's first moment each model has left; None = no end is known.
 MODELS: Mapping[str, int | None] = {
@@ -22,6 +25,11 @@ MODELS: Mapping[str, int | None] = {
     "gpt-6-luna": None,
     "gpt-6-sol": None,
 }
+ORDINARY = frozenset({"models", "completions"})
+ADMIN = frozenset({"organization"})
+USD_A_MILLION = (0.20, 1.20)
+"""What a million tokens cost here, in and out, whatever the model."""
+
 BILLING: Mapping[str, str] = {
     "insufficient_quota": "You exceeded your current quota, please check your plan and billing details. For more"
     " information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.",
@@ -59,6 +67,7 @@ class OpenAIState:
 
     clock: the world's clock; the end dates count from its first reading
     keys: the valid ones, each of an account of its own
+    rights: what a key was made for ("models", "completions", "organization"); one not named may do the first two
     latency_s: the least time a completion takes
     """
 
@@ -67,6 +76,7 @@ class OpenAIState:
         clock: Callable[[], datetime],
         keys: Iterable[str],
         *,
+        rights: Mapping[str, frozenset[str]] | None = None,
         models: Mapping[str, int | None] = MODELS,
         latency_s: float = 0.08,
     ) -> None:
@@ -74,6 +84,8 @@ class OpenAIState:
         self.keys = frozenset(keys)
         self.latency_s = latency_s
         self.answered = 0
+        self.spent_usd: dict[date, float] = {}
+        self._rights = dict(rights or {})
         self._restrictions: dict[str, Restriction] = {}
         self._first_day = clock().astimezone(UTC).date()
         self._created = int(clock().timestamp()) - 86_400 * 400
@@ -101,7 +113,14 @@ class OpenAIState:
         return not any(model in one.not_allowed for one in self._on(key))
 
     def permits(self, key: str, endpoint: str) -> bool:
-        return not any(endpoint in one.endpoints for one in self._on(key))
+        may = self._rights.get(key, ORDINARY)
+        return endpoint in may and not any(endpoint in one.endpoints for one in self._on(key))
+
+    def note_cost(self, prompt_tokens: int, completion_tokens: int) -> None:
+        """Put a completion on the bill of the day."""
+        day = self.clock().astimezone(UTC).date()
+        cost = (prompt_tokens * USD_A_MILLION[0] + completion_tokens * USD_A_MILLION[1]) / 1_000_000
+        self.spent_usd[day] = self.spent_usd.get(day, 0.0) + cost
 
     def models(self, key: str) -> list[str]:
         """The models that the key's account may use, ended ones too."""
@@ -134,3 +153,13 @@ class OpenAIState:
     def _on(self, key: str) -> list[Restriction]:
         """What restricts this key, in the order of the ids."""
         return [one for _, one in sorted(self._restrictions.items()) if one.keys is None or key in one.keys]
+
+
+def openai_state_of(keys: Keys, clock: Callable[[], datetime]) -> OpenAIState:
+    """The state of a world: two ordinary keys, two restricted ones, and an administrator's."""
+    rights = {
+        keys.completions_openai_key: frozenset({"completions"}),
+        keys.models_openai_key: frozenset({"models"}),
+        keys.openai_admin_key: ADMIN,
+    }
+    return OpenAIState(clock, [keys.openai_key, keys.ops_openai_key, *rights], rights=rights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,8 +16,10 @@ from typing import Any
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FieldNode,
     GraphQLError,
     GraphQLSchema,
+    OperationDefinitionNode,
     build_client_schema,
     execute,
     parse,
@@ -28,13 +31,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from services.sandbox.hosting import Hosting
-from services.sandbox.railway_root import mutations, queries
+from services.sandbox.railway_root import mutations, of_an_account, queries
 from services.sandbox.railway_view import Ids, Place, PlatformIncident
 from services.sandbox.rate_limit import RateLimit
 
 PATH = "/graphql/v2"
 SCHEMA_FILE = Path(__file__).parent / "data" / "railway-schema.json.gz"
 HOURLY_LIMIT = 10_000
+KEPT_OPERATIONS = 10_000
 NOT_AUTHORIZED = "Not Authorized"
 TOKEN_NOT_FOUND = "Project Token not found"
 
@@ -60,10 +64,12 @@ class RailwayState:
 
     limit:     how many requests an hour of the world's clock the token may make
     incidents: what the platform admits to suffer from, by the id under which it does
+    asked:     the newest operations that were carried out ("query deployments"), oldest first
     """
 
     limit: RateLimit
     incidents: dict[str, PlatformIncident] = field(default_factory=dict)
+    asked: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_OPERATIONS))
 
     @classmethod
     def new(cls, clock: Callable[[], datetime], hourly: int = HOURLY_LIMIT) -> RailwayState:
@@ -73,12 +79,14 @@ class RailwayState:
         """Take back whatever a fault has bent."""
         self.limit.taken.clear()
         self.incidents.clear()
+        self.asked.clear()
 
 
 def railway_app(
     hosting: Hosting,
     token: str,
     *,
+    account_token: str | None = None,
     ids: Ids | None = None,
     project: str = "sandbox",
     service: str = "app",
@@ -87,21 +95,24 @@ def railway_app(
 ) -> Starlette:
     """POST /graphql/v2 with {query, variables, operationName} and the project token in `Project-Access-Token`.
 
+    account_token: the token of the account that owns the project, taken as a bearer token; None: there is none
     domain: host and port of the service's public address
     """
     state = state or RailwayState.new(hosting.clock)
     limit = state.limit
     place = Place(ids or Ids(), project, service, domain, hosting.clock())
-    root: dict[str, Any] = {**queries(hosting, place, state.incidents), **mutations(hosting, place)}
+    by_project: dict[str, Any] = {**queries(hosting, place, state.incidents), **mutations(hosting, place)}
+    by_account: dict[str, Any] = {**by_project, **of_an_account()}
 
     async def answer(request: Request) -> Response:
         if not limit.take():
             headers = {**_headers(limit), "retry-after": str(limit.ends_in_s)}
             return JSONResponse(errors("Too many requests"), status_code=429, headers=headers)
-        refusal = _refusal(request, token)
+        root = by_account if account_token and _bearer(request) == account_token else by_project
+        refusal = _refusal(request, token) if root is by_project else None
         if refusal is not None:
             return JSONResponse(errors(refusal), headers=_headers(limit))
-        status, body = await _execute(request, root)
+        status, body = await _execute(request, root, state.asked.extend)
         return JSONResponse(body, status_code=status, headers=_headers(limit))
 
     return Starlette(routes=[Route(PATH, answer, methods=["POST"])])
@@ -115,6 +126,11 @@ def _headers(limit: RateLimit) -> dict[str, str]:
     }
 
 
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else ""
+
+
 def _refusal(request: Request, token: str) -> str | None:
     given = request.headers.get("project-access-token")
     if given is None:
@@ -122,7 +138,9 @@ def _refusal(request: Request, token: str) -> str | None:
     return None if given == token else TOKEN_NOT_FOUND
 
 
-async def _execute(request: Request, root: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+async def _execute(
+    request: Request, root: Mapping[str, Any], note: Callable[[list[str]], None]
+) -> tuple[int, dict[str, Any]]:
     try:
         body = await request.json()
     except ValueError:
@@ -133,6 +151,7 @@ async def _execute(request: Request, root: Mapping[str, Any]) -> tuple[int, dict
     document, problems = await asyncio.to_thread(_understood, body["query"])
     if document is None or problems:
         return 400, {"errors": [problem.formatted for problem in problems]}
+    note(_operations(document))
     try:
         outcome = execute(
             railway_schema(),
@@ -146,6 +165,17 @@ async def _execute(request: Request, root: Mapping[str, Any]) -> tuple[int, dict
     assert isinstance(outcome, ExecutionResult)
     answered: dict[str, Any] = dict(outcome.formatted)
     return 200, answered
+
+
+def _operations(document: DocumentNode) -> list[str]:
+    """Every field asked for at the top of the document, with the kind of its operation before it."""
+    return [
+        f"{one.operation.value} {chosen.name.value}"
+        for one in document.definitions
+        if isinstance(one, OperationDefinitionNode)
+        for chosen in one.selection_set.selections
+        if isinstance(chosen, FieldNode)
+    ]
 
 
 def errors(message: str) -> dict[str, Any]:

@@ -70,6 +70,12 @@ def queries(hosting: Hosting, place: Place, incidents: Mapping[str, PlatformInci
     return {name: _guarded(resolver, place) for name, resolver in found.items()}
 
 
+def of_an_account() -> dict[str, Resolver]:
+    """What changes where the token is an account's: it is nobody's project token, and it knows whose it is."""
+    me = {"id": "sandbox-account", "name": "Sandbox account", "email": "account@sandbox.example"}
+    return {"me": lambda _info: me, "projectToken": lambda _info: _not_a_project_token()}
+
+
 def mutations(hosting: Hosting, place: Place) -> dict[str, Resolver]:
     """Resolvers by the name of the mutation. They return at once; what they began shows in the deployments."""
     found: dict[str, Resolver] = {
@@ -109,6 +115,10 @@ def _guarded(resolver: Resolver, place: Place) -> Resolver:
             raise GraphQLError(str(error)) from error
 
     return resolve
+
+
+def _not_a_project_token() -> Any:
+    raise GraphQLError("Project Token not found")
 
 
 def _not_authorized() -> Any:

@@ -17,8 +17,8 @@ Answer = dict[str, Any]
 T = TypeVar("T")
 
 
-def _id(name: str) -> str:
-    return str(uuid5(NAMESPACE_URL, f"sandbox:{name}"))
+def _id(name: str, world: str = "sandbox") -> str:
+    return str(uuid5(NAMESPACE_URL, f"{world}:{name}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,12 @@ class Ids:
     workspace: str = _id("workspace")
     service_instance: str = _id("service-instance")
     token: str = _id("token")
+
+    @classmethod
+    def of(cls, world: str) -> Ids:
+        """Those of a world of this name; two names have no id in common."""
+        names = ("project", "environment", "service", "workspace", "service-instance", "token")
+        return cls(*(_id(name, world) for name in names))
 
 
 @dataclass(frozen=True, slots=True)

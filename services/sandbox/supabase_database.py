@@ -1,4 +1,4 @@
-"""What the Management API tells of the database itself: read-only SQL, pooler, disk, and whether it takes writes."""
+"""What the Management API does with the database itself: SQL, pooler, disk, and whether it takes writes."""
 
 from __future__ import annotations
 
@@ -41,22 +41,33 @@ def message(status: int, text: str) -> JSONResponse:
 
 
 async def read_only_query(state: SupabaseState, request: Request) -> Response:
+    """SQL as the role that only reads."""
+    return await _answered(state, request, READ_ONLY)
+
+
+async def any_query(state: SupabaseState, request: Request) -> Response:
+    """SQL as the owner, or with {"read_only": true} as the role that only reads."""
+    return await _answered(state, request, OWNER)
+
+
+async def _answered(state: SupabaseState, request: Request, role: str) -> Response:
     try:
         body = json.loads(await request.body())
         query, parameters = body["query"], body.get("parameters")
+        role = READ_ONLY if body.get("read_only") else role
     except (ValueError, KeyError, TypeError, AttributeError):
         return message(400, "query: Required")
     if not isinstance(query, str) or not query:
         return message(400, "query: String must contain at least 1 character(s)")
     if state.paused:
         return message(400, "Project is paused")
-    return await asyncio.to_thread(_run, state, query, parameters)
+    return await asyncio.to_thread(_run, state, role, query, parameters)
 
 
-def _run(state: SupabaseState, query: str, parameters: list[Any] | None) -> Response:
+def _run(state: SupabaseState, role: str, query: str, parameters: list[Any] | None) -> Response:
     try:
         with psycopg.connect(
-            state.cluster().dsn(READ_ONLY),
+            state.cluster().dsn(role),
             autocommit=True,
             connect_timeout=5,
             options="-c statement_timeout=60s",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, timedelta
-from hmac import compare_digest
 from typing import Any
 
 import httpx
@@ -16,9 +15,17 @@ from starlette.routing import Route
 
 from services.sandbox.postgres import OWNER, READ_ONLY
 from services.sandbox.supabase_advisors import performance_lints, security_lints
-from services.sandbox.supabase_database import disk_use, message, pooler, read_only_query, read_only_state
+from services.sandbox.supabase_database import (
+    any_query,
+    disk_use,
+    message,
+    pooler,
+    read_only_query,
+    read_only_state,
+)
 from services.sandbox.supabase_gateway import bearer
 from services.sandbox.supabase_logs import api_counts, logs
+from services.sandbox.supabase_permissions import missing_permissions
 from services.sandbox.supabase_state import BackupTrouble, SupabaseState
 
 REGION = "eu-central-1"
@@ -31,13 +38,13 @@ Answer = Callable[[SupabaseState, Request], Awaitable[Response]]
 
 
 def management_routes(state: SupabaseState) -> list[Route]:
-    """Routes under /v1/projects, each behind the access token and the budget of the minute."""
+    """Routes under /v1/projects, each behind the access token, its permissions and the budget of the minute."""
 
     def route(path: str, answer: Answer, method: str = "GET") -> Route:
         async def endpoint(request: Request) -> Response:
             limit = state.management_limit
             if limit.take():
-                response = _refused(state, request) or await answer(state, request)
+                response = _refused(state, request, path) or await answer(state, request)
             else:
                 response = message(429, "ThrottlerException: Too Many Requests")
                 response.headers["retry-after"] = str(limit.ends_in_s)
@@ -52,6 +59,7 @@ def management_routes(state: SupabaseState) -> list[Route]:
         route("", _project),
         route("/health", _health),
         route("/database/backups", _backups),
+        route("/database/query", any_query, "POST"),
         route("/database/query/read-only", read_only_query, "POST"),
         route("/advisors/security", security_lints),
         route("/advisors/performance", performance_lints),
@@ -63,12 +71,15 @@ def management_routes(state: SupabaseState) -> list[Route]:
     ]
 
 
-def _refused(state: SupabaseState, request: Request) -> Response | None:
-    token = bearer(request)
-    if token is None or not compare_digest(token.encode(), state.keys.management_token.encode()):
+def _refused(state: SupabaseState, request: Request, path: str) -> Response | None:
+    missing = missing_permissions(state.keys, bearer(request), path)
+    if missing is None:
         return message(401, "Unauthorized")
     if request.path_params["ref"] != state.keys.project_ref:
         return message(404, "Project not found")
+    if missing:
+        told = "Your access token does not have the permissions that this request needs."
+        return JSONResponse({"message": told, "missing_permissions": list(missing)}, status_code=403)
     return None
 
 
@@ -80,7 +91,7 @@ async def _project(state: SupabaseState, _: Request) -> Response:
             "ref": state.keys.project_ref,
             "organization_id": _ORGANIZATION,
             "organization_slug": _ORGANIZATION,
-            "name": "sandbox",
+            "name": state.keys.name,
             "region": REGION,
             "created_at": state.keys.made.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "status": "INACTIVE" if state.paused else "ACTIVE_HEALTHY" if alive else "ACTIVE_UNHEALTHY",

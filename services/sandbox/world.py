@@ -298,14 +298,14 @@ class World:
 
     def _make_parts(self) -> None:
         from services.sandbox.hosting import Hosting
-        from services.sandbox.openai_state import OpenAIState
+        from services.sandbox.openai_state import openai_state_of
         from services.sandbox.railway import RailwayState
         from services.sandbox.status_pages import StatusPages
         from services.sandbox.supabase_state import SupabaseState
         from services.sandbox.variable_overrides import VariableOverrides
 
         shutil.rmtree(self.home / "hosting", ignore_errors=True)
-        self.openai = OpenAIState(self.clock, [self.keys.openai_key, self.keys.ops_openai_key])
+        self.openai = openai_state_of(self.keys, self.clock)
         self.supabase = SupabaseState(
             keys=self.keys,
             url=self.ports.url("supabase"),
@@ -340,7 +340,7 @@ class World:
             openai=self.openai,
             railway=self.railway,
             status=self.status,
-            railway_token=self.keys.railway_token,
+            keys=self.keys,
             service=self.twin.app,
             domain=self.ports.url("app").removeprefix("http://"),
         )

@@ -186,3 +186,40 @@ def test_an_answer_takes_time_and_longer_ones_more(server: Server) -> None:
     server.state.latency_s = 0.15
     took = server.complete().elapsed
     assert took >= timedelta(seconds=0.15)
+
+
+@pytest.mark.parametrize(
+    ("right", "statuses"),
+    [
+        ("models", {"models": 200, "completions": 403, "organization": 403}),
+        ("completions", {"models": 403, "completions": 200, "organization": 403}),
+        ("organization", {"models": 403, "completions": 403, "organization": 200}),
+    ],
+)
+def test_a_restricted_key_does_what_it_was_made_for_and_nothing_else(
+    thread: LoopThread, right: str, statuses: dict[str, int]
+) -> None:
+    state = OpenAIState(lambda: START, [KEY], rights={KEY: frozenset({right})}, latency_s=0)
+    url = thread.serve(openai_app(state)) + "/v1"
+    with httpx.Client(headers={"Authorization": f"Bearer {KEY}"}, trust_env=False) as http:
+        answers = {
+            "models": http.get(f"{url}/models"),
+            "completions": http.post(f"{url}/chat/completions", json=QUESTION),
+            "organization": http.get(f"{url}/organization/costs?start_time={START.timestamp():.0f}"),
+        }
+    assert {name: answer.status_code for name, answer in answers.items()} == statuses
+    assert all("Missing scopes" in one.text for one in answers.values() if one.status_code == 403)
+
+
+def test_the_bill_has_what_the_completions_of_a_day_have_cost(thread: LoopThread) -> None:
+    state = OpenAIState(lambda: START, [KEY], rights={KEY: frozenset({"completions", "organization"})}, latency_s=0)
+    url = thread.serve(openai_app(state)) + "/v1"
+    since = START - timedelta(days=1)
+    with httpx.Client(headers={"Authorization": f"Bearer {KEY}"}, trust_env=False) as http:
+        used = http.post(f"{url}/chat/completions", json=QUESTION).json()["usage"]
+        bill = http.get(f"{url}/organization/costs?start_time={since.timestamp():.0f}").json()
+        assert http.get(f"{url}/organization/costs").status_code == 400
+    yesterday, today = bill["data"]
+    assert yesterday["results"] == []
+    cost = (used["prompt_tokens"] * 0.20 + used["completion_tokens"] * 1.20) / 1_000_000
+    assert today["results"][0]["amount"] == {"value": round(cost, 8), "currency": "usd"}

@@ -280,6 +280,26 @@ def test_beyond_the_hourly_limit_it_answers_429_with_a_time_to_wait(shared: Rail
     assert httpx.post(url, json=body, headers=headers).status_code == 200
 
 
+def test_an_accounts_token_knows_whose_it_is_and_is_no_project_token(shared: Railway) -> None:
+    url = shared.thread.serve(railway_app(shared.hosting, TOKEN, account_token="account", state=shared.state)) + PATH
+    by_account, by_mistake = {"Authorization": "Bearer account"}, {"Project-Access-Token": "account"}
+
+    def answer(query: str, headers: dict[str, str]) -> Any:
+        return httpx.post(url, json={"query": query}, headers=headers).json()
+
+    assert answer("{ me { email } }", by_account)["data"]["me"]["email"] == "account@sandbox.example"
+    assert "Project Token not found" in str(answer("{ projectToken { projectId } }", by_account)["errors"])
+    assert "Project Token not found" in str(answer("{ me { email } }", by_mistake)["errors"])
+    assert "Not Authorized" in str(answer("{ me { email } }", {"Authorization": "Bearer somebody's"})["errors"])
+
+
+def test_it_remembers_which_operations_were_carried_out(railway: Railway) -> None:
+    railway.state.asked.clear()
+    railway.ask("PlatformStatus")
+    railway.ask("DeploymentRestart", id=railway.hosting.deployments[0].id)
+    assert list(railway.state.asked) == ["query platformStatus", "mutation deploymentRestart"]
+
+
 def test_restart_keeps_the_deployment_and_the_build(railway: Railway) -> None:
     serving = railway.hosting.deployments[0]
     before = railway.app.get("/who").json()

@@ -25,6 +25,7 @@ from services.database.server import Server
 from services.sandbox.keys import Keys, load_keys
 from services.sandbox.postgres import LOGIN_ROLES, OWNER, Cluster
 from services.sandbox.postgrest import PostgRest, find_postgrest
+from services.sandbox.railway_view import Ids
 from services.sandbox.serving import Ports, Serving
 from services.sandbox.supabase import supabase_app
 from services.sandbox.supabase_state import SupabaseState
@@ -579,6 +580,27 @@ class TestManagement:
         headers = {"Authorization": f"Bearer {stand_in.keys.management_token}"}
         assert stand_in.call("GET", f"/v1/projects/{'z' * 20}", headers=headers).status_code == 404
 
+    @pytest.mark.parametrize("path", ["", "/database/backups", "/advisors/security", "/config/database/pooler"])
+    def test_a_token_that_only_reads_reads(self, stand_in: Project, path: str) -> None:
+        assert self.scoped(stand_in, path).status_code == 200
+
+    def test_what_a_token_was_not_made_for_is_refused_and_named(self, stand_in: Project) -> None:
+        answer = self.scoped(stand_in, "/database/query", json={"query": "select 1 as n"})
+        assert (answer.status_code, answer.json()["missing_permissions"]) == (403, ["database_write"])
+
+    def test_a_token_of_every_permission_writes(self, stand_in: Project) -> None:
+        query = "insert into public.notes values (5002, null, 'x') returning id"
+        answer = self.ask(stand_in, "/database/query", json={"query": query})
+        assert (answer.status_code, answer.json()) == (201, [{"id": 5002}])
+        reading = self.ask(stand_in, "/database/query", json={"query": query, "read_only": True})
+        assert "25006" in reading.json()["message"]
+
+    @staticmethod
+    def scoped(project: Project, path: str, **options: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {project.keys.observe_token}"}
+        method = "POST" if options else "GET"
+        return project.call(method, f"/v1/projects/{project.keys.project_ref}{path}", headers=headers, **options)
+
     def test_health_wants_to_know_of_what(self, stand_in: Project) -> None:
         assert self.ask(stand_in, "/health").status_code == 400
         assert self.ask(stand_in, "/health?services=coffee").status_code == 400
@@ -607,6 +629,15 @@ def test_the_test_accounts_are_no_operators_and_only_one_is_the_apps_admin(tmp_p
     assert [one.app_metadata["ops_role"] for one in accounts.values() if "ops_role" in one.app_metadata] == []
     assert [name for name, one in accounts.items() if one.app_metadata.get("role") == "admin"] == ["admin"]
     assert [name for name, one in accounts.items() if one.user_metadata.get("role") == "admin"] == ["edited-metadata"]
+
+
+def test_a_world_is_named_by_the_file_that_is_there_before_it(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text(json.dumps({"name": "production"}))
+    keys = load_keys(tmp_path / "keys.json", NOW)
+    assert {one.email for one in keys.accounts if one.ops_role} == {
+        f"{role}@production.example" for role in ("viewer", "operator", "admin")
+    }
+    assert Ids.of(keys.name).service != Ids().service == Ids.of("sandbox").service
 
 
 def test_keys_are_private_and_stay_the_same(tmp_path: Path) -> None:

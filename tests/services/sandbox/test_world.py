@@ -81,13 +81,25 @@ def test_every_part_answers(world: RunningWorld) -> None:
     }  # fmt: skip
 
 
+OF_ONES_OWN_CHOICE = {
+    "auth_anon_key",
+    "auth_url",
+    "backup_folder",
+    "backup_recipient",
+    "founder",
+    "notify_urls",
+    "openai_admin_key",
+    "probe_caps",
+}
+
+
 def test_the_target_is_complete_and_no_production(world: RunningWorld) -> None:
     target = world.target
     assert not target.production
     assert target.levels == frozenset(Level)
     assert [one.role for one in target.quick_sign_in] == ["viewer", "operator", "admin"]
-    missing = [name for name, value in target.model_dump().items() if value in (None, (), "")]
-    assert missing == []
+    missing = {name for name, value in target.model_dump().items() if value in (None, (), "", {})}
+    assert missing - OF_ONES_OWN_CHOICE == set()
     file = world.home / "targets" / "sandbox.json"
     assert file.stat().st_mode & 0o777 == 0o600
 
@@ -113,6 +125,14 @@ def test_before_the_new_build_has_failed_and_the_old_one_serves(world: RunningWo
         edge["node"]["meta"]["commitHash"]: edge["node"]["status"] for edge in answer["data"]["deployments"]["edges"]
     }
     assert states == {OLD: "SUCCESS", NEW: "FAILED"}
+
+
+def test_the_doors_remember_what_was_asked_of_them(world: RunningWorld) -> None:
+    assert world.target.app_url is not None
+    httpx.get(f"{world.target.app_url}/asked", trust_env=False)
+    told = world.client.calls()
+    assert told["doors"]["app"][-1] == "GET /asked"
+    assert set(told["doors"]) == {"app", "supabase", "openai", "railway", "status"}
 
 
 def test_reset_puts_rows_and_schema_back_in_time(world: RunningWorld) -> None:
