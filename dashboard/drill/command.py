@@ -14,13 +14,14 @@ from dashboard.cli.on_a_target import release_for
 from dashboard.cli.person import person
 from dashboard.drill import witness
 from dashboard.drill.forward import Course, utc_now
-from dashboard.drill.stage import Stage, stage
+from dashboard.drill.stage import SANDBOX, Stage, stage
 from dashboard.processes.logs import log_to
 from services.app_definition import load_app
 from services.errors import OpsError
 from services.jobs.queue import JobState, enqueue
 from services.releases.actions import back_out_app, roll_back, rollback_phrase
 from services.releases.ledger import start_run
+from services.settings import Target
 from services.verdict import Verdict
 
 
@@ -55,6 +56,8 @@ def run_drill(reference: str, tell: Tell, environ: Mapping[str, str]) -> Answer:
     """Drill a release. Exit code 0 only if every step passed, the score rose, and everything of before came back."""
     log_to(sys.stderr)
     began = time.monotonic()
+    # What cannot be understood is told before anything is started for it.
+    release_for(reference, Target(name=SANDBOX))
     report = Report()
     tell("Starting a sandbox of the drill's own ...")
     with stage(environ) as scene:
