@@ -5,11 +5,12 @@ PYTHON := .venv/bin/python
 PYTHON3 ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
-.PHONY: help setup run test bench campaign clean
+.PHONY: help setup run test lint bench campaign clean
 
 help:
 	@echo 'make run       set up, start everything on the sandbox, print the address'
 	@echo 'make test      set up, lint, check types and imports, run every test'
+	@echo 'make lint      check style, types and imports only'
 	@echo 'make bench     print the benchmark table'
 	@echo 'make campaign  run the long fault campaigns'
 	@echo 'make setup     only set up .venv; a second time it is instant'
@@ -22,12 +23,17 @@ setup:
 run: setup
 	@exec $(PYTHON) -m dashboard run
 
+# The browser is fetched while the linters run.
 test: setup
+	@$(PYTHON) scripts/run_tests.py --only-install & fetching=$$!; \
+	$(MAKE) --no-print-directory lint; linted=$$?; wait $$fetching; exit $$linted
+	@exec $(PYTHON) scripts/run_tests.py
+
+lint: setup
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
-	@exec $(PYTHON) scripts/run_tests.py
 
 bench: setup
 	@exec $(PYTHON) -m benchmarks

@@ -1,4 +1,7 @@
-"""Runs pytest with a Chromium for the browser tests: found, else installed; where there is none, it says so."""
+"""Runs pytest with a Chromium for the browser tests: found, else installed; where there is none, it says so.
+
+`--only-install` does no more than that, so that the linters can run meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,17 @@ import sys
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ONLY_INSTALL = "--only-install"
 SETTING = "OPS_CHROMIUM"
 """The variable that names the browser, for the tests; it may also be set by hand."""
 
 
 def main(arguments: list[str]) -> int:
+    if arguments == [ONLY_INSTALL]:
+        install()
+        return 0
     environ = dict(os.environ)
+    install()
     browser = find_browser()
     selection: list[str] = []
     if browser is None:
@@ -25,7 +33,6 @@ def main(arguments: list[str]) -> int:
         selection = ["-m", "not browser"]
     else:
         environ[SETTING] = browser
-    install_pooler()
     sys.stdout.flush()
     command = [
         sys.executable,
@@ -45,36 +52,41 @@ def main(arguments: list[str]) -> int:
 
 def find_browser() -> str | None:
     """The path of a Chromium that starts: named, on the PATH, of playwright's, or installed here and now."""
-    named = os.environ.get(SETTING)
-    if named and _starts(named):
-        return named
-    found = _on_the_path() or _of_playwright()
+    found = _found()
     if found:
         return found
-    if _install("chromium"):
-        found = _on_the_path()
-        if found:
-            return found
     _say("Installing Chromium with playwright ...")
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False, stdout=sys.stderr)
     return _of_playwright()
 
 
-def install_pooler() -> None:
-    """pgbouncer, a real transaction pooler; where it cannot be had, its two tests are skipped and say so."""
+def _found() -> str | None:
+    named = os.environ.get(SETTING)
+    if named and _starts(named):
+        return named
+    return _on_the_path() or _of_playwright()
+
+
+def install() -> None:
+    """What the tests need of the system, where we may: a Chromium, and pgbouncer, a real transaction pooler.
+
+    Where pgbouncer cannot be had, its tests are skipped and say so.
+    """
+    missing = [] if _found() else ["chromium"]
     if shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
-        _install("pgbouncer")
+        missing.append("pgbouncer")
+    if missing:
+        _install(missing)
 
 
-def _install(package: str) -> bool:
-    """Install one of Debian's packages; False where we may not, or where it failed."""
+def _install(packages: list[str]) -> None:
+    """Install Debian's packages, where we may."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        return False
-    _say(f"Installing {package} with apt-get ...")
+        return
+    _say(f"Installing {' and '.join(packages)} with apt-get ...")
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for step in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
-        done = subprocess.run(["apt-get", *step], check=False, stdout=sys.stderr, env=environ)
-    return done.returncode == 0
+    for step in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+        subprocess.run(["apt-get", *step], check=False, stdout=sys.stderr, env=environ)
 
 
 def _on_the_path() -> str | None:
