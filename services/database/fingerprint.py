@@ -109,25 +109,25 @@ def user_tables(conn: psycopg.Connection[Any]) -> list[tuple[str, str]]:
     ).fetchall()
 
 
-def row_hash(conn: psycopg.Connection[Any], schema: str, table: str, columns: Sequence[str] | None = None) -> RowHash:
-    """Count and order-free digest of a table's rows: two 64-bit halves of each row's MD5, added up.
+def row_hash_query(schema: str, table: str, columns: Sequence[str] | None = None) -> sql.Composed:
+    """One statement that gives count and order-free digest of a table's rows: two 64-bit halves of each row's MD5,
+    added up on the server, in memory that does not grow with the rows.
 
     With `columns`, only those are looked at, so a table can be compared before and after it gained others.
     """
-    row = (
-        sql.SQL("r")
-        if columns is None
-        else sql.SQL("ROW({})").format(
-            sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(name)) for name in columns)
-        )
-    )
-    query = sql.SQL(
+    # Never plain `r`: in a table with a column of that name it would be the column.
+    values = [sql.SQL("r.*")] if columns is None else [sql.SQL("r.{}").format(sql.Identifier(name)) for name in columns]
+    return sql.SQL(
         "SELECT pg_catalog.count(*),"
         " pg_catalog.md5(COALESCE(pg_catalog.sum(('x' || pg_catalog.substr(h, 1, 16))::bit(64)::bigint)::text, '')"
         " || '/' || COALESCE(pg_catalog.sum(('x' || pg_catalog.substr(h, 17, 16))::bit(64)::bigint)::text, ''))"
-        " FROM (SELECT pg_catalog.md5({row}::text) AS h FROM ONLY {table} AS r) AS hashes"
-    ).format(row=row, table=sql.Identifier(schema, table))
-    found = conn.execute(query).fetchone()
+        " FROM (SELECT pg_catalog.md5(ROW({row})::text) AS h FROM ONLY {table} AS r) AS hashes"
+    ).format(row=sql.SQL(", ").join(values), table=sql.Identifier(schema, table))
+
+
+def row_hash(conn: psycopg.Connection[Any], schema: str, table: str, columns: Sequence[str] | None = None) -> RowHash:
+    """Count and digest of a table's rows, or of some columns of them; see `row_hash_query`."""
+    found = conn.execute(row_hash_query(schema, table, columns)).fetchone()
     if found is None:
         raise LookupError("an aggregate query gives one row")
     return RowHash(int(found[0]), str(found[1]))

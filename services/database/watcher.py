@@ -29,6 +29,7 @@ class Watched:
     account:     (uid, gid) to run it as, None = ours
     last_signal: what it is sent when we are gone; after grace_s seconds more it is killed
     keep_open:   file descriptors the program inherits (a lock it shall hold while it lives)
+    streams:     descriptors that become its standard input, output and error; None: nothing in, and all out to the log
     Raises OSError where the program cannot be started at all.
     """
 
@@ -43,9 +44,10 @@ class Watched:
         last_signal: signal.Signals = signal.SIGTERM,
         grace_s: float = 5.0,
         keep_open: Sequence[int] = (),
+        streams: tuple[int, int, int] | None = None,
     ) -> None:
         uid, gid = account or (-1, -1)
-        settings = [last_signal.name, str(grace_s), str(uid), str(gid), ",".join(map(str, keep_open))]
+        settings = [last_signal.name, str(grace_s), str(uid), str(gid), _listed(keep_open), _listed(streams or ())]
         with log.open("ab") as sink:
             self._watcher = subprocess.Popen(
                 [sys.executable, "-I", "-S", __file__, *settings, *argv],
@@ -54,7 +56,7 @@ class Watched:
                 stderr=sink,
                 env=dict(env) if env is not None else None,
                 cwd=cwd or "/",
-                pass_fds=tuple(keep_open),
+                pass_fds=(*keep_open, *(streams or ())),
                 start_new_session=True,
                 bufsize=0,
             )
@@ -127,6 +129,14 @@ class Watched:
         self.stop()
 
 
+def _listed(descriptors: Sequence[int]) -> str:
+    return ",".join(map(str, descriptors))
+
+
+def _numbers(listed: str) -> list[int]:
+    return [int(number) for number in listed.split(",") if number]
+
+
 def _become(uid: int, gid: int) -> None:
     if uid >= 0:
         os.setgroups([])
@@ -149,15 +159,19 @@ def _death_notice() -> Callable[[signal.Signals], None]:
 
 
 def _run_program(
-    argv: list[str], last_signal: signal.Signals, account: tuple[int, int], kept: list[int], parent: int
+    argv: list[str],
+    last_signal: signal.Signals,
+    account: tuple[int, int],
+    kept: list[int],
+    streams: list[int],
+    parent: int,
 ) -> None:
     """In the forked child: drop rights, restore the signals a background start leaves ignored, become the program."""
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
+    for number, descriptor in enumerate(streams or (os.open(os.devnull, os.O_RDONLY), 2)):
+        os.dup2(descriptor, number)
     notify_of_death = _death_notice()
     _become(*account)
     notify_of_death(last_signal)
@@ -201,20 +215,22 @@ def _watch(pid: int, last_signal: signal.Signals, grace_s: float) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    name, grace, uid, gid, kept_text, *argv = arguments
+    name, grace, uid, gid, kept_text, streams_text, *argv = arguments
     last_signal = signal.Signals[name]
-    kept = [int(number) for number in kept_text.split(",") if number]
+    kept, streams = _numbers(kept_text), _numbers(streams_text)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     watcher = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
-            _run_program(argv, last_signal, (int(uid), int(gid)), kept, watcher)
+            _run_program(argv, last_signal, (int(uid), int(gid)), kept, streams, watcher)
         except Exception as error:
             os.write(2, f"{argv[0]} cannot be run ({type(error).__name__}: {error}).\n".encode())
         finally:
             os._exit(127)
+    for descriptor in streams:
+        os.close(descriptor)  # a reader at the other end must see the program's end, not ours
     with contextlib.suppress(BrokenPipeError):
         os.write(1, f"pid {pid}\n".encode())
     code = os.waitstatus_to_exitcode(_watch(pid, last_signal, float(grace)))
