@@ -11,7 +11,7 @@ from dashboard.components.plain import plain
 from dashboard.components.problem import problems_shown
 from dashboard.context import PageContext, current
 from services.jobs.queue import Job, active_job
-from services.jobs.worker import worker_is_alive
+from services.jobs.liveness import worker_is_alive
 from services.releases.ledger import get_run
 
 HEARTBEAT_KEY = "ops-heartbeat"

@@ -14,7 +14,7 @@ from dashboard.cli.proving import prove_levels
 from dashboard.processes.lock import HomeLock
 from services.database.server import find_binaries
 from services.errors import OpsError, Unavailable
-from services.jobs.worker import worker_is_alive
+from services.jobs.liveness import worker_is_alive
 from services.settings import Settings
 from services.verdict import Verdict
 

@@ -16,8 +16,9 @@ from dashboard.processes.logs import log_to
 from dashboard.processes.signals import StopSignals
 from services.errors import NotUnderstood, OpsError, Refused, Unavailable
 from services.jobs.handlers import make_worker
+from services.jobs.liveness import worker_is_alive
 from services.jobs.queue import Job, JobState, cancel, enqueue, events, job
-from services.jobs.worker import Worker, worker_is_alive
+from services.jobs.worker import Worker
 from services.settings import Target
 from services.store.database import Store
 

@@ -156,7 +156,7 @@ def answers(port: int, path: str) -> bool:
 
 
 def _worker_lives() -> bool:
-    from services.jobs.worker import worker_is_alive
+    from services.jobs.liveness import worker_is_alive
 
     try:
         return worker_is_alive(composition.store(), datetime.now(UTC))

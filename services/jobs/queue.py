@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.access.permissions import Actor
 from services.errors import NotUnderstood, Refused
+from services.jobs.arming import is_armed_for_use, require_armed
 from services.jobs.kinds import JobKind, job_kind
 from services.settings import Target
 from services.store import audit
@@ -39,6 +40,8 @@ RESUMABLE = (JobState.INTERRUPTED, JobState.FAILED, JobState.UNKNOWN, JobState.C
 
 @dataclass(frozen=True, slots=True)
 class Job:
+    """for_worker: the one worker that may carry it out, since it alone holds what the job needs; None: any."""
+
     id: str
     kind: str
     target: str
@@ -55,6 +58,7 @@ class Job:
     finished: datetime | None
     cancel_requested: bool
     result: Mapping[str, Any] | None
+    for_worker: str | None = None
 
     @property
     def active(self) -> bool:
@@ -87,12 +91,17 @@ def enqueue(
 ) -> Job:
     """Queue a job, or return the one this key has queued already: a double click, a retry, two people are one action.
 
-    Raises Refused where the actor lacks the permission, the target the level, or where another job that
-    changes the target is active there.
+    Raises Refused where the actor lacks the permission, the target the level, where the target would have to be armed
+    and is not, or where another job that changes the target is active there.
     """
     spec = job_kind(kind)
     actor.require(spec.permission, target.name)
     target.require(spec.level)
+    with store.read() as tx:
+        known = _by_key(tx, idempotency_key)
+    if known is not None:
+        return known
+    for_worker = _only_worker(store, spec, target, run_id, now)
     job_id = f"job-{secrets.token_hex(6)}"
     try:
         with store.write() as tx:
@@ -113,6 +122,7 @@ def enqueue(
                     state=JobState.QUEUED,
                     attempt=0,
                     slot=target.name if spec.exclusive else None,
+                    for_worker=for_worker,
                     cancel_requested=False,
                 )
             )
@@ -126,6 +136,12 @@ def enqueue(
                 return known
         raise _busy(store, target.name, spec) from None
     return job(store, job_id)
+
+
+def _only_worker(store: Store, spec: JobKind, target: Target, run_id: str | None, now: datetime) -> str | None:
+    if not is_armed_for_use(spec.level, target):
+        return None
+    return require_armed(store, target, run_id, now).worker
 
 
 def _by_key(tx: Connection, idempotency_key: str) -> Job | None:
@@ -189,6 +205,14 @@ def events(store: Store, job_id: str, after: int = 0, limit: int = 1000) -> list
         return [JobEvent(row.seq, row.at, row.kind, row.payload) for row in tx.execute(query)]
 
 
+def newest_event(store: Store, job_id: str) -> JobEvent | None:
+    """What a job told last; None where it has told nothing."""
+    query = select(job_events).where(job_events.c.job_id == job_id).order_by(job_events.c.seq.desc()).limit(1)
+    with store.read() as tx:
+        row = tx.execute(query).one_or_none()
+    return None if row is None else JobEvent(row.seq, row.at, row.kind, row.payload)
+
+
 def append_event(tx: Connection, job_id: str, kind: str, payload: Mapping[str, Any], now: datetime) -> None:
     """Add an event to a job's story, in the caller's transaction."""
     last = tx.execute(select(func.max(job_events.c.seq)).where(job_events.c.job_id == job_id)).scalar() or 0
@@ -227,6 +251,7 @@ def resume(store: Store, *, actor: Actor, job_id: str, target: Target, now: date
         return wanted
     if wanted.state not in RESUMABLE:
         raise Refused(f"{wanted.title} ({job_id}) has {wanted.state.value}.", "There is nothing to resume.", "")
+    for_worker = _only_worker(store, spec, target, wanted.run_id, now)
     try:
         with store.write() as tx:
             again = tx.execute(
@@ -235,6 +260,7 @@ def resume(store: Store, *, actor: Actor, job_id: str, target: Target, now: date
                 .values(
                     state=JobState.QUEUED,
                     slot=wanted.target if spec.exclusive else None,
+                    for_worker=for_worker,
                     finished=None,
                     cancel_requested=False,
                     result=None,
@@ -267,4 +293,5 @@ def from_row(row: Row[Any]) -> Job:
         finished=row.finished,
         cancel_requested=row.cancel_requested,
         result=row.result,
+        for_worker=row.for_worker,
     )

@@ -8,77 +8,37 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import delete, insert, or_, select, update
 
 from services.errors import OpsError
+from services.jobs.arming import armed, settle_armings
+from services.jobs.context import Handler, JobContext, Outcome, Refresher, Settler
 from services.jobs.kinds import job_kind
-from services.jobs.queue import Job, JobState, append_event, from_row
+from services.jobs.liveness import LEASE, process_is_gone, worker_is_alive
+from services.jobs.queue import Job, JobState, append_event, from_row, newest_event
 from services.jobs.story import Story
-from services.settings import Settings, Target
+from services.jobs.waiting import release_waiting
+from services.settings import Settings
 from services.store import audit
 from services.store.database import Store
 from services.store.tables import jobs, workers
 
-LEASE = timedelta(seconds=15)
 HEARTBEAT_S = 0.5
 IDLE_S = 0.2
 MOST_AT_ONCE = 4
 MOST_ATTEMPTS = 3
+SETTLING = "settling:"
+"""Before the name of a worker that looks into a job which another one left."""
 
 log = structlog.get_logger("worker")
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a job ended: its state, one sentence, and the result document that pages and commands read."""
-
-    state: JobState
-    summary: str
-    result: Mapping[str, Any]
-
-
-class JobContext:
-    """What a handler works with: the job, its target, the store, a clock, and where to tell progress."""
-
-    def __init__(
-        self, job: Job, target: Target, settings: Settings, store: Store, clock: Callable[[], datetime], story: Story
-    ) -> None:
-        self.job = job
-        self.target = target
-        self.settings = settings
-        self.store = store
-        self.clock = clock
-        self.emit = story.tell
-        self._cancel = threading.Event()
-
-    def cancelled(self) -> bool:
-        return self._cancel.is_set()
-
-    def cancel(self) -> None:
-        self._cancel.set()
-
-
-class Handler(Protocol):
-    def __call__(self, context: JobContext, /) -> Outcome: ...
-
-
-class Settler(Protocol):
-    """Finds out, from the outside world alone, how a job ended whose worker died; None: not over yet."""
-
-    def __call__(self, context: JobContext, /) -> Outcome | None: ...
-
-
-class Refresher(Protocol):
-    """Keeps fresh what open pages look at; returns whether there was anything to do."""
-
-    def __call__(self, settings: Settings, store: Store, now: datetime, /) -> bool: ...
+__all__ = ["Handler", "JobContext", "Outcome", "Refresher", "Settler", "Worker", "worker_is_alive"]
 
 
 class Worker:
@@ -93,7 +53,12 @@ class Worker:
         settlers: Mapping[str, Settler],
         clock: Callable[[], datetime],
         refresh: Refresher | None = None,
+        beside: Callable[[str, threading.Event], None] | None = None,
+        acts_for: str | None = None,
     ) -> None:
+        """beside: runs in a thread of its own while `run` does, given our id and the wish to stop
+        acts_for: another worker, whose jobs that are only for it this one may carry out: it was handed what they need
+        """
         self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self.store = store
         self._settings = settings
@@ -101,6 +66,8 @@ class Worker:
         self._settlers = settlers
         self._clock = clock
         self._refresh = refresh
+        self._beside = beside
+        self._acts_for = acts_for
         self._running: dict[str, JobContext] = {}
         self._guard = threading.Lock()
 
@@ -137,6 +104,8 @@ class Worker:
         heart.start()
         refresher = threading.Thread(target=self._keep_fresh, args=(stop,), name="refresh", daemon=True)
         refresher.start()
+        companion = threading.Thread(target=self._keep_company, args=(stop,), name="beside", daemon=True)
+        companion.start()
         pending: set[Future[None]] = set()
         try:
             with ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="job") as pool:
@@ -150,33 +119,48 @@ class Worker:
                             worked = True
                     if not worked:
                         stop.wait(IDLE_S)
-                with self._guard:
-                    for context in self._running.values():
-                        context.cancel()
+                self.cancel_running()
             refresher.join()
+            companion.join()
         finally:
             beat.set()
             heart.join()
             self._unregister()
 
-    def settle_dead(self) -> bool:
-        """Find the truth about running jobs whose worker is gone, and write it down."""
+    def cancel_running(self) -> None:
+        """Ask what runs here to stop at its next safe point."""
+        with self._guard:
+            for context in self._running.values():
+                context.cancel()
+
+    def settle_dead(self, only: str | None = None) -> bool:
+        """Find the truth about running jobs whose worker is gone, and write it down. only: look at this job alone."""
         now = self._clock()
+        released = settle_armings(self.store, now)
+        released = release_waiting(self.store, now) or released
         with self.store.read() as tx:
             if tx.execute(select(jobs.c.id).where(jobs.c.state == JobState.RUNNING).limit(1)).one_or_none() is None:
-                return False
+                return released
             rows = tx.execute(
                 select(jobs, workers.c.host, workers.c.pid)
                 .outerjoin(workers, workers.c.id == jobs.c.worker)
                 .where(jobs.c.state == JobState.RUNNING, or_(jobs.c.worker != self.id, jobs.c.worker.is_(None)))
             ).all()
-        settled = False
+        settled = released
         for row in rows:
             left = from_row(row)
-            gone = left.lease_until is None or left.lease_until < now or _process_is_gone(row.host, row.pid)
+            if only not in (None, left.id) or self._is_anothers(left, now):
+                continue
+            gone = left.lease_until is None or left.lease_until < now or process_is_gone(row.host, row.pid)
             if gone:
                 settled = self._settle(left) or settled
         return settled
+
+    def _is_anothers(self, left: Job, now: datetime) -> bool:
+        """Whether the worker that holds the address by which this job's truth is found looks into it itself."""
+        if left.for_worker is None or self._acts_for is not None:
+            return False
+        return armed(self.store, left.target, now) is not None
 
     def _settle(self, left: Job) -> bool:
         if not self._take_over(left):
@@ -184,7 +168,8 @@ class Worker:
         spec = job_kind(left.kind)
         story = Story(self.store, left.id, self._clock)
         try:
-            story.tell("worker-lost", {"worker": left.worker, "attempt": left.attempt})
+            if not (left.worker or "").startswith(SETTLING):
+                story.tell("worker-lost", {"worker": left.worker, "attempt": left.attempt})
             if spec.repeats and left.attempt < MOST_ATTEMPTS and not left.cancel_requested:
                 story.close()
                 self._queue_again(left)
@@ -207,8 +192,14 @@ class Worker:
             context = JobContext(left, settings.target(left.target), settings, self.store, self._clock, story)
             return settler(context)
         except OpsError as error:
-            story.tell("not-settled", error.to_json())
+            self._tell_once(left, story, "not-settled", error.to_json())
             return None
+
+    def _tell_once(self, left: Job, story: Story, kind: str, payload: Mapping[str, Any]) -> None:
+        """Tell it where it is not what was told last: the same question is asked again for as long as it is open."""
+        last = newest_event(self.store, left.id)
+        if last is None or (last.kind, dict(last.payload)) != (kind, dict(payload)):
+            story.tell(kind, payload)
 
     def _take_over(self, left: Job) -> bool:
         """One worker looks into a job at a time; while the truth is not to be had it asks again when the lease ends."""
@@ -218,7 +209,7 @@ class Worker:
                 update(jobs)
                 .where(jobs.c.id == left.id, jobs.c.state == JobState.RUNNING, jobs.c.worker == left.worker)
                 .where(jobs.c.lease_until == left.lease_until)
-                .values(worker=f"settling:{self.id}:{secrets.token_hex(3)}", lease_until=now + LEASE / 5)
+                .values(worker=f"{SETTLING}{self.id}:{secrets.token_hex(3)}", lease_until=now + LEASE / 5)
             ).rowcount
         return taken == 1
 
@@ -234,6 +225,7 @@ class Worker:
 
     def _claim(self, job_id: str | None = None) -> Job | None:
         query = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED).order_by(jobs.c.created, jobs.c.id).limit(1)
+        query = query.where(or_(jobs.c.for_worker.is_(None), jobs.c.for_worker == self._acts_for))
         if job_id is not None:
             query = query.where(jobs.c.id == job_id)
         with self.store.read() as tx:
@@ -356,6 +348,11 @@ class Worker:
             worked = self._try(lambda: refresh(self._settings(), self.store, self._clock()))
             stop.wait(IDLE_S if worked else 1.0)
 
+    def _keep_company(self, stop: threading.Event) -> None:
+        beside = self._beside
+        if beside is not None:
+            beside(self.id, stop)
+
     def _try(self, work: Callable[[], T]) -> T | None:
         """Run one turn of a loop; a store that is busy or gone for a moment must not end the worker."""
         try:
@@ -376,23 +373,3 @@ class Worker:
     def _unregister(self) -> None:
         with self.store.write() as tx:
             tx.execute(delete(workers).where(workers.c.id == self.id))
-
-
-def _process_is_gone(host: str | None, pid: int | None) -> bool:
-    """Whether a worker's process is known to be gone; of another host, or without a row, nothing is known."""
-    if host != socket.gethostname() or pid is None:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
-def worker_is_alive(store: Store, now: datetime) -> bool:
-    """Whether any worker has given a sign of life within the last few seconds."""
-    with store.read() as tx:
-        last = tx.execute(select(workers.c.heartbeat).order_by(workers.c.heartbeat.desc()).limit(1)).scalar()
-    return last is not None and now - last < LEASE / 3

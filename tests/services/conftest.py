@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from services.access.permissions import Actor, Role
 from services.settings import Level, Settings, Target
@@ -51,7 +52,8 @@ def store(store_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def target() -> Target:
-    return Target(name="staging", production=False, levels=frozenset(Level))
+    owner = SecretStr("postgresql://owner@127.0.0.1:1/nowhere")
+    return Target(name="staging", production=False, levels=frozenset(Level), deploy_url=owner)
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from sqlalchemy import insert, update
 from dashboard.cli import following
 from services.access.permissions import Actor, Role
 from services.errors import NotUnderstood, OpsError, Refused, Unavailable
+from services.jobs.liveness import worker_is_alive
 from services.jobs.queue import Job, JobState, enqueue, job
-from services.jobs.worker import Handler, JobContext, Outcome, Worker, worker_is_alive
+from services.jobs.worker import Handler, JobContext, Outcome, Worker
 from services.settings import Level, Settings, Target
 from services.store.database import Store, open_store
 from services.store.tables import jobs, workers

@@ -14,8 +14,9 @@ from sqlalchemy import insert, select, update
 
 from services.access.permissions import Actor
 from services.errors import Unavailable
+from services.jobs.liveness import LEASE
 from services.jobs.queue import Job, JobState, active_job, cancel, enqueue, events, job, resume
-from services.jobs.worker import LEASE, Handler, JobContext, Outcome, Settler, Worker
+from services.jobs.worker import Handler, JobContext, Outcome, Settler, Worker
 from services.settings import Settings, Target
 from services.store.database import Store
 from services.store.tables import jobs, workers
