@@ -45,6 +45,7 @@ STATES: Mapping[str, Look] = {
     "granted": Look("Granted", "key", "green"),
     "in part": Look("Granted in part", "contrast", "yellow"),
     "not granted": Look("Not granted", "lock", "gray"),
+    "taken back": Look("Taken back", "key_off", "orange"),
     "broken": Look("Broken", "bolt", "red"),
     "whole": Look("Whole", "check_circle", "green"),
     "no data yet": Look("No data yet", "hourglass_empty", "gray"),
