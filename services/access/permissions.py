@@ -16,6 +16,15 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+def role_for(target: str, given: Any) -> Role | None:
+    """The role that a provider of identities gives on `target`; None where it gives none, never one by default.
+
+    given: one role for all targets of that provider, or a mapping from target names to roles
+    """
+    named = given.get(target) if isinstance(given, Mapping) else given
+    return Role(named) if isinstance(named, str) and named in set(Role) else None
+
+
 class Permission(StrEnum):
     VIEW = "view"
     RUN_CHECKS = "run checks"
@@ -45,12 +54,16 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: an id that is stable, a name to show, and the role on one target."""
+    """Who acts: an id that is stable, a name to show, and the role on one target.
+
+    way: how they signed in: "auth", "oidc", "recovery", "founder"; "" at the command line
+    """
 
     id: str
     name: str
     role: Role
     target: str
+    way: str = ""
 
     def may(self, permission: Permission) -> bool:
         return permission in PERMISSIONS[self.role]
@@ -72,8 +85,15 @@ class Actor:
             )
 
     def to_json(self) -> dict[str, str]:
-        return {"id": self.id, "name": self.name, "role": self.role.value, "target": self.target}
+        told = {"id": self.id, "name": self.name, "role": self.role.value, "target": self.target}
+        return {**told, "way": self.way} if self.way else told
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Actor:
-        return cls(id=data["id"], name=data["name"], role=Role(data["role"]), target=data["target"])
+        return cls(
+            id=data["id"],
+            name=data["name"],
+            role=Role(data["role"]),
+            target=data["target"],
+            way=data.get("way", ""),
+        )

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from pydantic import SecretStr
 
-from services.access.permissions import Actor, Role
-from services.clients.supabase import SignedIn, SupabaseClient
-from services.errors import Refused
+from services.access.permissions import Actor, role_for
+from services.access.ways import auth_project
+from services.clients.supabase_auth import SignedIn, SupabaseAuth
+from services.errors import Refused, Unavailable
 from services.settings import Target
 
 
-def sign_in(target: Target, email: str, password: str) -> Actor:
-    """The actor behind an e-mail address and password on this target.
+def sign_in(target: Target, email: str, password: str | SecretStr) -> Actor:
+    """The actor behind an e-mail address and password, by the project of one's choosing or else the target's own.
 
-    Raises UpstreamError (unauthorised) for wrong credentials, Unavailable where Auth does not answer, Refused for a
-    person without an operations role: the app's own users and admins are not operators.
+    Raises UpstreamError (unauthorised) for wrong credentials, Unavailable where Auth does not answer or none is set,
+    Refused for a person without an operations role: the app's own users and admins are not operators.
     """
-    return actor_of(target.name, SupabaseClient.of(target).sign_in(email, password))
+    project = auth_project(target)
+    if project is None:
+        raise Unavailable(
+            f"No sign-in by e-mail is configured for {target.name}.",
+            "Nobody was signed in.",
+            "Set auth_url and auth_anon_key: the address and anon key of a Supabase project whose people may operate.",
+            place=f"targets.{target.name}.auth_url",
+        )
+    secret = password if isinstance(password, SecretStr) else SecretStr(password)
+    person = SupabaseAuth(url=project.url, anon_key=project.anon_key).sign_in(email, secret)
+    return actor_of(target.name, person)
 
 
 def actor_of(target: str, person: SignedIn) -> Actor:
-    """The actor with the role that this target's app_metadata gives; user_metadata is never looked at.
+    """The actor with the role that app_metadata gives on this target; user_metadata is never looked at.
 
-    ops_role is one role for the project's target, or a mapping from target names to roles.
+    ops_role is one role for the project's targets, or a mapping from target names to roles.
     """
-    role = _role(person.app_metadata.get("ops_role"), target)
+    role = role_for(target, person.app_metadata.get("ops_role"))
     if role is None:
         raise Refused(
             f"{person.email} has no operations role on {target}.",
@@ -33,9 +43,4 @@ def actor_of(target: str, person: SignedIn) -> Actor:
             "Ask an admin of the project to set app_metadata.ops_role to viewer, operator or admin.",
         )
     name = str(person.app_metadata.get("name") or person.email)
-    return Actor(id=f"{target}:{person.user_id}", name=name, role=role, target=target)
-
-
-def _role(given: Any, target: str) -> Role | None:
-    named = given.get(target) if isinstance(given, Mapping) else given
-    return Role(named) if isinstance(named, str) and named in set(Role) else None
+    return Actor(id=f"{target}:{person.user_id}", name=name, role=role, target=target, way="auth")

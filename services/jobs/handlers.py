@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from services.jobs import app_actions, checking, faults, releasing
+from services.jobs.telling import Telling, telling_first
 from services.jobs.watch import refresh
 from services.jobs.worker import Handler, Settler, Worker
 from services.settings import Settings
@@ -34,13 +36,25 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def make_worker(store: Store, settings: Callable[[], Settings], *, watch: bool = True) -> Worker:
-    """A worker with all handlers. watch: whether it also keeps fresh what open pages look at."""
+def make_worker(
+    store: Store,
+    settings: Callable[[], Settings],
+    *,
+    watch: bool = True,
+    beside: Callable[[str, threading.Event], None] | None = None,
+    acts_for: str | None = None,
+) -> Worker:
+    """A worker with all handlers. watch: whether it also keeps fresh what open pages look at, and sends notices.
+
+    beside, acts_for: as `Worker` takes them
+    """
     return Worker(
         store,
         settings,
         handlers=HANDLERS,
         settlers=SETTLERS,
         clock=utc_now,
-        refresh=refresh if watch else None,
+        refresh=telling_first(Telling(), refresh) if watch else None,
+        beside=beside,
+        acts_for=acts_for,
     )
