@@ -107,6 +107,8 @@ class AppDefinition(_Frozen):
     uses: what the app is made of; a check that touches something else is "not used"
     release_build, default_release: the build and the release folder of the release under way; empty: there is none
     model: the OpenAI model that the app asks for; dependency_pins: packages that must be installed, with versions
+    private: columns, by table, that hold what people wrote: nobody but their writer reads them, our reading role neither
+    also_read: columns, by table, that checks and verification read although no build's code does
     own: what only this app's own modules understand, and check for themselves
     """
 
@@ -122,6 +124,8 @@ class AppDefinition(_Frozen):
     features: tuple[Feature, ...] = ()
     thresholds: Thresholds = Thresholds()
     tables: tuple[DeclaredTable, ...] = ()
+    private: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    also_read: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     links: dict[str, LinkTemplate] = Field(default_factory=dict)
     watch: tuple[WatchedService, ...] = ()
     analytics: AnalyticsDefinition = AnalyticsDefinition()

@@ -1,0 +1,43 @@
+-- Takes the role @name@ back: its sessions end, its grants and policies go, PUBLIC has again what it had, and no trace
+-- of it is left. Run it as the role that made it; running it again changes nothing.
+DO $ops_reader$
+DECLARE
+    reader constant text := @role@;
+    mark constant text := @mark@;
+    remark text;
+    one record;
+    still text;
+BEGIN
+    PERFORM pg_catalog.set_config('lock_timeout', '3s', true);
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog', true);
+    SELECT pg_catalog.shobj_description(r.oid, 'pg_authid') INTO remark FROM pg_catalog.pg_roles AS r WHERE r.rolname = reader;
+    IF NOT FOUND THEN
+        RAISE NOTICE 'there is no role %: nothing is to be taken back', reader;
+        RETURN;
+    ELSIF coalesce(remark, '') NOT LIKE mark || '%' THEN
+        RAISE EXCEPTION 'the role % was made by somebody else, and is left as it is', reader;
+    END IF;
+
+    FOR one IN
+        SELECT noted ->> 'object' AS object, noted ->> 'privilege' AS privilege,
+               ARRAY(SELECT jsonb_array_elements_text(noted -> 'roles')) AS roles
+        FROM jsonb_array_elements(coalesce(nullif(substr(remark, length(mark) + 1), '')::jsonb, '[]')) AS noted
+    LOOP
+        SELECT string_agg(quote_ident(r.rolname), ', ') INTO still FROM pg_roles AS r WHERE r.rolname = ANY (one.roles);
+        BEGIN
+            EXECUTE format('GRANT %s ON %s TO PUBLIC', one.privilege, one.object);
+            IF still IS NOT NULL THEN
+                EXECUTE format('REVOKE %s ON %s FROM %s', one.privilege, one.object, still);
+            END IF;
+        EXCEPTION WHEN undefined_table OR undefined_function OR undefined_column OR undefined_object OR invalid_schema_name THEN
+            RAISE NOTICE '% is no longer there: its rights went with it', one.object;
+        END;
+    END LOOP;
+
+    -- Only a member may end its sessions and drop what it owns; the membership goes with the role.
+    EXECUTE format('GRANT %I TO %I', reader, current_user);
+    PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity AS a WHERE a.usename = reader AND a.pid <> pg_backend_pid();
+    EXECUTE format('DROP OWNED BY %I', reader);
+    EXECUTE format('DROP ROLE %I', reader);
+END
+$ops_reader$;
