@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from services.jobs import app_actions, checking, faults, releasing
+from services.jobs import app_actions, checking, connecting, faults, releasing
 from services.jobs.telling import Telling, telling_first
 from services.jobs.watch import refresh
 from services.jobs.worker import Handler, Settler, Worker
@@ -25,6 +25,7 @@ HANDLERS: Mapping[str, Handler] = {
     "restart": app_actions.restart,
     "redeploy_app": app_actions.redeploy_app,
     "back_out_app": app_actions.back_out_app,
+    "prove_level": connecting.prove_level,
     "break_fault": faults.break_fault,
     "repair_fault": faults.repair_fault,
 }

@@ -13,7 +13,8 @@ from services.settings import Level
 @dataclass(frozen=True, slots=True)
 class JobKind:
     """exclusive: changes the target, so that only one such job may be active there at a time.
-    repeats: safe to run again from its start after a worker died in the middle of it."""
+    repeats: safe to run again from its start after a worker died in the middle of it
+    as_owner: below the level deploy, and sees more as the owner: done so while the target is armed"""
 
     id: str
     title: str
@@ -21,6 +22,7 @@ class JobKind:
     level: Level
     exclusive: bool
     repeats: bool
+    as_owner: bool = False
 
 
 KINDS: Mapping[str, JobKind] = {
@@ -29,8 +31,24 @@ KINDS: Mapping[str, JobKind] = {
         JobKind("check", "Run checks", Permission.RUN_CHECKS, Level.LOOK, exclusive=False, repeats=True),
         JobKind("score", "Production test", Permission.RUN_CHECKS, Level.LOOK, exclusive=False, repeats=True),
         JobKind("diagnose", "Diagnose", Permission.RUN_CHECKS, Level.LOOK, exclusive=False, repeats=True),
-        JobKind("rehearse", "Rehearse the deploy", Permission.REHEARSE, Level.OBSERVE, exclusive=False, repeats=True),
-        JobKind("verify", "Run verification", Permission.RUN_CHECKS, Level.OBSERVE, exclusive=False, repeats=True),
+        JobKind(
+            "rehearse",
+            "Rehearse the deploy",
+            Permission.REHEARSE,
+            Level.OBSERVE,
+            exclusive=False,
+            repeats=True,
+            as_owner=True,
+        ),
+        JobKind(
+            "verify",
+            "Run verification",
+            Permission.RUN_CHECKS,
+            Level.OBSERVE,
+            exclusive=False,
+            repeats=True,
+            as_owner=True,
+        ),
         JobKind("deploy", "Deploy the schema", Permission.DEPLOY, Level.DEPLOY, exclusive=True, repeats=False),
         JobKind("restart", "Restart the app", Permission.RESTART, Level.PLATFORM, exclusive=True, repeats=False),
         JobKind(
@@ -51,6 +69,7 @@ KINDS: Mapping[str, JobKind] = {
         ),
         JobKind("rollback", "Roll back the schema", Permission.ROLL_BACK, Level.DEPLOY, exclusive=True, repeats=False),
         JobKind("restore", "Restore a snapshot", Permission.ROLL_BACK, Level.DEPLOY, exclusive=True, repeats=False),
+        JobKind("prove_level", "Prove a level", Permission.CONNECT, Level.LOOK, exclusive=False, repeats=True),
         JobKind("break_fault", "Break something", Permission.BREAK, Level.PLATFORM, exclusive=True, repeats=True),
         JobKind("repair_fault", "Repair", Permission.BREAK, Level.PLATFORM, exclusive=True, repeats=True),
     )
