@@ -170,8 +170,8 @@ def _run_program(
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
-    for number, descriptor in enumerate(streams or (os.open(os.devnull, os.O_RDONLY), 2)):
-        os.dup2(descriptor, number)
+    for place, descriptor in enumerate(streams or (os.open(os.devnull, os.O_RDONLY), 2)):
+        os.dup2(descriptor, place)
     notify_of_death = _death_notice()
     _become(*account)
     notify_of_death(last_signal)
