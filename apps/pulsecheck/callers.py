@@ -13,9 +13,9 @@ from services.clients.supabase import SignedIn
 from services.errors import Unavailable
 from services.settings import ProbeAccount
 
-Purpose = Literal["probe", "ai", "rate-limit", "admin", "edited-metadata"]
+Purpose = Literal["probe", "ai", "feedback", "rate-limit", "admin", "edited-metadata"]
 # Whose place another account may take. Not the one whose allowance is used up, nor the one with an admin's rights.
-STANDS_IN: dict[Purpose, tuple[Purpose, ...]] = {"probe": ("ai",), "ai": ("probe",)}
+STANDS_IN: dict[Purpose, tuple[Purpose, ...]] = {"probe": ("ai",), "ai": ("probe",), "feedback": ("probe", "ai")}
 
 
 def anonymous(context: CheckContext) -> PulseCheck:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from pydantic import SecretStr
 
 from services.app_definition import AppDefinition
+from services.checks.caps import Purse
 from services.checks.connections import Turns
 from services.checks.side_by_side import side_by_side
 from services.clients.deadline import remaining
@@ -83,6 +84,7 @@ class CheckContext:
     marker: the word that marks everything this run writes to the target
     release: the release under way, where there is one
     store_facts: what our own store knows and a check may need, for example {"rehearsal": {...}}
+    purse: what test data may still cost today; without one, nothing is written where a cap holds
     contacts: whom this run has heard; every client's calls go through it, and what hung is not asked again
     """
 
@@ -95,6 +97,7 @@ class CheckContext:
     shared: SingleFlight = field(default_factory=SingleFlight)
     contacts: Contacts = field(default_factory=Contacts)
     turns: Turns = field(default_factory=Turns)
+    purse: Purse | None = None
 
     @classmethod
     def create(
@@ -105,9 +108,10 @@ class CheckContext:
         *,
         release: Release | None = None,
         store_facts: Mapping[str, Any] | None = None,
+        purse: Purse | None = None,
     ) -> CheckContext:
         """The surroundings of a new run, with a marker of its own."""
-        return cls(target, app, now, MARK + secrets.token_hex(6), release, store_facts or {})
+        return cls(target, app, now, MARK + secrets.token_hex(6), release, store_facts or {}, purse=purse)
 
     def once(self, key: str, make: Callable[[], T]) -> T:
         return self.shared.once(key, make)

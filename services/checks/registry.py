@@ -34,6 +34,7 @@ class CheckSpec:
     touches: what it looks at, in the words of an app's `uses`; a word that is none of them never rules a check out
     needs: settings of the target without which it cannot know anything
     level: what the target must allow; mutates: writes marked data and removes it
+    purpose: of a check that writes: whose daily cap on the target its cost is taken from, such as "ai"
     without_writing: what runs in its place where the target does not allow `level`: it looks at as much as can be
         seen without, at the level observe, and says what could not be looked at
     lane: checks of one lane run one after the other
@@ -53,6 +54,7 @@ class CheckSpec:
     needs: tuple[str, ...] = ()
     level: Level = Level.OBSERVE
     mutates: bool = False
+    purpose: str = "probe"
     without_writing: Callable[[CheckContext], Finding] | None = None
     lane: str | None = None
     moves: tuple[str, ...] = ()

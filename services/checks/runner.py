@@ -14,10 +14,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from services.checks.caps import CapReached, Reservation, cap_of
 from services.checks.context import CheckContext
 from services.checks.registry import Catalogue, CheckSpec
 from services.clients.deadline import deadline
 from services.clients.http import UpstreamError
+from services.clients.metering import metered
 from services.clients.redaction import redact, redact_data
 from services.errors import OpsError
 from services.settings import LEVEL_MEANS
@@ -92,8 +94,12 @@ def run_checks(
             if refused is not None or seconds is None:
                 finish(spec, refused or _no_time(within_s), started, 0.0)
                 continue
+            held = _reserved(spec, context, now + timedelta(seconds=started - begun))
+            if isinstance(held, Finding):
+                finish(spec, held, started, 0.0)
+                continue
             in_flight[spec.id] = _Flight(spec, started, min(started + seconds + grace_s, ends))
-            _start(spec, seconds, context, answers)
+            _start(spec, seconds, context, answers, held)
         if not in_flight:
             continue
         nearest = min(flight.gives_up for flight in in_flight.values())
@@ -141,20 +147,49 @@ def _seconds_for(spec: CheckSpec, left: float) -> float | None:
     return min(spec.deadline_s, usable)
 
 
+def _reserved(spec: CheckSpec, context: CheckContext, now: datetime) -> Reservation | Finding | None:
+    """What the day's cap of a check that writes sets aside for it; a finding where it must not write; None where no
+    cap holds."""
+    if not spec.mutates or cap_of(context.target, spec.purpose) is None:
+        return None
+    cap: dict[str, Any] = {"cap": {"purpose": spec.purpose, "calls": spec.cost.calls, "cents": spec.cost.cents}}
+    if context.purse is None:
+        said = f"Not written: nobody counts here what '{spec.purpose}' spends on {context.target.name}."
+        return Finding(Verdict.UNKNOWN, said, cap)
+    try:
+        return context.purse.reserve(spec.purpose, spec.cost.calls, spec.cost.cents, now)
+    except CapReached as reached:
+        return Finding(Verdict.UNKNOWN, reached.what, {**cap, "cap_reached": True})
+    except OpsError as error:
+        return Finding(Verdict.UNKNOWN, str(error), cap)
+
+
 def _start(
-    spec: CheckSpec, seconds: float, context: CheckContext, answers: SimpleQueue[tuple[str, Finding, float]]
+    spec: CheckSpec,
+    seconds: float,
+    context: CheckContext,
+    answers: SimpleQueue[tuple[str, Finding, float]],
+    held: Reservation | None,
 ) -> None:
     surroundings = copy_context()
 
     def work() -> None:
         started = time.monotonic()
-        finding = surroundings.run(_guarded, spec, seconds, context)
+        finding = surroundings.run(_guarded, spec, seconds, context, held)
         answers.put((spec.id, finding, time.monotonic() - started))
 
     threading.Thread(target=work, name=f"check {spec.id}", daemon=True).start()
 
 
-def _guarded(spec: CheckSpec, seconds: float, context: CheckContext) -> Finding:
+def _guarded(spec: CheckSpec, seconds: float, context: CheckContext, held: Reservation | None) -> Finding:
+    with metered() as meter:
+        finding = _looked(spec, seconds, context)
+    if held is not None:
+        held.settle(meter)
+    return finding
+
+
+def _looked(spec: CheckSpec, seconds: float, context: CheckContext) -> Finding:
     try:
         with context.contacts.in_use(), deadline(seconds):
             return spec.run(context)

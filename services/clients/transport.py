@@ -18,6 +18,7 @@ import httpcore
 import httpx
 
 from services.clients.first_contact import first_contact
+from services.clients.metering import one_call
 
 CONNECT_S = 2.0
 MAX_BYTES = 4_000_000
@@ -211,7 +212,7 @@ class DeadlineTransport(httpx.BaseTransport):
         assert isinstance(request.stream, httpx.SyncByteStream)
         if not self._packed:
             request.headers["accept-encoding"] = "identity"
-        with _heard_of(request.url), _in_words_of_httpx():
+        with _heard_of(request.url), one_call(str(request.url)), _in_words_of_httpx():
             answer = self._pool.handle_request(
                 httpcore.Request(
                     method=request.method,

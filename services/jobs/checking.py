@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from services.app_definition import AppDefinition, load_app
+from services.checks.caps import Purse
 from services.checks.context import CheckContext
 from services.checks.of_app import catalogue_of
 from services.checks.registry import CheckSpec
@@ -46,6 +47,7 @@ def check_context(
         marker=f"ops-probe-{secrets.token_hex(4)}",
         release=release,
         store_facts={"rehearsal": rehearsal or last_rehearsal(store, target.name, release)} if release else {},
+        purse=Purse(store, target),
     )
 
 

@@ -202,7 +202,7 @@ def _seconds(value: object) -> float | None:
 def feedback_stored(context: CheckContext) -> Finding:
     """Feedback that was answered with 200 stands in ai_feedback, with its kind and our text."""
     first: FeedbackShape = "json" if build_of(context) == context.app.builds[-1].id else "query"
-    with probing(context) as probe:
+    with probing(context, "feedback") as probe:
         begun = probe.write_entries([(6, 6, 5, "Quiet noon, checking that feedback is kept")])
         if not isinstance(begun, list):
             return not_written(begun, "The entry to give feedback on")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from apps.pulsecheck.callers import Purpose
 from apps.pulsecheck.checks.admin import admin_public, admin_role
 from apps.pulsecheck.checks.admin_numbers import admin_numbers
 from apps.pulsecheck.checks.ai import ai_answers, ai_quality, analytics_arrive, cost_matches_log
@@ -104,6 +105,7 @@ def _probes() -> list[CheckSpec]:
         phases: tuple[str, ...],
         cost: Cost,
         *,
+        purpose: Purpose = "probe",
         seconds: float = 15,
         needs: tuple[str, ...] = ("app_url",),
         touches: tuple[str, ...] = ROWS,
@@ -124,6 +126,7 @@ def _probes() -> list[CheckSpec]:
             needs,
             Level.PROBE,
             mutates=True,
+            purpose=purpose,
             without_writing=without_writing,
             moves=moves,
             counts=counts,
@@ -134,8 +137,9 @@ def _probes() -> list[CheckSpec]:
             trend=trend,
         )
 
-    # Four entries and answers at most: two pulses, and two analyses where those are canned. Shared by four checks.
-    asked = Cost(calls=8, tokens=1600, cents=0.1)
+    # Four entries and answers at most: two pulses, and two analyses where those are canned; and what finds out who
+    # serves. Shared by four checks.
+    asked = Cost(calls=10, tokens=1600, cents=0.1)
     return [
         probe(
             "journal-roundtrip",
@@ -143,7 +147,7 @@ def _probes() -> list[CheckSpec]:
             "Written through the API, found in the database, read back the same and found in the list, removed.",
             journal_roundtrip,
             ("before", "after"),
-            Cost(6),
+            Cost(8),
             without_writing=journal_as_it_stands,
             counts=(CROWD,),
         ),
@@ -154,6 +158,7 @@ def _probes() -> list[CheckSpec]:
             ai_answers,
             ("after", "hour"),
             asked,
+            purpose="ai",
             seconds=27,
             moves=(ENTRIES, LOG),
         ),
@@ -164,6 +169,7 @@ def _probes() -> list[CheckSpec]:
             ai_quality,
             ("after", "hour", "week"),
             asked,
+            purpose="ai",
             seconds=27,
             moves=(ENTRIES, LOG),
         ),
@@ -173,7 +179,8 @@ def _probes() -> list[CheckSpec]:
             "Real answers through the app's key; where they are canned: why, and whose key it is about.",
             ai_app_key,
             ("before", "after", "hour"),
-            Cost(calls=15, tokens=1620, cents=0.11),
+            Cost(calls=20, tokens=1620, cents=0.11),
+            purpose="ai",
             seconds=30,
             moves=(ENTRIES, LOG),
         ),
@@ -183,7 +190,8 @@ def _probes() -> list[CheckSpec]:
             "Ten synthetic entries with stated expectations, their answers graded by rule.",
             response_quality,
             ("hour", "week"),
-            Cost(calls=22, tokens=8000, cents=0.5),
+            Cost(calls=36, tokens=8000, cents=0.5),
+            purpose="ai",
             seconds=40,
             expires_s=DAY_S,
             moves=(ENTRIES, LOG),
@@ -196,6 +204,7 @@ def _probes() -> list[CheckSpec]:
             analytics_arrive,
             ("hour", "day"),
             asked,
+            purpose="ai",
             seconds=27,
             moves=(ENTRIES, LOG),
         ),
@@ -206,6 +215,7 @@ def _probes() -> list[CheckSpec]:
             cost_matches_log,
             ("day",),
             asked,
+            purpose="ai",
             seconds=27,
             needs=NEEDS_ROWS,
             moves=(ENTRIES, LOG),
@@ -216,7 +226,8 @@ def _probes() -> list[CheckSpec]:
             "Feedback answered with 200 stands in the database.",
             feedback_stored,
             ("after", "hour"),
-            Cost(5),
+            Cost(18),
+            purpose="feedback",
         ),
         probe(
             "admin-numbers",
@@ -224,7 +235,8 @@ def _probes() -> list[CheckSpec]:
             "Every admin number equals our own count, with marked calls of ours among them.",
             admin_numbers,
             ("after", "day"),
-            Cost(10),
+            Cost(13),
+            purpose="admin",
             needs=NEEDS_ROWS,
             without_writing=admin_numbers_as_they_stand,
             moves=(LOG,),
@@ -237,6 +249,7 @@ def _probes() -> list[CheckSpec]:
             admin_role,
             ("after", "day"),
             Cost(7),
+            purpose="admin",
             needs=("app_url", "supabase_url", "supabase_anon_key"),
             touches=("app", "Supabase"),
             blocking=False,
@@ -250,6 +263,7 @@ def _probes() -> list[CheckSpec]:
             rate_limit,
             ("hour",),
             Cost(calls=2 * (MOST_CALLS + 1) + 3, tokens=200 * MOST_CALLS, cents=1.0),
+            purpose="rate-limit",
             seconds=45,
             expires_s=DAY_S,
             moves=(ENTRIES, LOG, CROWD),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+from services.checks.caps import Purse
 from services.checks.score import Score
 from services.database.fingerprint import RowHash
 from services.incidents.diagnosis import State
+from services.store.database import open_store
 from services.verdict import Evidence, Verdict
 from tests.apps.pulsecheck.conftest import Pulse
 from tests.campaign import sample
@@ -205,9 +208,12 @@ def test_a_column_of_another_type_is_found(after: Pulse) -> None:
     assert "users.daily_ai_usage is bigint" in found.summary
 
 
-def test_a_limit_is_not_tried_where_it_would_refuse_real_people(after: Pulse) -> None:
-    found = after.look("rate-limit", context=after.context(production=True))["rate-limit"]
-    assert found.verdict is Verdict.UNKNOWN
+def test_a_limit_is_not_tried_where_it_would_refuse_real_people(after: Pulse, tmp_path: Path) -> None:
+    context = after.context(production=True)
+    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    found = after.look("rate-limit", context=replace(context, purse=Purse(store, context.target)))["rate-limit"]
+    store.close()
+    assert (found.verdict, found.facts["shared_user"]) == (Verdict.UNKNOWN, True)
 
 
 def test_no_journal_text_and_no_secret_is_in_any_evidence(after: Pulse, seen: Seen) -> None:
