@@ -229,7 +229,7 @@ def _main(arguments: list[str]) -> int:
             os.write(2, f"{argv[0]} cannot be run ({type(error).__name__}: {error}).\n".encode())
         finally:
             os._exit(127)
-    for descriptor in streams:
+    for descriptor in set(streams):
         os.close(descriptor)  # a reader at the other end must see the program's end, not ours
     with contextlib.suppress(BrokenPipeError):
         os.write(1, f"pid {pid}\n".encode())
