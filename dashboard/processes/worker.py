@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections.abc import Callable
 
 import structlog
 
 from dashboard import composition
+from dashboard.processes.armed_job import start_armed_job
 from dashboard.processes.logs import log_to
 from dashboard.processes.signals import StopSignals
-from services.jobs.handlers import make_worker
+from services.errors import OpsError
+from services.jobs.armed_work import ArmedWork
+from services.jobs.door import Door
+from services.jobs.handlers import make_worker, utc_now
+from services.store.database import Store
 
 log = structlog.get_logger("worker")
 
@@ -20,7 +27,8 @@ def run_worker() -> int:
     os.chdir(composition.ROOT)
     log_to(sys.stderr)
     with StopSignals() as signals:
-        worker = make_worker(composition.store(), composition.settings)
+        store = composition.store()
+        worker = make_worker(store, composition.settings, beside=_keeper(store))
         log.info("worker starts", worker=worker.id)
         try:
             worker.run(signals.event)
@@ -28,3 +36,14 @@ def run_worker() -> int:
             composition.close()
         log.info("worker ends", worker=worker.id)
     return 0
+
+
+def _keeper(store: Store) -> Callable[[str, threading.Event], None] | None:
+    """What holds armed addresses beside the worker; None where no private way in can be opened: the rest goes on."""
+    home = composition.settings().home
+    try:
+        door = Door(home)
+    except (OSError, OpsError) as error:
+        log.error("nothing can be armed here: no private way in", error=type(error).__name__)
+        return None
+    return ArmedWork(store, composition.settings, door=door, start_child=start_armed_job(home), clock=utc_now).run

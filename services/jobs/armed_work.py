@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import sqlalchemy as sa
 import structlog
-from sqlalchemy import or_, update
-from sqlalchemy import select as choose
 
 from services.errors import NotUnderstood, OpsError
 from services.jobs import door as words
@@ -95,7 +94,8 @@ class ArmedWork:
 
     def turn(self, worker_id: str, longest_s: float) -> None:
         """Wait for somebody at the door, a child's end or the time; then see to all that is held."""
-        ready, _, _ = select.select([self._door, *self._children.values()], [], [], longest_s)
+        watched: list[Door | Child] = [self._door, *self._children.values()]
+        ready, _, _ = select.select(watched, [], [], longest_s)
         if self._door in ready:
             self._take_in(worker_id)
         for job_id, child in list(self._children.items()):
@@ -115,12 +115,14 @@ class ArmedWork:
             return
         with contextlib.closing(peer):
             try:
-                wanted, length = self._understood(words.read_words(peer))
+                said = words.read_words(peer)
+                wanted = Wanted.from_json(said)
                 target = self._settings().target(wanted.target)
                 refuse_arming(self._store, target, wanted, self._clock())
                 refuse_core_dumps()
-                safe = Safe(length)
+                safe = Safe(int(said["length"]))
                 try:
+                    words.answer(peer, words.GO_ON)
                     safe.fill(peer)
                     arming = arm(self._store, target=target, wanted=wanted, worker=worker_id, now=self._clock())
                 except BaseException:
@@ -130,20 +132,14 @@ class ArmedWork:
                 words.answer(peer, words.refusal(error))
             except (ValueError, KeyError, OSError) as error:
                 log.warning("what came through the door was not understood", error=type(error).__name__)
-                said = NotUnderstood("The worker did not understand what it was handed.", "Nothing was armed.")
-                words.answer(peer, words.refusal(said))
+                unclear = NotUnderstood("The worker did not understand what it was handed.", "Nothing was armed.")
+                words.answer(peer, words.refusal(unclear))
             else:
                 self._forget(wanted.target)
                 watch = RunWatch(self._store, arming) if arming.run_id else None
                 self._held[wanted.target] = _Held(arming, safe, watch)
                 log.info("armed", target=wanted.target, arming=arming.id, run=arming.run_id)
                 words.answer(peer, {"arming": arming.id, "worker": worker_id})
-
-    @staticmethod
-    def _understood(said: object) -> tuple[Wanted, int]:
-        if not isinstance(said, dict):
-            raise ValueError("not an object")
-        return Wanted.from_json(said), int(said["length"])
 
     def _look_after(self, target: str, held: _Held) -> None:
         """Wipe what has been ended; end and wipe what is over."""
@@ -164,9 +160,9 @@ class ArmedWork:
     def _start_due(self, worker_id: str) -> None:
         """A child for every job that waits for us, and for every one whose process died and left its end unknown."""
         now = self._clock()
-        due = choose(jobs).where(
+        due = sa.select(jobs).where(
             jobs.c.target.in_(self._held),
-            or_(
+            sa.or_(
                 (jobs.c.state == JobState.QUEUED) & (jobs.c.for_worker == worker_id),
                 (jobs.c.state == JobState.RUNNING) & jobs.c.for_worker.is_not(None) & (jobs.c.lease_until < now),
             ),
@@ -195,12 +191,12 @@ class ArmedWork:
         now = self._clock()
         with self._store.write() as tx:
             tx.execute(
-                update(jobs)
+                sa.update(jobs)
                 .where(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING, jobs.c.for_worker == worker_id)
                 .where(jobs.c.worker.not_like("settling:%"))
                 .values(lease_until=now)
             )
-            row = tx.execute(choose(jobs).where(jobs.c.id == job_id)).one()
+            row = tx.execute(sa.select(jobs).where(jobs.c.id == job_id)).one()
         left = from_row(row)
         if left.state is JobState.QUEUED:
             interrupt(self._store, left, "The process that should do it ended before it began.", now)

@@ -74,6 +74,10 @@ class Arming:
     armed: datetime
     until: datetime
 
+    def serves(self, run_id: str | None) -> bool:
+        """Whether a job of this run may use it; a job of no run may."""
+        return run_id is None or self.run_id in (None, run_id)
+
 
 def is_armed_for_use(level: Level, target: Target) -> bool:
     """Whether what needs this level is done with an armed address: the settings hold none for it."""
@@ -98,7 +102,7 @@ def require_armed(store: Store, target: Target, run_id: str | None, now: datetim
             f"/settings?target={target.name}&level={Level.DEPLOY} shows the way.",
             place=f"/settings?target={target.name}&level={Level.DEPLOY}",
         ).because("not-armed")
-    if run_id is not None and found.run_id not in (None, run_id):
+    if not found.serves(run_id):
         raise Refused(
             f"{target.name} is armed for run {found.run_id}, not for {run_id}.",
             "Nothing was done.",

@@ -1,7 +1,7 @@
 """The private way into a worker: a Unix socket that only this account reaches, for handing over an address.
 
-The words: four bytes of length, a JSON text that says what is wanted, then the address itself, whose length that text
-tells; the answer is JSON, to the end. What is wanted and what is answered holds no secret.
+Words are four bytes of length and a JSON text; they hold no secret. The visitor says what is wanted and how long the
+secret is; only where the worker says "go on" it is sent, and the worker says what became of it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from services.errors import NotUnderstood, OpsError, Refused, Unavailable
 FOLDER = "arming"
 PATIENCE_S = 5.0
 LONGEST_WORDS = 20_000
+GO_ON: Mapping[str, Any] = {"go_on": True}
 _LONGEST_PATH = 100
 """Of a socket's address in bytes; some systems take no more than 104."""
 _LENGTH = struct.Struct("!I")
@@ -73,10 +74,7 @@ def hand_over(home: Path, wanted: Mapping[str, Any], secret: bytes) -> Mapping[s
     """
     for path in sorted((home / FOLDER).glob("*.sock")):
         with contextlib.suppress(ConnectionRefusedError, FileNotFoundError), _connected(path) as peer:
-            answer = _exchange(peer, wanted, secret)
-            if "error" in answer:
-                raise _error(answer["error"], int(answer["exit_code"]))
-            return answer
+            return _exchange(peer, wanted, secret)
     raise Unavailable(
         "No worker of this folder is there to hold the address.",
         "Nothing was armed.",
@@ -86,20 +84,25 @@ def hand_over(home: Path, wanted: Mapping[str, Any], secret: bytes) -> Mapping[s
 
 
 def read_words(peer: socket.socket) -> Mapping[str, Any]:
-    """What is wanted. Raises ValueError or ConnectionError for what is not words of ours."""
+    """What the other side says. Raises ValueError or ConnectionError for what is not words of ours."""
     (length,) = _LENGTH.unpack(_exactly(peer, _LENGTH.size))
     if length > LONGEST_WORDS:
         raise ValueError("too long")
-    words = json.loads(_exactly(peer, length))
-    if not isinstance(words, dict):
+    said = json.loads(_exactly(peer, length))
+    if not isinstance(said, dict):
         raise ValueError("not an object")
-    return words
+    return said
 
 
 def answer(peer: socket.socket, words: Mapping[str, Any]) -> None:
-    """Answer and let go; who has left meanwhile gets none."""
+    """Answer; who has left meanwhile gets none."""
     with contextlib.suppress(OSError):
-        peer.sendall(json.dumps(words).encode())
+        _say(peer, words)
+
+
+def _say(peer: socket.socket, words: Mapping[str, Any]) -> None:
+    text = json.dumps(words).encode()
+    peer.sendall(_LENGTH.pack(len(text)) + text)
 
 
 def refusal(error: OpsError) -> Mapping[str, Any]:
@@ -107,21 +110,21 @@ def refusal(error: OpsError) -> Mapping[str, Any]:
 
 
 def _exchange(peer: socket.socket, wanted: Mapping[str, Any], secret: bytes) -> Mapping[str, Any]:
-    words = json.dumps({**wanted, "length": len(secret)}).encode()
     try:
-        # A worker that refuses by the words alone answers before it has read the secret.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            peer.sendall(_LENGTH.pack(len(words)) + words)
+        _say(peer, {**wanted, "length": len(secret)})
+        said = read_words(peer)
+        if said == GO_ON:
             peer.sendall(secret)
-        said = b"".join(iter(lambda: peer.recv(4096), b""))
-        found = json.loads(said)
+            said = read_words(peer)
     except (OSError, ValueError) as error:
         raise Unavailable(
             f"The worker gave no answer that can be understood ({type(error).__name__}).",
             "Whether the target is armed is not known.",
             "Look at /settings, or disarm and try again.",
         ) from None
-    return dict(found)
+    if "error" in said:
+        raise _error(said["error"], int(said["exit_code"]))
+    return said
 
 
 def _error(parts: Mapping[str, Any], exit_code: int) -> OpsError:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.access.permissions import Actor
 from services.errors import NotUnderstood, Refused
-from services.jobs.arming import is_armed_for_use, require_armed
+from services.jobs.arming import armed, is_armed_for_use, require_armed
 from services.jobs.kinds import JobKind, job_kind
 from services.settings import Target
 from services.store import audit
@@ -139,6 +139,9 @@ def enqueue(
 
 
 def _only_worker(store: Store, spec: JobKind, target: Target, run_id: str | None, now: datetime) -> str | None:
+    if spec.as_owner and target.deploy_url is None:
+        holder = armed(store, target.name, now)
+        return holder.worker if holder is not None and holder.serves(run_id) else None
     if not is_armed_for_use(spec.level, target):
         return None
     return require_armed(store, target, run_id, now).worker

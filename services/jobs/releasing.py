@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import psycopg
 from pydantic import SecretStr
 
 from services.app_definition import load_app
@@ -9,13 +12,14 @@ from services.database.connect import connect, inspect_connection
 from services.database.deploy import deploy as deploy_scripts
 from services.database.execution import Stopped
 from services.database.receipts import outcome
+from services.database.rehearsal import Rehearsal
 from services.database.rehearsal import rehearse as rehearse_scripts
 from services.database.restore import restore as restore_snapshot
 from services.database.rollback import RollbackResult
 from services.database.rollback import rollback as roll_back_scripts
 from services.database.shadow import RowPolicy
 from services.database.verification import verify as verify_queries
-from services.errors import Refused
+from services.errors import Refused, Unavailable
 from services.jobs.app_actions import refuse_while_needed, serving_now
 from services.jobs.checking import STATE_OF, last_rehearsal, prove
 from services.jobs.queue import JobState
@@ -52,6 +56,26 @@ def deploying_url(target: Target) -> str:
     return _url(target, target.deploy_url, "deploy_url")
 
 
+def _best_url(target: Target) -> str:
+    return deploying_url(target) if target.deploy_url else reading_url(target)
+
+
+def _cannot_stand_for_the_owner(target: Target) -> Rehearsal | None:
+    """A rehearsal runs as the role that connects: one that may only read would fail where the owner does not."""
+    if target.deploy_url is not None:
+        return None
+    url = reading_url(target)
+    with connect(url, read_only=True) as conn:
+        facts = inspect_connection(conn, url)
+    if facts.may_create or facts.may_create_schema:
+        return None
+    why = (
+        f"A rehearsal runs as the role that deploys; {facts.user!r} of database_url may only read. "
+        f"Arm {target.name} (`python -m dashboard arm --target {target.name}`), then rehearse."
+    )
+    return Rehearsal(None, None, (why,), (), (), (), (), 0.0)
+
+
 def rows_policy(target: Target, wanted: RowPolicy | None = None) -> RowPolicy:
     """How many of the target's rows a rehearsal may copy: all of a small one that is not production, else none.
 
@@ -75,8 +99,8 @@ def rows_policy(target: Target, wanted: RowPolicy | None = None) -> RowPolicy:
 def rehearse(context: JobContext) -> Outcome:
     """Execute the deploy twice on a shadow of the target; the target itself is only read."""
     release = release_of(context)
-    url = deploying_url(context.target) if context.target.deploy_url else reading_url(context.target)
-    result = rehearse_scripts(
+    url = _best_url(context.target)
+    result = _cannot_stand_for_the_owner(context.target) or rehearse_scripts(
         url,
         release.deploy,
         rows=rows_policy(context.target, context.job.payload.get("rows")),
@@ -105,7 +129,7 @@ def rehearse(context: JobContext) -> Outcome:
 def verify(context: JobContext) -> Outcome:
     """Run the release's verification queries on the target; rows are what is wrong."""
     release = release_of(context)
-    url = deploying_url(context.target) if context.target.deploy_url else reading_url(context.target)
+    url = _best_url(context.target)
     result = verify_queries(url, release.verify, emit=context.emit)
     bad = [query for query in result.queries if query.verdict is not Verdict.PASS]
     summary = f"{len(result.queries) - len(bad)} of {len(result.queries)} queries found nothing wrong."
@@ -157,7 +181,7 @@ def deploy(context: JobContext) -> Outcome:
 
 def settle_deploy(context: JobContext) -> Outcome | None:
     """What became of a deploy whose worker died: its receipt in the target tells."""
-    found = outcome(deploying_url(context.target), context.job.id)
+    found = _outcome(context, "job_id")
     if found == "in-progress":
         return None
     if found == "not-applied":
@@ -172,6 +196,25 @@ def settle_deploy(context: JobContext) -> Outcome | None:
         "The worker died, but the deploy receipt is in the target: all was applied.",
         {"applied": True, "proved_by": [item.to_json() for item in evidence]},
     )
+
+
+def _outcome(
+    context: JobContext, column: Literal["job_id", "rollback_job_id"]
+) -> Literal["applied", "not-applied", "in-progress"]:
+    """As `outcome`; without the owner's address by the reading role, where that may see the receipts.
+
+    Raises Unavailable where it may not: what became of the job is never guessed.
+    """
+    try:
+        return outcome(_best_url(context.target), context.job.id, column)
+    except psycopg.errors.InsufficientPrivilege:
+        name = context.target.name
+        raise Unavailable(
+            f"Its process died, and whether it was applied is told by the deploy receipts, which the role of "
+            f"{name}'s database_url may not read.",
+            f"Its outcome is not known; until it is, nothing else may change {name}.",
+            f"Arm again to find out: `python -m dashboard arm --target {name}`.",
+        ) from None
 
 
 def rollback(context: JobContext) -> Outcome:
@@ -209,7 +252,7 @@ def _rolled_back(done: RollbackResult) -> Outcome:
 
 def settle_rollback(context: JobContext) -> Outcome | None:
     """What became of a rollback whose worker died: the deploy receipt tells whether it was taken back."""
-    found = outcome(deploying_url(context.target), context.job.id, "rollback_job_id")
+    found = _outcome(context, "rollback_job_id")
     if found == "in-progress":
         return None
     if found == "applied":

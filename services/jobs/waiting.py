@@ -1,4 +1,4 @@
-"""Jobs that wait for an armed address which is gone: they are interrupted with a sentence, never left to wait."""
+"""Jobs that wait for an armed address which is gone: interrupted with a sentence, or done without it; never left."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from services.jobs.arming import armed, last_end
+from services.jobs.kinds import job_kind
 from services.jobs.queue import Job, JobState, append_event, from_row
 from services.store import audit
 from services.store.database import Store
@@ -14,7 +15,10 @@ from services.store.tables import jobs
 
 
 def release_waiting(store: Store, now: datetime) -> bool:
-    """Interrupt every queued job whose worker no longer holds the address it needs; returns whether there was one."""
+    """Interrupt every queued job whose worker no longer holds the address it needs; returns whether there was one.
+
+    What only sees more with it is left to any worker, which does it without.
+    """
     query = select(jobs).where(jobs.c.state == JobState.QUEUED, jobs.c.for_worker.is_not(None))
     with store.read() as tx:
         waiting = [from_row(row) for row in tx.execute(query)]
@@ -22,11 +26,23 @@ def release_waiting(store: Store, now: datetime) -> bool:
     for one in waiting:
         holder = armed(store, one.target, now)
         if holder is None or holder.worker != one.for_worker:
+            if job_kind(one.kind).as_owner:
+                released = _left_to_any(store, one) or released
+                continue
             because = last_end(store, one.target) or "it is held anew, elsewhere"
-            released = (
-                interrupt(store, one, f"The owner's address of {one.target} is gone: {because}.", now) or released
-            )
+            gone = f"The owner's address of {one.target} is gone: {because}."
+            released = interrupt(store, one, gone, now) or released
     return released
+
+
+def _left_to_any(store: Store, waiting: Job) -> bool:
+    with store.write() as tx:
+        left: int = tx.execute(
+            update(jobs)
+            .where(jobs.c.id == waiting.id, jobs.c.state == JobState.QUEUED, jobs.c.for_worker == waiting.for_worker)
+            .values(for_worker=None)
+        ).rowcount
+    return left == 1
 
 
 def interrupt(store: Store, waiting: Job, because: str, now: datetime) -> bool:
