@@ -1,4 +1,4 @@
-"""The levels of a target: what its credentials allow, each granted by itself."""
+"""The levels of a target: what its credentials allow, each granted by itself, and which credentials those are."""
 
 from __future__ import annotations
 
@@ -23,3 +23,12 @@ LEVEL_MEANS: Mapping[Level, str] = {
     Level.PROBE: "write marked test data and remove it again",
     Level.DEPLOY: "change the database",
 }
+
+WORKS_WITH: Mapping[Level, tuple[tuple[str, ...], ...]] = {
+    Level.LOOK: (),
+    Level.OBSERVE: (("database_url",), ("supabase_access_token",), ("supabase_anon_key",), ("railway_token",)),
+    Level.PLATFORM: (("railway_token",),),
+    Level.PROBE: (("app_url",), ("supabase_anon_key",)),
+    Level.DEPLOY: (),
+}
+"""Groups of settings, one of which a level cannot do without. Deploy needs none: the owner's address is armed."""

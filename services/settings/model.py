@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from services.errors import NotUnderstood, Refused
 from services.settings.levels import LEVEL_MEANS, Level
+
+COLOURS = ("red", "orange", "yellow", "blue", "green", "violet", "gray")
+"""The colours in which a target can be shown."""
+
+PURPOSES = ("probe", "ai", "feedback", "rate-limit", "admin", "edited-metadata")
+"""What a test account of ours can be for, and what its use of a target is counted under."""
+
+Origins = Mapping[tuple[str, str], str]
+"""By target and key, which source a value comes from; the target is "" for settings that belong to none."""
 
 
 class Person(BaseModel):
@@ -31,7 +42,7 @@ class QuickSignIn(BaseModel):
 
 
 class ProbeAccount(BaseModel):
-    """A test account of ours on the target. purpose: what it is for: "probe", "ai", "rate-limit", "admin"."""
+    """A test account of ours on the target. purpose: what it is for, one of PURPOSES."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     purpose: str
@@ -140,15 +151,18 @@ class Target(BaseModel):
             )
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """All that is configured. home: our own files; store_url: our own store; targets by name.
 
     host:          the address to listen on; public_url: where browsers reach us, for anything but loopback
     heartbeat_url: called while the worker really works, so that our silence is noticed elsewhere
     arm_hours:     how long an owner's address may be held in memory
+    origins:       which source each value comes from, see `origin_of`
+
+    Made by hand it takes what it is given and asks no source; `load_settings` asks them all.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="OPS_", env_nested_delimiter="__", extra="forbid", frozen=True)
     home: Path
     store_url: str
     targets: dict[str, Target] = Field(default_factory=dict)
@@ -159,6 +173,18 @@ class Settings(BaseModel):
     heartbeat_url: SecretStr | None = None
     heartbeat_every_s: float = Field(default=60.0, ge=5)
     arm_hours: float = Field(default=4.0, gt=0, le=24)
+    origins: Origins = Field(default_factory=dict, repr=False, exclude=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
     def target(self, name: str | None = None) -> Target:
         wanted = name or self.default_target
@@ -172,3 +198,11 @@ class Settings(BaseModel):
                 f"Known targets: {known}.",
                 place="OPS_TARGET",
             ) from None
+
+
+def origin_of(settings: Settings, target: str, key: str) -> str | None:
+    """Which source a value comes from: "targets/NAME.json", "secrets.toml" or the name of a variable; None: a default.
+
+    target: "" for a setting that belongs to no target
+    """
+    return settings.origins.get((target, key))

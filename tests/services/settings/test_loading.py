@@ -56,12 +56,12 @@ def test_all_problems_are_told_at_once_with_their_places_and_without_values(tmp_
         load_settings(environ, tmp_path)
     told = str(caught.value)
     for part in (
-        "one.json app_url",
-        "secrets.toml [targets.two] database_url",
-        "secrets.toml [targets.two] color",
-        "OPS_TARGETS__THREE__LEVELS",
-        "OPS_TARGETS__BAD",
-        "OPS_STORE_URL",
+        "targets/one.json:1: targets.one.app_url ",
+        ".streamlit/secrets.toml:2: targets.two.database_url ",
+        ".streamlit/secrets.toml:3: targets.two.color ",
+        "OPS_TARGETS__THREE__LEVELS ",
+        "OPS_TARGETS__BAD ",
+        "OPS_STORE_URL ",
     ):
         assert part in told
     assert "6 problems" in told
