@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 
 from services.analytics.definition import AnalyticsDefinition, ChartDefinition, Column, MetricDefinition, View
 from services.database.connect import connect
+from services.database.row_security import hides_rows
 from services.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -157,8 +158,9 @@ def _read(conn: psycopg.Connection[Any], view: View, definition: AnalyticsDefini
             return ViewRead(view, nothing, NumberState.BLOCKED, note)
         if not rows:
             return ViewRead(view, nothing, NumberState.NO_DATA, "Nothing has been logged yet.")
-    except psycopg.errors.InsufficientPrivilege:
-        return ViewRead(view, nothing, NumberState.BLOCKED, f"Our role may not read {view.name}.")
+    except psycopg.errors.InsufficientPrivilege as error:
+        why = error.diag.message_primary or "permission denied"
+        return ViewRead(view, nothing, NumberState.BLOCKED, f"Our role may not read {view.name}: {why}.")
     except psycopg.errors.UndefinedColumn as error:
         missing = f"{view.name} has other columns than we know ({error.diag.message_primary})."
         return ViewRead(view, nothing, NumberState.NOT_MEASURED, missing)
@@ -187,9 +189,9 @@ def _rows(conn: psycopg.Connection[Any], view: View, limit: int) -> list[dict[st
 
 
 def _rows_are_hidden(conn: psycopg.Connection[Any], name: str) -> bool:
-    """Whether row-level security applies to us on a table that the view reads, so that its numbers mean nothing."""
+    """Whether row-level security hides from us rows of a table that the view reads: its numbers then mean nothing."""
     row = conn.execute(
-        "SELECT COALESCE(bool_or(pg_catalog.row_security_active(d.refobjid)), false)"
+        "SELECT COALESCE(bool_or(" + hides_rows("d.refobjid") + "), false)"
         " FROM pg_catalog.pg_rewrite AS r JOIN pg_catalog.pg_depend AS d ON d.objid = r.oid"
         " AND d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass"
         " JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid AND t.relkind IN ('r', 'p')"

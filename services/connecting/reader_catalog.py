@@ -11,22 +11,18 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from services.database.row_security import hides_rows
+
 Conn = psycopg.Connection[Any]
 
 # Schemas of people's own: the server's are left out.
 _OWN = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
-_RELATIONS = """
+_RELATIONS = f"""
 SELECT wanted.key AS name, c.relkind IN ('v', 'm') AS is_view, c.reltuples::bigint AS estimate,
        CASE WHEN c.relkind IN ('r', 'p', 'm') THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END AS bytes,
        pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS reachable,
-       pg_catalog.row_security_active(c.oid) AND (
-         NOT EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = c.oid AND p.polpermissive
-                     AND p.polcmd IN ('r', '*') AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true'
-                     AND (p.polroles = '{0}' OR EXISTS (SELECT FROM pg_catalog.unnest(p.polroles) AS r
-                          WHERE r <> 0 AND pg_catalog.pg_has_role(r, 'USAGE'))))
-         OR EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = c.oid AND NOT p.polpermissive
-                    AND p.polcmd IN ('r', '*'))) AS hides,
+       {hides_rows("c.oid")} AS hides,
        ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                AND (wanted.value ? a.attname OR wanted.value ? '*')

@@ -17,8 +17,6 @@ from services.errors import NotUnderstood
 
 ROLE = "ops_reader"
 """Its usual name. Roles whose names begin so are ours: their rights are no part of a catalog's fingerprint."""
-POLICY = "ops_reader_reads"
-"""The name of its policy on each table that is under row-level security."""
 RECEIPTS = "ops.deploy_receipts"
 ALL_COLUMNS = ("*",)
 
@@ -71,7 +69,7 @@ def reader_role_sql(app: AppDefinition, *, role: str = ROLE, password: str | Non
         role,
         verifier="NULL" if password is None else _literal(scram_verifier(password, secrets.token_bytes(16))),
         columns=_literal(_one_a_line(wanted)),
-        policy=_literal(POLICY),
+        policy=_literal(f"{role}_reads"),
     )
 
 

@@ -1,5 +1,8 @@
--- Catalog facts as (key, value), with search_path empty. Left out: system schemas, schema ops, members of extensions.
-WITH spaces AS MATERIALIZED (
+-- Catalog facts as (key, value), with search_path empty. Left out: system schemas, members of extensions, and what is
+-- ours: schema ops, the rights of the role that reads for us, and its policies.
+WITH readers AS MATERIALIZED (
+  SELECT oid FROM pg_catalog.pg_roles WHERE rolname ~ '^ops_reader(_[a-z0-9_]+)?$'
+), spaces AS MATERIALIZED (
   SELECT oid, nspname, nspowner, nspacl FROM pg_catalog.pg_namespace
   WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'ops')
 ), members AS MATERIALIZED (
@@ -22,7 +25,8 @@ WITH spaces AS MATERIALIZED (
     CASE relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, relowner)) AS acl FROM relations WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
   UNION ALL
   SELECT 'column ' || r.name || '.' || pg_catalog.quote_ident(a.attname), a.attacl
-  FROM relations r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
+  FROM relations r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid WHERE NOT a.attisdropped
+    AND EXISTS (SELECT FROM pg_catalog.aclexplode(a.attacl) x WHERE x.grantee NOT IN (SELECT oid FROM readers))
   UNION ALL
   SELECT 'function ' || name, COALESCE(proacl, pg_catalog.acldefault('f', proowner)) FROM routines
   UNION ALL
@@ -76,6 +80,7 @@ SELECT 'policy ' || r.name || '.' || pg_catalog.quote_ident(p.polname), pg_catal
       SELECT CASE WHEN o = 0 THEN 'public' ELSE o::pg_catalog.regrole::text END FROM pg_catalog.unnest(p.polroles) o ORDER BY 1), ','),
     'using ' || pg_catalog.pg_get_expr(p.polqual, p.polrelid), 'check ' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
   FROM pg_catalog.pg_policy p JOIN relations r ON r.oid = p.polrelid
+  WHERE NOT (p.polcmd = 'r' AND p.polroles <@ ARRAY(SELECT oid FROM readers))
 UNION ALL
 SELECT 'trigger ' || r.name || '.' || pg_catalog.quote_ident(t.tgname), t.tgenabled::text || ' ' || pg_catalog.pg_get_triggerdef(t.oid)
   FROM pg_catalog.pg_trigger t JOIN relations r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal
@@ -110,7 +115,7 @@ UNION ALL
 SELECT 'rights ' || object, COALESCE((SELECT pg_catalog.string_agg(line, ' ' ORDER BY line) FROM (
     SELECT pg_catalog.format('%s:%s%s', CASE WHEN x.grantee = 0 THEN 'public' ELSE x.grantee::pg_catalog.regrole::text END,
       x.privilege_type, CASE WHEN x.is_grantable THEN '*' ELSE '' END) COLLATE "C" AS line
-    FROM pg_catalog.aclexplode(acl) x) AS lines), 'nobody')
+    FROM pg_catalog.aclexplode(acl) x WHERE x.grantee NOT IN (SELECT oid FROM readers)) AS lines), 'nobody')
   FROM rights
 UNION ALL
 SELECT 'comment ' || object, comment FROM (

@@ -205,7 +205,11 @@ def _finish(running: subprocess.Popen[bytes], data: bytes | None, verb: str) -> 
         told = errors.decode(errors="replace").splitlines()
         reasons = [line.split("ERROR:")[-1].strip() for line in told if "ERROR:" in line]
         reasons += [line.split("error:")[-1].strip() for line in told if "error:" in line]
-        raise NoShadow(f"The catalog could not be {verb}: {(reasons or ['no reason given'])[0]}")
+        reason = (reasons or ["no reason given"])[0]
+        if "permission denied" in reason:
+            # It locks every table, for which grants on columns are not enough.
+            reason += "; it takes the right to read every table in full, which the tables' owner has"
+        raise NoShadow(f"The catalog could not be {verb}: {reason}")
 
 
 def _differences(target: Fingerprint, copy: Fingerprint, target_major: int, copy_major: int) -> list[str]:

@@ -86,6 +86,9 @@ def verification_clean(context: CheckContext) -> Finding:
     result = verify(url.get_secret_value(), queries)
     bad = [query for query in result.queries if query.verdict is not Verdict.PASS]
     facts = {"queries": len(queries), "not_clean": [query.id for query in bad]}
+    if bad and result.verdict is Verdict.UNKNOWN:
+        said = f"{len(bad)} of {len(queries)} verification queries told nothing, first {bad[0].id}. {bad[0].message}"
+        return Finding(result.verdict, said, facts)
     if bad:
         said = f"{len(bad)} of {len(queries)} verification queries are not clean, first {bad[0].id}."
         return Finding(result.verdict, said, facts)
