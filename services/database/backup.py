@@ -24,8 +24,8 @@ from services.database.backup_contents import (
     sequence_positions,
     write_values_alike,
 )
-from services.database.backup_encryption import Recipient, encrypt, ephemeral_identity, recipient_of
-from services.database.backup_folder import megabytes, new_file, private_folder, require_room, same_disk
+from services.database.backup_encryption import Identity, Recipient, encrypt, ephemeral_identity, recipient_of
+from services.database.backup_folder import NewFile, megabytes, new_file, private_folder, require_room, same_disk
 from services.database.backup_manifest import Manifest, Proof, TableEntry, manifest_path, write_manifest
 from services.database.backup_programs import APPLICATION_NAME, Program, Tools, tools_for
 from services.database.backup_proving import Clock, prove_backup
@@ -95,25 +95,20 @@ def take_backup(
     keep = recipient_of(recipient)
     place = private_folder(folder, home=home)
     ephemeral = ephemeral_identity()
-    try:
-        with connect(url, read_only=True, application_name=APPLICATION_NAME) as conn:
-            facts = inspect_connection(conn, url)
-            refuse_transaction_pooler(facts)
-            tools = tools_for(facts.major)
-            taken = _Taking(
-                conn, url, facts, tools, target, recipient, keep_days, clock, private or {}, emit, cancelled
-            )
-            file, manifest, catalog = taken.write(place, [keep, ephemeral.to_public()])
-    except psycopg.Error as error:
-        raise _lost(error) from None
-    try:
-        proof = _proof(file, manifest, catalog, [ephemeral], clock, emit, cancelled)
-    except BaseException:
-        file.unlink(missing_ok=True)
-        raise
-    manifest = manifest.proved(proof)
-    write_manifest(file, manifest)
-    return Backup(proof.verdict, proof.summary, file, manifest, time.monotonic() - began)
+    asked = _Asked(target, recipient.strip(), keep_days, clock, private or {}, emit, cancelled)
+    with new_file(place, target, clock()) as file:
+        try:
+            with connect(url, read_only=True, application_name=APPLICATION_NAME) as conn:
+                facts = inspect_connection(conn, url)
+                refuse_transaction_pooler(facts)
+                taking = _Taking(asked, conn, url, facts, tools_for(facts.major))
+                manifest, catalog = taking.write(file, [keep, ephemeral.to_public()])
+        except psycopg.Error as error:
+            raise _lost(error) from None
+        proof = _proof(file.so_far, manifest, catalog, [ephemeral], asked)
+        # The manifest comes first: a file under its own name always has one.
+        write_manifest(file.place, manifest := manifest.proved(proof))
+    return Backup(proof.verdict, proof.summary, file.place, manifest, time.monotonic() - began)
 
 
 def _lost(error: psycopg.Error) -> OpsError:
@@ -135,40 +130,10 @@ def _lost(error: psycopg.Error) -> OpsError:
     )
 
 
-def _proof(
-    file: Path,
-    manifest: Manifest,
-    catalog: Fingerprint,
-    identities: Sequence[Any],
-    clock: Clock,
-    emit: Emit,
-    cancelled: Cancelled,
-) -> Proof:
-    """The proof of a file that has just been written; what it shows of the file is its verdict, not an error."""
-    began = time.monotonic()
-    try:
-        return prove_backup(
-            file,
-            manifest=manifest,
-            identities=identities,
-            clock=clock,
-            catalog=catalog,
-            emit=emit,
-            cancelled=cancelled,
-        )
-    except OpsError as error:
-        verdict = Verdict.FAIL if isinstance(error, Refused) else Verdict.UNKNOWN
-        return Proof(verdict, clock(), error.what, 0, time.monotonic() - began, manifest.tool)
-
-
 @dataclass(frozen=True, slots=True)
-class _Taking:
-    """One snapshot of a database on its way into a file."""
+class _Asked:
+    """What `take_backup` was asked for."""
 
-    conn: psycopg.Connection[Any]
-    url: str
-    facts: ConnectionFacts
-    tools: Tools
     target: str
     recipient: str
     keep_days: int
@@ -177,45 +142,76 @@ class _Taking:
     emit: Emit
     cancelled: Cancelled
 
-    def write(self, folder: Path, recipients: Sequence[Recipient]) -> tuple[Path, Manifest, Fingerprint]:
-        """The file on disk, its manifest without a proof, and the catalog as it was."""
+
+def _proof(
+    file: Path, manifest: Manifest, catalog: Fingerprint, identities: Sequence[Identity], asked: _Asked
+) -> Proof:
+    """The proof of a file that has just been written; what it shows of the file is its verdict, not an error."""
+    began = time.monotonic()
+    try:
+        return prove_backup(
+            file,
+            manifest=manifest,
+            identities=identities,
+            clock=asked.clock,
+            catalog=catalog,
+            emit=asked.emit,
+            cancelled=asked.cancelled,
+        )
+    except (OpsError, OSError) as error:
+        verdict = Verdict.FAIL if isinstance(error, Refused) else Verdict.UNKNOWN
+        said = error.what if isinstance(error, OpsError) else f"It could not be restored here ({error.strerror})."
+        return Proof(verdict, asked.clock(), said, 0, time.monotonic() - began, manifest.tool)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """One snapshot of a database on its way into a file."""
+
+    asked: _Asked
+    conn: psycopg.Connection[Any]
+    url: str
+    facts: ConnectionFacts
+    tools: Tools
+
+    def write(self, file: NewFile, recipients: Sequence[Recipient]) -> tuple[Manifest, Fingerprint]:
+        """Write all of it to disk; returns the manifest without a proof, and the catalog as it was."""
+        asked = self.asked
         self.conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         write_values_alike(self.conn)
-        now = self.clock()
+        now = asked.clock()
         contents = read_contents(self.conn)
-        _require_room(folder, contents)
-        self.emit("phase", {"name": "count"})
+        _require_room(file.place.parent, contents)
+        asked.emit("phase", {"name": "count"})
         wanted = ((table.schema, table.name, table.columns) for table in contents.tables)
-        hashes = hash_rows(self.conn, wanted, doing="count", emit=self.emit, cancelled=self.cancelled)
+        hashes = hash_rows(self.conn, wanted, doing="count", emit=asked.emit, cancelled=asked.cancelled)
         sequences = sequence_positions(self.conn, contents.schemas)
         catalog = comparable(catalog_fingerprint(self.conn), contents.schemas)
         snapshot = str(self.conn.execute("SELECT pg_catalog.pg_export_snapshot()").fetchall()[0][0])
-        self.emit("phase", {"name": "dump"})
-        with new_file(folder, self.target, now) as (file, sink):
-            self._dump(snapshot, contents, sink, recipients)
+        asked.emit("phase", {"name": "dump"})
+        self._dump(snapshot, contents, file.sink, recipients)
+        file.to_disk()
         self.conn.execute("COMMIT")
-        manifest = self._manifest(file, sink, now, contents, hashes, sequences, catalog)
-        return file, manifest, catalog
+        return self._manifest(file, now, contents, hashes, sequences, catalog), catalog
 
     def _dump(self, snapshot: str, contents: Contents, sink: Hashed, recipients: Sequence[Recipient]) -> None:
-        told = _Told(self.emit, len(contents.tables), contents.bytes)
+        told = _Told(self.asked.emit, len(contents.tables), contents.bytes)
         given, give = os.pipe()
-        reading = FromProgram(given, self.cancelled, told.moved)
+        reading = FromProgram(given, self.asked.cancelled, told.moved)
         try:
             with Program(
                 _dump_command(self.tools, snapshot, contents), url=self.url, stdout=give, told=told.line
             ) as dump:
                 encrypt(reading, sink, recipients)
                 # A program that was killed closes its output as one does that is done; only its end tells them apart.
-                if dump.wait(self.cancelled, patience_s=_DUMP_S):
+                if dump.wait(self.asked.cancelled, patience_s=_DUMP_S):
                     raise dump.complaint("The dump broke off")
         finally:
             reading.close()
 
     def _manifest(
         self,
-        file: Path,
-        sink: Hashed,
+        file: NewFile,
         now: datetime,
         contents: Contents,
         hashes: Mapping[str, RowHash],
@@ -224,16 +220,16 @@ class _Taking:
     ) -> Manifest:
         return Manifest(
             id=f"backup-{secrets.token_hex(6)}",
-            target=self.target,
-            file=file.name,
-            bytes=sink.bytes,
-            sha256=sink.digest,
+            target=self.asked.target,
+            file=file.place.name,
+            bytes=file.sink.bytes,
+            sha256=file.sink.digest,
             snapshot_at=now,
-            keep_until=now + timedelta(days=self.keep_days),
+            keep_until=now + timedelta(days=self.asked.keep_days),
             server_version=contents.server_version,
             major=self.facts.major,
             tool=self.tools.version,
-            recipient=self.recipient.strip(),
+            recipient=self.asked.recipient,
             schemas=contents.schemas,
             needed=contents.needed,
             tables=tuple(
@@ -245,7 +241,7 @@ class _Taking:
             roles=contents.roles,
             extensions=contents.extensions,
             catalog=(catalog.digest, len(catalog.facts)),
-            contains=contained(contents, hashes, self.private),
+            contains=contained(contents, hashes, self.asked.private),
             not_contained=not_contained(contents),
         )
 
@@ -299,9 +295,9 @@ def contained(contents: Contents, hashes: Mapping[str, RowHash], private: Mappin
     """One sentence on what the file holds, so that whoever keeps it knows what it would mean to lose it."""
     rows = sum(hashes[table.place].count for table in contents.tables)
     referred = [table.place for table in contents.tables if table.schema not in contents.schemas]
-    places = ", ".join(contents.schemas) + (
-        f"; and whole, because they refer to it: {', '.join(referred)}" if referred else ""
-    )
+    places = ", ".join(sorted({table.schema for table in contents.tables} & {*contents.schemas}))
+    if referred:
+        places += f"; and whole, because they refer to it: {', '.join(referred)}"
     people = max((hashes[table.place].count for table in contents.tables if table.has_addresses), default=0)
     told = []
     texts = [table.name for table in contents.tables if table.name in private]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from services.database.backup_streams import Hashed
 from services.errors import OpsError, Refused
@@ -94,32 +95,40 @@ def disk_full(error: OSError, place: Path, written: int) -> OpsError | None:
     )
 
 
+class NewFile:
+    """A file that is being written. place: where it will be; so_far: where it is until then."""
+
+    def __init__(self, folder: Path, name: str, file: BinaryIO) -> None:
+        self.place = folder / name
+        self.so_far = folder / (name + _PARTIAL)
+        self.sink = Hashed(file)
+        self._file = file
+
+    def to_disk(self) -> None:
+        """Return when all that was written is on the disk itself."""
+        os.fsync(self._file.fileno())
+
+
 @contextmanager
-def new_file(folder: Path, target: str, now: datetime) -> Iterator[tuple[Path, Hashed]]:
-    """A file that gets its name only when the block ends well and all of it is on disk; otherwise nothing is left.
+def new_file(folder: Path, target: str, now: datetime) -> Iterator[NewFile]:
+    """A file that gets its name only when the block ends well; however it ends otherwise, nothing is left of it.
 
     Raises Refused where the disk is full.
     """
     _sweep(folder)
     name = f"{target}-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}{SUFFIX}"
-    place, partial = folder / name, folder / (name + _PARTIAL)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    written = 0
-    try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # while it is held, nobody sweeps the file away
-            sink = Hashed(file)
-            try:
-                yield place, sink
-            finally:
-                written = sink.bytes
-            os.fsync(descriptor)
-            partial.rename(place)
-        _sync_folder(folder)
-    except OSError as error:
-        raise disk_full(error, folder, written) or error from None
-    finally:
-        partial.unlink(missing_ok=True)
+    descriptor = os.open(folder / (name + _PARTIAL), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # while it is held, nobody sweeps the file away
+        made = NewFile(folder, name, file)
+        try:
+            yield made
+            made.so_far.rename(made.place)
+            _sync_folder(folder)
+        except OSError as error:
+            raise disk_full(error, folder, made.sink.bytes) or error from None
+        finally:
+            made.so_far.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from services.jobs import app_actions, checking, connecting, faults, releasing
+from services.jobs import app_actions, backing_up, checking, connecting, faults, releasing
 from services.jobs.telling import Telling, telling_first
 from services.jobs.watch import refresh
 from services.jobs.worker import Handler, Settler, Worker
@@ -19,6 +19,7 @@ HANDLERS: Mapping[str, Handler] = {
     "diagnose": checking.diagnose,
     "rehearse": releasing.rehearse,
     "verify": releasing.verify,
+    "backup": backing_up.backup,
     "deploy": releasing.deploy,
     "rollback": releasing.rollback,
     "restore": releasing.restore,

@@ -49,6 +49,7 @@ KINDS: Mapping[str, JobKind] = {
             repeats=True,
             as_owner=True,
         ),
+        JobKind("backup", "Take a backup", Permission.BACK_UP, Level.DEPLOY, exclusive=False, repeats=True),
         JobKind("deploy", "Deploy the schema", Permission.DEPLOY, Level.DEPLOY, exclusive=True, repeats=False),
         JobKind("restart", "Restart the app", Permission.RESTART, Level.PLATFORM, exclusive=True, repeats=False),
         JobKind(
