@@ -1,22 +1,26 @@
-"""Settings: targets and what their credentials allow, whom to call, and the links that fix things."""
+"""Settings: the guided path of a target, level by level; what is refused now; credentials, people and links."""
 
 import streamlit as st
 
 from dashboard.components.problem import problems_shown
 from dashboard.context import current
-from dashboard.panels import setup
+from dashboard.panels import connecting, new_target, setup
+from dashboard.panels.refusals import refusals_part
 
 with problems_shown():
     context = current()
+    name = context.target.name
     st.subheader("Targets", anchor=False)
-    setup.targets_part(context)
+    new_target.targets_part(context)
+    st.subheader(f"What we may do on {name}", anchor=False)
+    connecting.path_part(context)
+    st.subheader(f"Refused on {name} now", anchor=False)
+    refusals_part(context)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.subheader(f"What we may do on {context.target.name}", anchor=False)
-        setup.levels_part(context.target)
         st.subheader("Credentials", anchor=False)
         st.caption("Values are never shown. The environment wins over secrets.toml, and that over a target's own file.")
-        setup.credentials_part(context.target)
+        setup.credentials_part(context)
     with right:
         st.subheader("Whom to call", anchor=False)
         setup.people_part(context.target)
