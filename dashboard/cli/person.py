@@ -15,20 +15,30 @@ ROLE_SETTING = "OPS_CLI_ROLE__"
 
 
 def person(target: Target, environ: Mapping[str, str] = os.environ) -> Actor:
-    """The actor `cli:<account>`: admin on the sandbox, elsewhere what OPS_CLI_ROLE__<TARGET> says.
+    """The actor `cli:<account>`: admin on the sandbox, elsewhere what OPS_CLI_ROLE__<TARGET> says, and where it says
+    nothing, admin of what this account has made: whoever has this console could write the target's file by hand.
 
     Raises Refused where no role is set (never a viewer by default), NotUnderstood where it is none.
     """
     account = _account()
-    return Actor(id=f"cli:{account}", name=f"{account} (command line)", role=_role(target, environ), target=target.name)
+    role = _role(target, environ, f"cli:{account}")
+    return Actor(id=f"cli:{account}", name=f"{account} (command line)", role=role, target=target.name)
 
 
-def _role(target: Target, environ: Mapping[str, str]) -> Role:
+def maker(name: str) -> Actor:
+    """Who makes a target of that name at this console, and is its admin from then on."""
+    account = _account()
+    return Actor(id=f"cli:{account}", name=f"{account} (command line)", role=Role.ADMIN, target=name)
+
+
+def _role(target: Target, environ: Mapping[str, str], actor_id: str) -> Role:
     if target.name == SANDBOX and not target.production:
         return Role.ADMIN
     setting = ROLE_SETTING + target.name.upper().replace("-", "_")
     known = ", ".join(role.value for role in Role)
     said = environ.get(setting)
+    if not said and target.founder == actor_id:
+        return Role.ADMIN
     if not said:
         raise Refused(
             f"The command line has no role on {target.name}.",

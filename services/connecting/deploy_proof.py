@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from services.connecting.trial import Told, Trial, declined, failed, passed, unknown
 from services.database.connect import connect, inspect_connection
 from services.errors import OpsError
+from services.jobs.arming import armed
 from services.jobs.liveness import worker_is_alive
 
 
@@ -35,7 +36,7 @@ def _owner(url: str) -> Iterator[Told]:
     if cannot:
         yield failed("Owner's address", f"It cannot {'; it cannot '.join(cannot)}.")
     else:
-        yield passed("Owner's address", f"It can {', '.join(verdicts)}.")
+        yield passed("Owner's address", f"It can {', '.join(verdicts)}.", effect=True)
 
 
 def _arming(trial: Trial) -> Iterator[Told]:
@@ -46,5 +47,13 @@ def _arming(trial: Trial) -> Iterator[Told]:
         yield passed("Worker", "A worker is alive that can hold the owner's address in its memory.")
     else:
         yield failed("Worker", "No worker is alive that could hold the owner's address. Start one, then try again.")
-    said = "Nobody has armed it now; what the owner may do is seen when it is armed."
-    yield unknown("Armed", said, needed=False)
+    holding = armed(trial.store, trial.target.name, trial.now)
+    if holding is None:
+        said = "Nobody has armed it now; what the owner may do is seen when it is armed."
+        yield unknown("Armed", said, needed=False)
+        return
+    run = f" for run {holding.run_id}" if holding.run_id else ""
+    said = (
+        f"{holding.actor.name} has armed it as {holding.role} at {holding.place} until {holding.until:%H:%M} UTC{run}."
+    )
+    yield passed("Armed", said, needed=False, effect=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from services.access.permissions import Actor, Permission, Role
+from services.access.permissions import Actor, Permission
 from services.connecting.keys import CREDENTIALS, completed, keys_of, missing, used_by
 from services.connecting.level_proofs import newest_proof
 from services.connecting.proofs import Proof
@@ -71,22 +71,6 @@ def _state(store: Store, settings: Settings, target: Target, level: Level, now: 
 def _set_elsewhere(settings: Settings, target: Target) -> str | None:
     origin = origin_of(settings, target.name, "levels")
     return None if origin in (None, TargetFile(settings, target.name).place) else origin
-
-
-def founder(target: Target) -> str | None:
-    """The id of the actor who made the target, its admin until it has a sign-in of its own; None from then on."""
-    own = (target.auth_url and target.auth_anon_key) or (target.supabase_url and target.supabase_anon_key)
-    return None if own else target.founder
-
-
-def console_founder(target: Target, actor_id: str, name: str) -> Actor | None:
-    """The admin that somebody is at the console of this machine on a target that they have made there.
-
-    A sign-in does not end that: who has the console could write the target's file by hand.
-    """
-    if target.founder != actor_id or not actor_id.startswith(CONSOLE):
-        return None
-    return Actor(actor_id, name, Role.ADMIN, target.name)
 
 
 def create_target(

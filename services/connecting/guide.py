@@ -63,7 +63,7 @@ def _step(told: StepText, app: AppDefinition, target: Target) -> GuideStep:
     named = {"app": app.title, "target": target.name}
     known = told.link is not None and ("Supabase" in app.uses or not told.link.startswith("supabase_"))
     link = link_of(app, target, told.link) if told.link and known else None
-    code = told.code(app, target) if told.code else None
+    code = told.code.format(**named) if told.code else None
     return GuideStep(told.title.format(**named), told.text.format(**named), link, told.scopes, code)
 
 

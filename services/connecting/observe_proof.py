@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from services.connecting.powers import is_secret_key
-from services.connecting.session_pooler import hosts_of, ref_of, seen_of_address
+from services.connecting.reader_proof import prove_reader
+from services.connecting.session_pooler import Place, named_place, ref_of, seen_of_address
 from services.connecting.token_scopes import seen_of_token
 from services.connecting.trial import Told, Trial, asked, declined, failed, passed, unknown
 from services.database.connect import ConnectionFacts, connect, inspect_connection
 from services.errors import OpsError
 from services.settings import Target
+
+ROWS, A_WRITE, THE_ROLE = "rows", "a write", "the role"
+MUST_HOLD = frozenset({ROWS, A_WRITE, THE_ROLE})
+EFFECTS = frozenset({ROWS, A_WRITE})
+COUNTS = """
+select c.relname::text as name,
+       (pg_catalog.xpath('/row/n/text()', pg_catalog.query_to_xml(
+          pg_catalog.format('select count(*) as n from public.%I', c.relname), false, true, '')))[1]::text as count
+from pg_catalog.pg_class c
+where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname = any($1)
+"""
 
 
 def seen_of_observe(trial: Trial) -> Iterator[Told]:
@@ -41,10 +54,35 @@ def _database(trial: Trial, url: str) -> Iterator[Told]:
     except OpsError as error:
         yield declined("Database", error)
         return
-    kind = " (superuser: more than is needed)" if facts.superuser else ""
-    yield passed("Database", f"Reads {facts.database} on Postgres {facts.major} as {facts.user}{kind}.")
+    yield passed("Database", f"Reads {facts.database} on Postgres {facts.major} as {facts.user}.")
     if facts.transaction_pooler:
         yield failed("Database: address", "A transaction pooler answers there: settings and locks do not last.")
+        return
+    yield from _reader(trial, url)
+
+
+def _reader(trial: Trial, url: str) -> Iterator[Told]:
+    """What the role reads and what it is refused. It must see rows and be no role that could write."""
+    try:
+        found = prove_reader(url, trial.app, trial.now, counted=_counted(trial))
+    except OpsError as error:
+        yield declined("Database: role", error)
+        return
+    for one in found:
+        needed = one.what in MUST_HOLD and (one.what != ROWS or bool(trial.app.tables))
+        yield Told(replace(one, what=f"Database: {one.what}"), needed, effect=one.what in EFFECTS)
+
+
+def _counted(trial: Trial) -> dict[str, int]:
+    """Rows by table as the token's read-only SQL counts them, which sees all; empty where that is not to be had."""
+    target, names = trial.target, [table.name for table in trial.app.tables]
+    if target.supabase_access_token is None or target.supabase_project_ref is None or not names:
+        return {}
+    try:
+        rows = trial.context.supabase.run_read_only(COUNTS, [list(dict.fromkeys(names))])
+        return {str(row["name"]): int(row["count"]) for row in rows}
+    except (OpsError, KeyError, TypeError, ValueError):
+        return {}
 
 
 def _facts(url: str) -> ConnectionFacts:
@@ -52,15 +90,12 @@ def _facts(url: str) -> ConnectionFacts:
         return inspect_connection(conn, url)
 
 
-def _better(trial: Trial, url: str) -> str | None:
-    """Host and port of the session pooler where the Management API names it."""
+def _better(trial: Trial, url: str) -> Place | None:
+    """The session pooler, where this is an address of Supabase and the Management API names it."""
     target = trial.target
-    if target.supabase_access_token is None or target.supabase_project_ref is None:
+    if target.supabase_access_token is None or target.supabase_project_ref is None or ref_of(url) is None:
         return None
-    if ref_of(url) is None:
-        return None
-    named = hosts_of(trial.context.supabase, region="")
-    return f"{named[0]}:5432" if len(named) == 1 else None
+    return named_place(trial.context.supabase)
 
 
 def _keys(trial: Trial) -> Iterator[Told]:

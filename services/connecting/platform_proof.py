@@ -26,7 +26,8 @@ def seen_of_platform(trial: Trial) -> Iterator[Told]:
     except OpsError as error:
         yield _no_project_token(target, error)
         return
-    yield passed("Token", f"It reaches the environment {scope.environment} of the project {scope.project}, only.")
+    said = f"It reaches the environment {scope.environment} of the project {scope.project}, only."
+    yield passed("Token", said, effect=True)
     service = asked("Service", railway.service, lambda found: f"The service {found.name} is in that environment.")
     yield service.told
     if service.answer is None:
@@ -89,7 +90,7 @@ def _same_address(target: Target, railway: RailwayClient) -> Told:
     if not domains:
         return unknown(what, "The service has no public name; whether it serves the app's address is not known.")
     if {place.netloc.lower(), (place.hostname or "").lower()} & {name.lower() for name in domains}:
-        return passed(what, f"The service is reached at {place.netloc}, which is the app's address.")
+        return passed(what, f"The service is reached at {place.netloc}, which is the app's address.", effect=True)
     said = f"The service is reached at {', '.join(domains)}, and the app's address is {place.netloc}: another service."
     return failed(what, said)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from services.checks.caps import cap_of
 from services.checks.of_app import catalogue_of
 from services.checks.registry import CheckSpec
 from services.checks.runner import CLEAN_UP_S
@@ -11,11 +12,12 @@ from services.clients.supabase import SignedIn
 from services.connecting.openai_keys import seen_of_openai
 from services.connecting.trial import Told, Trial, declined, failed, passed, unknown
 from services.errors import OpsError
-from services.settings import ProbeAccount, ProbeCap, Target
+from services.settings import ProbeAccount, Target
 from services.verdict import Evidence, Verdict
 
 BY_WRITING = "Shown only by writing; a proof that is asked for writes one marked entry and removes it again."
 ADMIN = "admin"
+PROBE = "probe"
 TRIES = 2
 
 
@@ -63,8 +65,11 @@ def _judged(what: str, account: ProbeAccount, person: SignedIn) -> Told:
 
 def _caps(target: Target) -> Told:
     purposes = dict.fromkeys([*(account.purpose for account in target.probe_accounts), *target.probe_caps])
-    caps = {purpose: target.probe_caps.get(purpose, ProbeCap()) for purpose in purposes or ("probe",)}
-    told = ", ".join(f"{purpose} {cap.calls} calls and {cap.cents:g} cents" for purpose, cap in caps.items())
+    caps = {purpose: cap_of(target, purpose) for purpose in purposes or (PROBE,)}
+    if None in caps.values():
+        without = ", ".join(purpose for purpose, cap in caps.items() if cap is None)
+        return unknown("Caps", f"Nothing limits {without}: this target may be lost.", needed=False)
+    told = ", ".join(f"{purpose} {cap.calls} calls and {cap.cents:g} cents" for purpose, cap in caps.items() if cap)
     return passed("Caps", f"A day at most: {told}.", needed=False)
 
 
@@ -91,7 +96,8 @@ def _cheapest(trial: Trial) -> list[CheckSpec]:
 
 def _removed(spec: CheckSpec, seen: Evidence) -> Told:
     if seen.verdict is Verdict.PASS and seen.facts.get("removed") is True:
-        return passed("Clean-up", f"One marked entry was written, found, removed, and is gone. ({seen.summary})")
+        said = f"One marked entry was written, found, removed, and is gone. ({seen.summary})"
+        return passed("Clean-up", said, effect=True)
     if seen.verdict is Verdict.UNKNOWN:
         return unknown("Clean-up", f"{spec.title}: {seen.summary}")
     return failed("Clean-up", f"{spec.title}: {seen.summary}")

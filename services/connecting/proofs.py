@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -94,9 +94,8 @@ def prove_level(
     try:
         with trial.context.contacts.in_use():
             for one in provers[level]():
-                clean = Told(Seen(one.seen.what, one.seen.verdict, redact(one.seen.text, secrets)), one.needed)
-                told.append(clean)
-                seen = clean.seen
+                seen = replace(one.seen, text=redact(one.seen.text, secrets))
+                told.append(replace(one, seen=seen))
                 emit("seen", {"what": seen.what, "verdict": seen.verdict.value, "text": seen.text})
     except OpsError as error:
         # What a prover does not expect ends the proof with its sentence, and as unknown.
@@ -116,5 +115,6 @@ def _summary(told: Sequence[Told], verdict: Verdict) -> str:
     """The effects that the level stands on; of a level that does not stand, the sentence that decides it."""
     deciding = [one.seen.text for one in told if one.needed and one.seen.verdict is verdict]
     if verdict is Verdict.PASS:
-        return " ".join(deciding[:MOST_IN_SUMMARY])
+        effects = [one.seen.text for one in told if one.effect and one.seen.verdict is verdict]
+        return " ".join((effects or deciding)[:MOST_IN_SUMMARY])
     return deciding[0] if deciding else "Nothing was tried."

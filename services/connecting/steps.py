@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.app_definition import AppDefinition, Used
@@ -42,6 +42,7 @@ class StepText:
     """A step before it is filled in. link: a key of `links`; about: what the app must use for the step to matter.
 
     disposable: the step is about targets that may be lost; None: about any
+    code: what to paste; {app} and {target} stand for their names here and in the texts
     """
 
     title: str
@@ -50,7 +51,7 @@ class StepText:
     scopes: tuple[str, ...] = ()
     about: Used | None = None
     disposable: bool | None = None
-    code: Callable[[AppDefinition, Target], str | None] | None = None
+    code: str | None = None
 
     def fits(self, app: AppDefinition, target: Target) -> bool:
         """Whether the step is about this app on this target."""
@@ -102,7 +103,8 @@ STEPS: Mapping[Level, tuple[StepText, ...]] = {
         ),
         StepText(
             "Copy the publishable key",
-            "It is public already. With it the checks see what a stranger would see of the tables.",
+            "It is public already. With it the checks see what a stranger would see of the tables, and from then on "
+            "people sign in to {target} by this project: give yourself an ops_role in app_metadata first.",
             "supabase_api_keys",
             about="Supabase",
         ),
@@ -158,8 +160,9 @@ STEPS: Mapping[Level, tuple[StepText, ...]] = {
         StepText(
             "Fill in nothing",
             "Granting this level only allows arming. Before a run somebody arms {target} on the machine of the worker, "
-            "by prompt or from its environment: `arm --target {target}`.",
+            "by prompt or from its environment, with this command.",
             disposable=False,
+            code="python -m dashboard arm --target {target}",
         ),
         StepText(
             "Fill in the owner's address",

@@ -25,6 +25,7 @@ def seen_of_token(trial: Trial) -> Iterator[Told]:
         "Token: project_admin_read",
         supabase.project,
         lambda found: f"The token reads the project {found.name} ({found.status}).",
+        effect=True,
     )
     yield project.told
     if project.answer is None:

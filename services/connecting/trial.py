@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from services.app_definition import AppDefinition
+from services.checks.caps import Purse
 from services.checks.context import CheckContext
 from services.checks.of_app import catalogue_of
 from services.checks.runner import WITHIN_S, run_checks
@@ -27,10 +28,11 @@ _DECLINED = frozenset({Kind.UNAUTHORISED, Kind.FORBIDDEN, Kind.MISSING})
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One thing seen. needed: the level stands on it; what is only told decides nothing."""
+    """One thing seen. needed: the level stands on it, else it is only told; effect: it sums up what was seen."""
 
     seen: Seen
     needed: bool = True
+    effect: bool = False
 
 
 @dataclass
@@ -49,14 +51,16 @@ class Trial:
 
     def run(self, ids: Iterable[str], *, within_s: float = WITHIN_S) -> list[Evidence]:
         """Evidence of checks, kept with what else this trial has seen."""
-        context = replace(CheckContext.create(self.target, self.app, self.now), contacts=self.context.contacts)
+        purse = None if self.store is None else Purse(self.store, self.target)
+        fresh = CheckContext.create(self.target, self.app, self.now, purse=purse)
+        context = replace(fresh, contacts=self.context.contacts)
         found = run_checks(catalogue_of(self.app), ids, context, self.now, within_s=within_s)
         self.evidence += found
         return found
 
 
-def passed(what: str, text: str, *, needed: bool = True) -> Told:
-    return Told(Seen(what, Verdict.PASS, text), needed)
+def passed(what: str, text: str, *, needed: bool = True, effect: bool = False) -> Told:
+    return Told(Seen(what, Verdict.PASS, text), needed, effect)
 
 
 def failed(what: str, text: str, *, needed: bool = True) -> Told:
@@ -84,13 +88,15 @@ class Asked(Generic[T]):
     answer: T | None = None
 
 
-def asked(what: str, ask: Callable[[], T], tell: Callable[[T], str], *, needed: bool = True) -> Asked[T]:
+def asked(
+    what: str, ask: Callable[[], T], tell: Callable[[T], str], *, needed: bool = True, effect: bool = False
+) -> Asked[T]:
     """Ask once; an error becomes what was seen."""
     try:
         answer = ask()
     except OpsError as error:
         return Asked(declined(what, error, needed=needed))
-    return Asked(passed(what, tell(answer), needed=needed), answer)
+    return Asked(passed(what, tell(answer), needed=needed, effect=effect), answer)
 
 
 def of_evidence(one: Evidence, title: str, *, needed: bool) -> Told:
