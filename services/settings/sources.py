@@ -83,11 +83,13 @@ class Variables(EnvSettingsSource):
         return self.origin(path)
 
     def origin(self, path: Path) -> str:
+        """The variable that says it, or the one that would have to."""
         for length in range(len(path), 0, -1):
             if path[:length] in self._names:
                 return self._names[path[:length]]
-        below = [name for other, name in self._names.items() if other[: len(path)] == path]
-        return below[0] if below else "environment"
+        around = path[:-1] if path[-1] == "name" else path
+        below = (name for other, name in self._names.items() if other[: len(around)] == around)
+        return next(below, f"{self.env_prefix}{'__'.join(map(str, path))}".upper().replace("-", "_"))
 
     def key(self, path: Path) -> str:
         """What of a path the variable's name does not say yet."""
@@ -105,6 +107,8 @@ class SecretsFile(TomlConfigSettingsSource):
         self._shown = f"{path.parent.name}/{path.name}"
         self._text = ""
         self._lines: dict[Path, int] | None = None
+        if path.exists() and not path.is_file():
+            self.problems.append(Problem(self._shown, "", "is no file", "put the file in its place, or take it away"))
         super().__init__(Settings, path)
 
     def _read_file(self, file_path: Any) -> dict[str, Any]:
