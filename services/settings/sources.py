@@ -34,6 +34,9 @@ class Source(Protocol):
     def place(self, path: Path) -> str:
         """Where it says so: a file with its line, or a variable."""
 
+    def key(self, path: Path) -> str:
+        """The key as it is written there; empty where the place says it all."""
+
     def origin(self, path: Path) -> str:
         """The source itself: "secrets.toml", "targets/NAME.json", or the variable's name."""
 
@@ -138,6 +141,9 @@ class SecretsFile(TomlConfigSettingsSource):
     def place(self, path: Path) -> str:
         return f"{self._shown}:{self._line(self._inside(path))}"
 
+    def key(self, path: Path) -> str:
+        return key_of(self._inside(path))
+
     def origin(self, path: Path) -> str:
         return self.name
 
@@ -196,6 +202,9 @@ class TargetFiles(InitSettingsSource):
         if name not in self._lines:
             self._lines[name] = json_lines(self._texts.get(name, "{}"))
         return f"targets/{name}.json:{line_of(self._lines[name], path[2:])}"
+
+    def key(self, path: Path) -> str:
+        return key_of(path)
 
     def origin(self, path: Path) -> str:
         return f"targets/{path[1]}.json"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.settings.problems import Path, Problem, key_of
-from services.settings.sources import Source, Variables
+from services.settings.sources import Source
 
 
 class Written:
@@ -51,5 +51,4 @@ class Written:
         source = self.source(path)
         if source is None:
             return Problem("settings", key_of(path), wrong, do)
-        key = source.key(path) if isinstance(source, Variables) else key_of(path)
-        return Problem(source.place(path), key, wrong, do)
+        return Problem(source.place(path), source.key(path), wrong, do)
