@@ -129,7 +129,11 @@ def rollback_button(context: PageContext, view: RunView, results: Results, losse
         st.caption(plain(blocked))
     if not pressed:
         return
-    rows = sum(int(loss.get("rows") or 0) for loss in losses)
+    rows = f"{sum(int(loss.get('rows') or 0) for loss in losses)} rows"
+    from services.database.blast_radius import HOLDS_ROWS
+
+    if any(loss.get("rows") is None and loss["kind"] in HOLDS_ROWS for loss in losses):
+        rows = f"at least {rows} and those of tables that we may not read"
     objects = len(losses)
     release = view.release.id
     open_confirmation(
@@ -138,7 +142,7 @@ def rollback_button(context: PageContext, view: RunView, results: Results, losse
             title=f"Roll back {release} on {context.target.name}",
             effect=f"Roll back on {context.target.name}",
             phrase=actions.rollback_phrase(release, context.target.name),
-            what=f"{objects} objects with {rows} rows go. A snapshot of the rows is taken and proved first, in the "
+            what=f"{objects} objects with {rows} go. A snapshot of the rows is taken and proved first, in the "
             "same transaction; if it cannot be proved, nothing is changed.",
             keeps="The snapshot can be restored. What other systems did with the new tables meanwhile is not undone.",
             act=_roll_back(view.run.id, results.seen),

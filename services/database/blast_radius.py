@@ -64,9 +64,12 @@ WHERE l.lanname IN ('plpgsql', 'sql') AND p.prosqlbody IS NULL
 """
 
 
+HOLDS_ROWS = frozenset({"table", "materialized view", "column", "rows"})
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One thing that goes, changes or breaks. rows, bytes: None where the thing holds none.
+    """One thing that goes, changes or breaks. rows, bytes: None where the thing holds none, or they cannot be told.
 
     effect: "dropped", "deleted", "changed", "emptied", "breaks" (a function whose text names what goes), or "unknown"
     for a statement that does not tell.
@@ -187,7 +190,11 @@ def _sized(conn: psycopg.Connection[Any], loss: Loss) -> Loss:
         query = sql.SQL("SELECT NULL::bigint, {}").format(size)
     else:
         return loss
-    row = conn.execute(query).fetchone()
+    try:
+        with conn.transaction():
+            row = conn.execute(query).fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        row = None  # the role may not read it: its rows go uncounted, and are no zero
     rows, size_bytes = row if row else (None, None)
     return Loss(loss.kind, loss.object, rows, size_bytes, loss.effect, loss.schema, loss.table, loss.column)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -14,11 +16,14 @@ from psycopg.types.json import Jsonb
 
 from services.database.connect import APPLICATION_NAME, connect
 from services.database.fingerprint import Fingerprint
-from services.errors import Refused
+from services.errors import Refused, Unavailable
 
 _MARK = "Deploy receipts, parked tables and snapshots; made by the release cockpit, removed by it with one command"
 _LOCK_KEY = 7_305_808_869_229_538_401
 """One advisory lock a database: "release!" as a number. Whoever holds it deploys or rolls back."""
+
+HIDDEN = "receipts-hidden"
+"""The reason of an error: the role that asked may not look at the receipts."""
 
 _MAKE = f"""
 CREATE SCHEMA IF NOT EXISTS ops;
@@ -213,10 +218,23 @@ def mark_rolled_back(
 def find_receipt(url: str, release_id: str) -> Receipt | None:
     """The newest receipt of a release in the target, rolled back or not; None if it was never deployed.
 
-    Raises as `connect` does.
+    Raises as `connect` does, and Unavailable ("receipts-hidden") where the role may not look at the receipts.
     """
-    with connect(url, read_only=True, statement_timeout_s=10) as conn:
+    with connect(url, read_only=True, statement_timeout_s=10) as conn, _hidden_told(conn):
         return receipt_of(conn, "release_id", release_id)
+
+
+@contextmanager
+def _hidden_told(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    """A role that only reads may see nothing of our schema: that is an answer we do not have, and no receipt."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege:
+        raise Unavailable(
+            f"The role {conn.info.user!r} may not look into schema ops, where the deploy receipts are.",
+            "What has been deployed is not known.",
+            "Look as the owner of the database: while it is armed, our jobs do.",
+        ).because(HIDDEN) from None
 
 
 def remove_all(url: str) -> bool:
@@ -247,8 +265,9 @@ def outcome(
 
     column: "rollback_job_id" asks the same of a rollback.
     "in-progress" while its server process lives, or while a process that we cannot name holds the lock.
+    Raises as `find_receipt`.
     """
-    with connect(url, read_only=True, statement_timeout_s=10) as conn:
+    with connect(url, read_only=True, statement_timeout_s=10) as conn, _hidden_told(conn):
         if receipt_of(conn, column, job_id):
             return "applied"
         alive = conn.execute(

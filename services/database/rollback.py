@@ -28,8 +28,10 @@ from services.database.guarded import (
 )
 from services.database.measure import Measurement, measure
 from services.database.receipts import (
+    HIDDEN,
     Receipt,
     application_name,
+    find_receipt,
     make_schema,
     mark_rolled_back,
     receipt_of,
@@ -117,10 +119,16 @@ class _Uncovered(Exception):
 
 
 def preview(url: str, release_id: str, scripts: Sequence[Script]) -> list[Loss]:
-    """What a rollback would take with it now, changing nothing. Raises Refused where it was rolled back already."""
+    """What a rollback would take with it now, changing nothing. Raises Refused where it was rolled back already.
+
+    A role that may not see the receipts is shown it all the same; the rollback itself asks again.
+    """
     check_scripts(scripts)
-    with connect(url, read_only=True, statement_timeout_s=10) as conn:
-        _refuse_twice(receipt_of(conn, "release_id", release_id))
+    try:
+        _refuse_twice(find_receipt(url, release_id))
+    except Unavailable as error:
+        if error.reason != HIDDEN:
+            raise
     return blast_radius(url, scripts)
 
 

@@ -28,7 +28,7 @@ class JobKind:
 KINDS: Mapping[str, JobKind] = {
     kind.id: kind
     for kind in (
-        JobKind("check", "Run checks", Permission.RUN_CHECKS, Level.LOOK, exclusive=False, repeats=True),
+        JobKind("check", "Run checks", Permission.RUN_CHECKS, Level.LOOK, exclusive=False, repeats=True, as_owner=True),
         JobKind("score", "Production test", Permission.RUN_CHECKS, Level.LOOK, exclusive=False, repeats=True),
         JobKind("diagnose", "Diagnose", Permission.RUN_CHECKS, Level.LOOK, exclusive=False, repeats=True),
         JobKind(

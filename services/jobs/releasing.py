@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-import psycopg
 from pydantic import SecretStr
 
 from services.app_definition import load_app
 from services.database.connect import connect, inspect_connection
 from services.database.deploy import deploy as deploy_scripts
 from services.database.execution import Stopped
-from services.database.receipts import outcome
+from services.database.receipts import HIDDEN, outcome
 from services.database.rehearsal import Rehearsal
 from services.database.rehearsal import rehearse as rehearse_scripts
 from services.database.restore import restore as restore_snapshot
@@ -207,7 +206,9 @@ def _outcome(
     """
     try:
         return outcome(_best_url(context.target), context.job.id, column)
-    except psycopg.errors.InsufficientPrivilege:
+    except Unavailable as error:
+        if error.reason != HIDDEN:
+            raise
         name = context.target.name
         raise Unavailable(
             f"Its process died, and whether it was applied is told by the deploy receipts, which the role of "

@@ -18,13 +18,18 @@ REHEARSAL_COUNTS_FOR = timedelta(hours=24)
 
 def release_receipt(context: CheckContext) -> Finding:
     """The row in the target that proves the deploy: there, not taken back, and of this very content."""
-    from services.database.receipts import find_receipt
+    from services.database.receipts import HIDDEN, find_receipt
 
     release = release_of(context)
     url = context.target.database_url
     if url is None:
         raise Unavailable("There is no database address.")
-    receipt = find_receipt(url.get_secret_value(), release.id)
+    try:
+        receipt = find_receipt(url.get_secret_value(), release.id)
+    except Unavailable as error:
+        if error.reason != HIDDEN or context.target.deploy_url is None:
+            raise
+        receipt = find_receipt(context.target.deploy_url.get_secret_value(), release.id)
     if receipt is None:
         return Finding(Verdict.FAIL, f"{release.id} has left no deploy receipt here.", {"release": release.id})
     facts = {
