@@ -12,6 +12,7 @@ from dashboard.components.confirm import Irreversible, open_confirmation
 from dashboard.components.plain import plain, strong
 from dashboard.components.progress import show_job
 from dashboard.context import PageContext, current
+from dashboard.panels.arming import arming_part
 from dashboard.panels.rehearsals import failure
 from dashboard.panels.release_steps import step_of, why_blocked
 from dashboard.results import Results, results_of
@@ -28,6 +29,7 @@ def deploy_panel(context: PageContext, view: RunView) -> None:
         return
     results = results_of(context, "deploy")
     st.markdown(f"{inline_badge(str(step.state))} {plain(step.because, limit=900)}")
+    arming_part(context)
     if step.state.value != "passed":
         _deploy_button(context, view, step)
     if results.newest is not None:

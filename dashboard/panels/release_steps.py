@@ -14,6 +14,7 @@ from dashboard.context import PageContext
 from dashboard.panels.standing import step_act
 from dashboard.results import Results
 from services.jobs.app_actions import redeploy_sentence
+from services.jobs.arming import armed, is_armed_for_use
 from services.jobs.kinds import job_kind
 from services.jobs.queue import enqueue
 from services.jobs.watch import show_interest
@@ -37,6 +38,8 @@ def why_blocked(context: PageContext, kind: str, view: RunView | None, step: Ste
         return f"You are {context.actor.role.value}: your role may not {spec.permission.value}."
     if not context.target.allows(spec.level):
         return f"{context.target.name} has not been granted the level “{spec.level.value}”."
+    if is_armed_for_use(spec.level, context.target) and armed(context.store, context.target.name, context.now) is None:
+        return f"{context.target.name} is not armed: nobody has lent its worker the owner's address."
     if view is None or step is None:
         return None
     if step.job is not None and step.job.active:
