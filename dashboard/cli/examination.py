@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dashboard import composition
-from dashboard.cli.proving import prove_levels
 from dashboard.processes.lock import HomeLock
+from services.app_definition import load_app
+from services.connecting.proofs import prove_level
 from services.database.server import find_binaries
 from services.errors import OpsError, Unavailable
 from services.jobs.liveness import worker_is_alive
-from services.settings import Settings
+from services.settings import Level, Settings
 from services.verdict import Verdict
 
 OLDEST_PYTHON = (3, 11)
@@ -80,8 +81,10 @@ def _own_processes(home: Path) -> Iterator[OpsError]:
 
 
 def _target(settings: Settings, name: str) -> Iterator[OpsError]:
-    for proof in prove_levels(settings.target(name)):
-        if proof.granted and proof.verdict is not Verdict.PASS and not proof.by_writing_only:
+    target = settings.target(name)
+    for level in sorted(target.levels, key=list(Level).index):
+        proof = prove_level(level, target, load_app(target.app), datetime.now(UTC))
+        if proof.verdict is not Verdict.PASS and not proof.by_writing_only:
             yield OpsError(
                 f"{name}: the level '{proof.level.value}' is granted and not proved: {proof.summary}",
                 "What needs it will not work.",

@@ -1,4 +1,4 @@
-"""Commands that look: our own settings, an address, a target's credentials, checks, the production test, causes."""
+"""Commands that look: our own settings, an address, checks, the production test, causes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import typer
 from dashboard.cli.answer import BAD, GOOD, NOT_UNDERSTOOD, OF_VERDICT, UNKNOWN, Answer, columns
 from dashboard.cli.options import Json, Target
 
+DEFAULT_APP = "pulsecheck"
+
 
 def register(app: typer.Typer) -> None:
-    for command in (doctor, look, connect, check, score, diagnose):
+    for command in (doctor, look, check, score, diagnose):
         app.command()(command)
 
 
@@ -33,21 +35,14 @@ def look(
     as_json: Json = False,
 ) -> Answer:
     """See what can be seen from outside, with no key."""
-    from dashboard.cli.outside import look_at
+    from datetime import UTC, datetime
 
-    return _checked([evidence.to_json() for evidence in look_at(url, like=target)])
-
-
-def connect(target: Target = None, as_json: Json = False) -> Answer:
-    """Go through a target's levels, one by one, and prove what its credentials allow."""
-    from dashboard.cli.proving import prove_levels
     from dashboard.cli.targets import target_of
+    from services.app_definition import load_app
+    from services.connecting.outside import look_from_outside
 
-    proofs = prove_levels(target_of(target))
-    document = {"levels": [proof.to_json() for proof in proofs]}
-    granted = [proof.verdict.value for proof in proofs if proof.granted and not proof.by_writing_only]
-    lines = columns([(p.level.value, "granted" if p.granted else "-", p.verdict.value, p.summary) for p in proofs])
-    return Answer.of(document, lines, max((OF_VERDICT[v] for v in granted), key=_weight, default=UNKNOWN))
+    app = load_app(target_of(target).app if target else DEFAULT_APP)
+    return _checked([evidence.to_json() for evidence in look_from_outside(url, app, datetime.now(UTC))])
 
 
 def check(
@@ -164,8 +159,3 @@ def _checked(evidence: Sequence[Mapping[str, Any]], not_used: Sequence[Mapping[s
 
 def _left_out(not_used: Sequence[Mapping[str, str]]) -> list[tuple[str, str, str]]:
     return [("not used", one["id"], one["why"]) for one in not_used]
-
-
-def _weight(exit_code: int) -> int:
-    """Order for the worst of several: a fail is worse than an unknown."""
-    return {GOOD: 0, UNKNOWN: 1, BAD: 2}[exit_code]
