@@ -16,7 +16,7 @@ from dashboard.processes.signals import StopSignals
 from services.errors import OpsError
 from services.jobs.armed_work import ArmedWork
 from services.jobs.door import Door
-from services.jobs.handlers import make_worker, utc_now
+from services.jobs.handlers import make_worker
 from services.store.database import Store
 
 log = structlog.get_logger("worker")
@@ -46,4 +46,4 @@ def _keeper(store: Store) -> Callable[[str, threading.Event], None] | None:
     except (OSError, OpsError) as error:
         log.error("nothing can be armed here: no private way in", error=type(error).__name__)
         return None
-    return ArmedWork(store, composition.settings, door=door, start_child=start_armed_job(home), clock=utc_now).run
+    return ArmedWork(store, composition.settings, door=door, start_child=start_armed_job(home), clock=store.now).run

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from services.clients.metering import Meter
 from services.errors import Unavailable
 from services.settings import ProbeCap, Target
-from services.store.database import Store
+from services.store.database import Store, StoreGone
 from services.store.tables import probe_spending
 
 CENTS_PLACES = 6
@@ -109,7 +109,7 @@ class Purse:
                     .where(probe_spending.c.cents + cents <= cap.cents + 10**-CENTS_PLACES / 2)
                     .values(calls=probe_spending.c.calls + calls, cents=probe_spending.c.cents + cents)
                 ).rowcount
-        except SQLAlchemyError:
+        except (SQLAlchemyError, StoreGone):
             raise Unavailable(
                 f"Not written: what '{purpose}' has spent on {self._target.name} today cannot be read.",
                 "Nothing was written: what cannot be counted is not spent.",
@@ -121,7 +121,7 @@ class Purse:
     def change(self, held: Reservation, calls: int, cents: float) -> None:
         """Add to what is written down for a reservation's day. Where the store is gone it stays reserved: too much
         counted is safe, too little is not."""
-        with suppress(SQLAlchemyError, Unavailable), self._store.write() as tx:
+        with suppress(SQLAlchemyError, StoreGone), self._store.write() as tx:
             tx.execute(
                 update(probe_spending)
                 .where(*self._row(held))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from functools import partial
 
 from services.jobs import app_actions, backing_up, checking, connecting, faults, releasing
 from services.jobs.telling import Telling, telling_first
@@ -34,10 +35,6 @@ HANDLERS: Mapping[str, Handler] = {
 SETTLERS: Mapping[str, Settler] = {"deploy": releasing.settle_deploy, "rollback": releasing.settle_rollback}
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def make_worker(
     store: Store,
     settings: Callable[[], Settings],
@@ -55,8 +52,8 @@ def make_worker(
         settings,
         handlers=HANDLERS,
         settlers=SETTLERS,
-        clock=utc_now,
-        refresh=telling_first(Telling(), refresh) if watch else None,
+        clock=store.now,
+        refresh=telling_first(Telling(), partial(refresh, holder=secrets.token_hex(8))) if watch else None,
         beside=beside,
         acts_for=acts_for,
     )

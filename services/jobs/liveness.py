@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 
 from sqlalchemy import Connection, select
 
@@ -14,9 +17,22 @@ from services.store.tables import workers
 LEASE = timedelta(seconds=15)
 
 
+@cache
+def this_host() -> str:
+    """What tells processes that can see each other from all others: name, start of the machine, space of process ids.
+
+    Two machines, or two containers of one, may bear one name, and then a process id says nothing about the other.
+    """
+    parts = [socket.gethostname()[:60]]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+        parts.append(Path("/proc/self/ns/pid").readlink().name)
+    return "/".join(parts)[:120]
+
+
 def process_is_gone(host: str | None, pid: int | None) -> bool:
     """Whether a worker's process is known to be gone; of another host, or without a row, nothing is known."""
-    if host != socket.gethostname() or pid is None:
+    if host != this_host() or pid is None:
         return False
     try:
         os.kill(pid, 0)

@@ -19,10 +19,20 @@ Event = tuple[str, Mapping[str, Any], datetime]
 
 
 class Story:
-    """Tell events from any thread; `close` returns when all of them are on disk."""
+    """Tell events from any thread; `close` returns when all of them are on disk.
 
-    def __init__(self, store: Store, job_id: str, clock: Callable[[], datetime]) -> None:
+    persist: how something is written while the store may be away; returns None where it was given up
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        job_id: str,
+        clock: Callable[[], datetime],
+        persist: Callable[[Callable[[], bool]], bool | None] = lambda write: write(),
+    ) -> None:
         self._store = store
+        self._persist = persist
         self._job_id = job_id
         self._clock = clock
         self._told: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -50,9 +60,16 @@ class Story:
                 self._save(told)
 
     def _save(self, told: list[Event]) -> None:
-        try:
+        def write() -> bool:
             with self._store.write() as tx:
                 for kind, payload, at in told:
                     append_event(tx, self._job_id, kind, payload, at)
+            return True
+
+        try:
+            if self._persist(write):
+                return
         except Exception:
             log.exception("events of a job could not be stored", job=self._job_id, lost=[kind for kind, _, _ in told])
+        else:
+            log.error("events of a job were not stored: the store was away", job=self._job_id, lost=len(told))

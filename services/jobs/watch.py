@@ -10,9 +10,11 @@ from sqlalchemy.exc import IntegrityError
 
 from services.app_definition import AppDefinition, load_app
 from services.checks.of_app import catalogue_of
-from services.checks.runner import run_checks
+from services.checks.registry import CheckSpec
+from services.checks.runner import WITHIN_S, run_checks
 from services.jobs.checking import check_context
 from services.jobs.pace import intervals
+from services.jobs.turns import take_turn
 from services.releases.ledger import newest_evidence, record_evidence
 from services.settings import Settings
 from services.store.database import Store
@@ -21,6 +23,8 @@ from services.store.tables import evidence, interests
 INTEREST = timedelta(seconds=30)
 KEEP = timedelta(hours=24)
 HOUR = timedelta(hours=1)
+WATCHES = timedelta(seconds=WITHIN_S) * 1.5
+"""How long a worker has a target to itself: longer than one run of checks may take."""
 
 
 def show_interest(store: Store, target: str, view: str, now: datetime) -> None:
@@ -47,31 +51,41 @@ def watched_checks(app: AppDefinition) -> list[str]:
     return list(dict.fromkeys(check for service in app.watch for check in service.checks))
 
 
-def refresh(settings: Settings, store: Store, now: datetime) -> bool:
-    """Look again at what is looked at and has grown old; False where nothing was due. Never writes to a target."""
+def refresh(settings: Settings, store: Store, now: datetime, *, holder: str = "") -> bool:
+    """Look again at what is looked at and has grown old; False where nothing was due. Never writes to a target.
+
+    holder: who looks; of several that share a store one has a target at a time, so that all cost what one does
+    """
     with store.read() as tx:
         wanted = tx.execute(select(interests.c.target).where(interests.c.until > now).distinct()).scalars().all()
     worked = False
     for name in wanted:
         if name in settings.targets:
-            worked = _refresh_target(settings, store, name, now) or worked
+            worked = _refresh_target(settings, store, name, now, holder) or worked
     return worked
 
 
-def _refresh_target(settings: Settings, store: Store, name: str, now: datetime) -> bool:
+def _refresh_target(settings: Settings, store: Store, name: str, now: datetime, holder: str) -> bool:
     target = settings.target(name)
     app = load_app(target.app)
     catalogue = catalogue_of(app)
     watched = [catalogue[check] for check in watched_checks(app) if check in catalogue]
-    newest = newest_evidence(store, name, [spec.id for spec in watched])
-    pauses = intervals([spec for spec in watched if not spec.mutates], newest)
-    due = [check for check, pause in pauses.items() if check not in newest or now - newest[check].started >= pause]
+    if not _due(store, name, watched, now) or not take_turn(store, f"watch {name}", holder, now, WATCHES):
+        return False
+    # Asked again: whoever had the turn before may have looked since.
+    due = _due(store, name, watched, now)
     if not due:
         return False
     taken = run_checks(catalogue, due, check_context(store, target, app, now), now)
     record_evidence(store, taken)
     _forget_old(store, [spec.id for spec in catalogue if spec.trend], now)
     return True
+
+
+def _due(store: Store, target: str, watched: Sequence[CheckSpec], now: datetime) -> list[str]:
+    newest = newest_evidence(store, target, [spec.id for spec in watched])
+    pauses = intervals([spec for spec in watched if not spec.mutates], newest)
+    return [check for check, pause in pauses.items() if check not in newest or now - newest[check].started >= pause]
 
 
 def _forget_old(store: Store, trends: Sequence[str], now: datetime) -> None:

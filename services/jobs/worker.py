@@ -8,8 +8,9 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy import delete, insert, or_, select, update
@@ -18,7 +19,8 @@ from services.errors import OpsError
 from services.jobs.arming import armed, settle_armings
 from services.jobs.context import Handler, JobContext, Outcome, Refresher, Settler
 from services.jobs.kinds import job_kind
-from services.jobs.liveness import LEASE, process_is_gone, worker_is_alive
+from services.jobs.liveness import LEASE, process_is_gone, this_host, worker_is_alive
+from services.jobs.outage import Outage
 from services.jobs.queue import Job, JobState, append_event, from_row, newest_event
 from services.jobs.story import Story
 from services.jobs.waiting import release_waiting
@@ -31,12 +33,14 @@ HEARTBEAT_S = 0.5
 IDLE_S = 0.2
 MOST_AT_ONCE = 4
 MOST_ATTEMPTS = 3
+NOBODYS = timedelta(seconds=30)
+"""A job on a target that our settings do not name is left to other workers for so long, before we end it."""
+SILENT_FOR = timedelta(days=1)
+"""The row of a worker that gave no sign of life for so long is removed."""
 SETTLING = "settling:"
 """Before the name of a worker that looks into a job which another one left."""
 
 log = structlog.get_logger("worker")
-
-T = TypeVar("T")
 
 __all__ = ["Handler", "JobContext", "Outcome", "Refresher", "Settler", "Worker", "worker_is_alive"]
 
@@ -70,6 +74,9 @@ class Worker:
         self._acts_for = acts_for
         self._running: dict[str, JobContext] = {}
         self._guard = threading.Lock()
+        self._registered = False
+        self._outage = Outage(self.id)
+        self._try = self._outage.turn
 
     def step(self) -> bool:
         """Settle what a dead worker left, else claim and run one job here; False where there was nothing to do."""
@@ -96,9 +103,14 @@ class Worker:
             thread.join()
         return True
 
-    def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set; running jobs are asked to stop at their next safe point and waited for."""
+    def run(self, stop: threading.Event, ready: Callable[[], None] = lambda: None) -> None:
+        """Work until `stop` is set; running jobs are asked to stop at their next safe point and waited for.
+
+        ready: called once, when the store has taken our first sign of life. Raises StoreGone where it does not.
+        """
         self._register()
+        ready()
+        self._outage.be_patient()
         beat = threading.Event()
         heart = threading.Thread(target=self._keep_alive, args=(beat,), name="heartbeat", daemon=True)
         heart.start()
@@ -115,17 +127,18 @@ class Worker:
                     if len(pending) < MOST_AT_ONCE:
                         claimed = self._try(self._claim)
                         if claimed is not None:
-                            pending.add(pool.submit(self._carry_out, claimed))
+                            pending.add(pool.submit(self._try, partial(self._carry_out, claimed)))
                             worked = True
                     if not worked:
                         stop.wait(IDLE_S)
+                self._outage.leave()
                 self.cancel_running()
             refresher.join()
             companion.join()
         finally:
             beat.set()
             heart.join()
-            self._unregister()
+            self._try(self._unregister)
 
     def cancel_running(self) -> None:
         """Ask what runs here to stop at its next safe point."""
@@ -136,8 +149,9 @@ class Worker:
     def settle_dead(self, only: str | None = None) -> bool:
         """Find the truth about running jobs whose worker is gone, and write it down. only: look at this job alone."""
         now = self._clock()
-        released = settle_armings(self.store, now)
-        released = release_waiting(self.store, now) or released
+        judging = self._outage.may_judge()
+        released = judging and settle_armings(self.store, now)
+        released = (judging and release_waiting(self.store, now)) or released
         with self.store.read() as tx:
             if tx.execute(select(jobs.c.id).where(jobs.c.state == JobState.RUNNING).limit(1)).one_or_none() is None:
                 return released
@@ -151,8 +165,8 @@ class Worker:
             left = from_row(row)
             if only not in (None, left.id) or self._is_anothers(left, now):
                 continue
-            gone = left.lease_until is None or left.lease_until < now or process_is_gone(row.host, row.pid)
-            if gone:
+            late = left.lease_until is None or left.lease_until < now
+            if (late and judging) or process_is_gone(row.host, row.pid):
                 settled = self._settle(left) or settled
         return settled
 
@@ -166,7 +180,7 @@ class Worker:
         if not self._take_over(left):
             return False
         spec = job_kind(left.kind)
-        story = Story(self.store, left.id, self._clock)
+        story = Story(self.store, left.id, self._clock, self._outage.persist)
         try:
             if not (left.worker or "").startswith(SETTLING):
                 story.tell("worker-lost", {"worker": left.worker, "attempt": left.attempt})
@@ -226,13 +240,15 @@ class Worker:
     def _claim(self, job_id: str | None = None) -> Job | None:
         query = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED).order_by(jobs.c.created, jobs.c.id).limit(1)
         query = query.where(or_(jobs.c.for_worker.is_(None), jobs.c.for_worker == self._acts_for))
+        now = self._clock()
         if job_id is not None:
             query = query.where(jobs.c.id == job_id)
+        else:
+            query = query.where(or_(jobs.c.target.in_(self._targets()), jobs.c.created < now - NOBODYS))
         with self.store.read() as tx:
             waiting = tx.execute(query).scalar()
         if waiting is None:
             return None
-        now = self._clock()
         with self.store.write() as tx:
             claimed = tx.execute(
                 update(jobs)
@@ -251,15 +267,23 @@ class Worker:
             append_event(tx, mine.id, "started", {"worker": self.id, "attempt": mine.attempt}, now)
         return mine
 
+    def _targets(self) -> list[str]:
+        """Those that our settings name; on another machine they may be others. None while they cannot be read."""
+        try:
+            return list(self._settings().targets)
+        except OpsError:
+            return []
+
     def _carry_out(self, job: Job) -> None:
-        story = Story(self.store, job.id, self._clock)
+        story = Story(self.store, job.id, self._clock, self._outage.persist)
         try:
             outcome = self._outcome(job, story)
+            story.close()
+            self._outage.persist(lambda: self._finish(job, outcome))
         finally:
             story.close()
             with self._guard:
                 self._running.pop(job.id, None)
-        self._finish(job, outcome)
 
     def _outcome(self, job: Job, story: Story) -> Outcome:
         try:
@@ -319,7 +343,10 @@ class Worker:
         with self._guard:
             mine = dict(self._running)
         with self.store.write() as tx:
-            tx.execute(update(workers).where(workers.c.id == self.id).values(heartbeat=now))
+            alive = tx.execute(update(workers).where(workers.c.id == self.id).values(heartbeat=now)).rowcount
+            if self._registered and not alive:
+                # The store was put back to an earlier state, or we were silent for very long.
+                tx.execute(insert(workers).values(self._row(now)))
             if not mine:
                 return
             tx.execute(
@@ -353,23 +380,17 @@ class Worker:
         if beside is not None:
             beside(self.id, stop)
 
-    def _try(self, work: Callable[[], T]) -> T | None:
-        """Run one turn of a loop; a store that is busy or gone for a moment must not end the worker."""
-        try:
-            return work()
-        except Exception:
-            log.exception("a turn of the worker failed; it goes on", worker=self.id)
-            return None
-
     def _register(self) -> None:
         now = self._clock()
         with self.store.write() as tx:
-            tx.execute(
-                insert(workers).values(
-                    id=self.id, host=socket.gethostname(), pid=os.getpid(), started=now, heartbeat=now
-                )
-            )
+            tx.execute(delete(workers).where(workers.c.heartbeat < now - SILENT_FOR))
+            tx.execute(insert(workers).values(self._row(now)))
+        self._registered = True
+
+    def _row(self, now: datetime) -> dict[str, Any]:
+        return {"id": self.id, "host": this_host(), "pid": os.getpid(), "started": now, "heartbeat": now}
 
     def _unregister(self) -> None:
+        self._registered = False
         with self.store.write() as tx:
             tx.execute(delete(workers).where(workers.c.id == self.id))

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.errors import Unavailable
+from services.store.clock import StoreClock
 
 BUSY_TIMEOUT_MS = 10_000
+# A server that is gone without a word is noticed within about ten seconds, whoever waits for it.
+SILENCE: Mapping[str, int] = {
+    "keepalives": 1,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 # One number for "our store is being migrated" among Postgres's advisory locks.
 MIGRATION_LOCK = 7_203_114_501
 # The newest migration; a test holds it against the files in migrations/versions.
 HEAD = "0002"
 
 
+class StoreGone(Unavailable):
+    """Our store does not answer now; what was asked of it was not done, or it is not known whether it was."""
+
+
 class Store:
-    """Our own records. `read()` and `write()` give a connection inside one transaction."""
+    """Our own records. `read()` and `write()` give a connection inside one transaction; both raise StoreGone where
+    the store does not answer. `now()` is the time by the store's clock, which everybody who shares it goes by."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.now = StoreClock(engine)
         self._writer = engine.execution_options(ops_write=True)
 
     @property
@@ -34,18 +50,40 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        with self.engine.begin() as connection:
+        with _gone_in_words(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write; on SQLite it holds the write lock from its first statement on,
         so that reading first and writing then cannot fail half way."""
-        with self._writer.begin() as connection:
+        with _gone_in_words(), self._writer.begin() as connection:
             yield connection
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _gone_in_words() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise _gone(error) from error
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise _gone(error) from error
+
+
+def _gone(error: SQLAlchemyError) -> StoreGone:
+    kind = type(error.orig if isinstance(error, DBAPIError) and error.orig else error).__name__
+    return StoreGone(
+        f"Our own store does not answer ({kind}).",
+        "What is shown may be old, and nothing can be asked for until it is back. No target was touched by this.",
+        "Wait a moment and reload. If it stays away, look at the place that OPS_STORE_URL names.",
+        place="OPS_STORE_URL",
+    )
 
 
 def open_store(url: str) -> Store:
@@ -58,7 +96,7 @@ def open_store(url: str) -> Store:
         engine = create_engine(
             place.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 2, "application_name": "ops-store"},
+            connect_args={"connect_timeout": 2, "application_name": "ops-store", **SILENCE},
         )
     try:
         if place.get_backend_name() == "sqlite" and place.database:

@@ -284,6 +284,16 @@ probe_spending = Table(
     Column("cents", Float, nullable=False),
 )
 
+# What one worker at a time does for all: whose turn it is, until when, and what it told last.
+turns = Table(
+    "turns",
+    metadata,
+    Column("name", String(120), primary_key=True),
+    Column("holder", String(120), nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Column("told", JsonText),
+)
+
 level_proofs = Table(
     "level_proofs",
     metadata,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ from sqlalchemy import insert, select, update
 
 from services.access.permissions import Actor
 from services.errors import Unavailable
-from services.jobs.liveness import LEASE
+from services.jobs.liveness import LEASE, this_host
 from services.jobs.queue import Job, JobState, active_job, cancel, enqueue, events, job, resume
 from services.jobs.worker import Handler, JobContext, Outcome, Settler, Worker
 from services.settings import Settings, Target
@@ -109,9 +108,7 @@ def claimed_by_a_dead_worker(store: Store, job_id: str, clock: TurnableClock) ->
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     with store.write() as tx:
-        tx.execute(
-            insert(workers).values(id="dead", host=os.uname().nodename, pid=gone.pid, started=NOON, heartbeat=NOON)
-        )
+        tx.execute(insert(workers).values(id="dead", host=this_host(), pid=gone.pid, started=NOON, heartbeat=NOON))
         tx.execute(
             update(jobs)
             .where(jobs.c.id == job_id)

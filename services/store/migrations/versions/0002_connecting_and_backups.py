@@ -93,4 +93,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_codes")),
     )
     op.create_index(op.f("ix_recovery_codes_target_used"), "recovery_codes", ["target", "used"], unique=False)
+    op.create_table(
+        "turns",
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("holder", sa.String(length=120), nullable=False),
+        sa.Column("until", sa.String(32), nullable=False),
+        sa.Column("told", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_turns")),
+    )
     op.add_column("jobs", sa.Column("for_worker", sa.String(length=120), nullable=True))
