@@ -28,12 +28,13 @@ from streamlit import config
 
 from dashboard import composition, nav
 from dashboard.components.problem import show_script_error
-from dashboard.edge import probes, sign_in_routes
+from dashboard.edge import probes
 from dashboard.edge.compression import CompressedStatic, list_static_files
 from dashboard.edge.gate import Gate
 from dashboard.edge.guard import Guard
 from dashboard.edge.shell import ASSET_URL, ASSETS, load_shell
-from dashboard.edge.sign_in_routes import Access
+from dashboard.edge.sign_in import routes as sign_in_routes
+from dashboard.edge.sign_in.access import Access
 from services.access.sign_in import sign_in
 
 

@@ -11,9 +11,9 @@ import streamlit as st
 
 from dashboard import composition
 from dashboard.edge.cookies import session_token
-from dashboard.edge.sign_in_routes import sign_in_address
+from dashboard.edge.sign_in.access import sign_in_address
 from services.access.permissions import Actor
-from services.access.sessions import session_actor
+from services.access.sessions import actor_on
 from services.errors import Refused
 from services.releases.ledger import get_run, latest_run
 from services.settings import Settings, Target
@@ -62,8 +62,8 @@ def current() -> PageContext:
     target = settings.target(_carried("target"))
     store = composition.store()
     now = datetime.now(UTC)
-    actor = session_actor(store, session_token(cookies(), target.name), now)
-    if actor is None or actor.target != target.name:
+    actor = actor_on(store, settings, target.name, session_token(cookies(), target.name), now)
+    if actor is None:
         raise SignedOut(target.name, sign_in_address(target.name, f"/?target={quote(target.name)}"))
     return PageContext(settings, store, actor, target, now, _run_id(store, target.name))
 

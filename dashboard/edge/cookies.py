@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 PREFIX = "ops_session_"
-LIFETIME_S = 12 * 3600
 
 
 def cookie_name(target: str) -> str:
@@ -21,10 +20,10 @@ def session_token(cookies: Mapping[str, str], target: str) -> str | None:
     return cookies.get(cookie_name(target)) or None
 
 
-def set_session(response: Response, target: str, token: str, *, secure: bool) -> None:
-    """Put the token where scripts cannot read it and other sites cannot send it."""
+def set_session(response: Response, target: str, token: str, *, secure: bool, lasts_s: float) -> None:
+    """Put the token where scripts cannot read it and other sites cannot send it. lasts_s: as long as the session."""
     response.set_cookie(
-        cookie_name(target), token, max_age=LIFETIME_S, path="/", httponly=True, samesite="strict", secure=secure
+        cookie_name(target), token, max_age=int(lasts_s), path="/", httponly=True, samesite="strict", secure=secure
     )
 
 

@@ -7,12 +7,10 @@ from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dashboard.edge.shell import PLAIN_PAGE_POLICY
-from dashboard.edge.sign_in_page import problem_page
-from dashboard.edge.sign_in_routes import Access, sign_in_address
+from dashboard.edge.sign_in.access import Access, cannot_go_on, sign_in_address
 from services.errors import OpsError
 
 
@@ -39,9 +37,7 @@ class Gate:
             if self.access.actor(request.cookies, target) is not None:
                 return None
         except OpsError as error:
-            page = problem_page(error.what, error.means, error.do)
-            headers = {"Content-Security-Policy": PLAIN_PAGE_POLICY, "Cache-Control": "no-store"}
-            return HTMLResponse(page, 503, headers=headers)
+            return cannot_go_on(error)
         query = urlencode(list(request.query_params.multi_items()))
         after = f"{request.url.path}?{query}" if query else request.url.path
         return RedirectResponse(sign_in_address(target, after), status_code=303, headers={"Cache-Control": "no-store"})

@@ -65,6 +65,12 @@ def is_loopback(host: str) -> bool:
         return bare in LOOPBACK_NAMES
 
 
+def is_private_on_the_way(address: str) -> bool:
+    """Whether what is sent to this address cannot be read by others: TLS, or this machine alone."""
+    place = urlsplit(address)
+    return place.scheme == "https" or (place.scheme == "http" and is_loopback(place.hostname or ""))
+
+
 def exposure_problems(settings: Settings) -> list[str]:
     """What forbids listening beyond loopback, a sentence each; nothing where that is safe or not asked for."""
     if not beyond_loopback(settings):

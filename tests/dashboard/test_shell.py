@@ -13,9 +13,9 @@ import pytest
 from dashboard import composition
 from dashboard.edge.compression import list_static_files
 from dashboard.edge.shell import ASSETS, content_security_policy, load_shell
-from dashboard.edge.sign_in_page import problem_page, sign_in_page, sign_out_page
-from dashboard.edge.sign_in_routes import local_path
-from services.settings import QuickSignIn, Target
+from dashboard.edge.sign_in.access import local_path
+from dashboard.edge.sign_in.pages import Offer, go_on_page, problem_page, sign_in_page, sign_out_page
+from services.settings import Target
 
 
 def test_the_policy_allows_the_inline_script_of_the_page_by_its_hash_and_no_other() -> None:
@@ -39,10 +39,14 @@ def test_the_shell_brings_the_clock_and_the_focus_script() -> None:
     assert "<title>Release cockpit</title>" in html
 
 
+EVERY_WAY = Offer(quick=(("Ada", "admin"),), oidc="Example ID", founder="Bo", waits_for_founder=True, others=("other",))
+
+
 def test_our_own_pages_hold_nothing_inline() -> None:
-    target = Target(name="t", quick_sign_in=(QuickSignIn(name="Ada", email="a@e.example", password="p", role="admin"),))
+    target = Target(name="t")
     pages = [
-        sign_in_page(target, ["other"], after="/x"),
+        sign_in_page(target, EVERY_WAY, after="/x"),
+        go_on_page("t", "/x?step=before-1&run=y"),
         sign_out_page("t", "Ada"),
         problem_page("What.", "Means.", "Do."),
     ]
@@ -54,8 +58,10 @@ def test_our_own_pages_hold_nothing_inline() -> None:
 
 def test_names_on_our_own_pages_are_text() -> None:
     target = Target(name='<img src=x onerror="1">')
-    assert "<img" not in sign_in_page(target, ['"><b>'], after='"><i>', problem=("<u>",), email="<s>")
-    assert "<b>" not in sign_in_page(target, ['"><b>'], after="/")
+    nasty = Offer(quick=(('"><b>', '"><b>'),), oidc='"><b>', founder='"><b>', others=('"><b>',))
+    page = sign_in_page(target, nasty, after='"><i>', problem=("<u>",), email="<s>")
+    assert not any(tag in page for tag in ("<img", "<b>", "<i>", "<u>", "<s>"))
+    assert "<i>" not in go_on_page('"><i>', '/"><i>')
     assert "<em>" not in sign_out_page("t", "<em>")
 
 
