@@ -21,6 +21,8 @@ from services.verdict import Evidence, Verdict
 
 TARGET = "sandbox"
 LEVELS = ["look", "observe", "platform", "probe", "deploy"]
+NOWHERE = "postgresql://owner@127.0.0.1:1/nowhere"
+"""The address of a database at which nobody listens, so that its deploy is not armed but configured."""
 
 CHECKLIST = """\
 id: small-change
@@ -193,6 +195,8 @@ def make_world(home: Path, **target: Any) -> World:
         "production": False,
         "colour": "violet",
         "levels": LEVELS,
+        "database_url": NOWHERE,
+        "deploy_url": NOWHERE,
         "quick_sign_in": accounts,
         **target,
     }
