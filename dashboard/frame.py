@@ -10,8 +10,9 @@ from dashboard.components import badges, times
 from dashboard.components.plain import plain
 from dashboard.components.problem import problems_shown
 from dashboard.context import PageContext, current
-from services.jobs.queue import Job, active_job
+from services.access.notices import current_notices
 from services.jobs.liveness import worker_is_alive
+from services.jobs.queue import Job, active_job
 from services.releases.ledger import get_run
 
 HEARTBEAT_KEY = "ops-heartbeat"
@@ -48,6 +49,8 @@ def _live_line() -> None:
                 badges.state_badge("no worker", help_text="No worker has given a sign of life for some seconds.")
             if job is not None:
                 _job_note(context, job)
+        for notice in current_notices(context.store, context.target.name, context.now):
+            st.warning(plain(notice.text), icon=":material/campaign:")
 
 
 def _run_line(context: PageContext) -> None:
@@ -75,4 +78,5 @@ def _job_note(context: PageContext, job: Job) -> None:
 def _person(context: PageContext) -> None:
     role = context.actor.role.value
     who = context.actor.name if context.actor.name.lower() == role else f"{context.actor.name} · {role}"
+    who += {"recovery": " · by recovery code", "founder": " · as founder"}.get(context.actor.way, "")
     st.markdown(f":small[:material/person: {plain(who)}]", width="content")
