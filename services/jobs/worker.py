@@ -18,6 +18,7 @@ from sqlalchemy import delete, insert, or_, select, update
 from services.errors import OpsError
 from services.jobs.arming import armed, settle_armings
 from services.jobs.context import Handler, JobContext, Outcome, Refresher, Settler
+from services.jobs.ending import SETTLING, finish, hand_over, queue_again, take_over
 from services.jobs.kinds import job_kind
 from services.jobs.liveness import LEASE, process_is_gone, this_host, worker_is_alive
 from services.jobs.outage import Outage
@@ -25,8 +26,7 @@ from services.jobs.queue import Job, JobState, append_event, from_row, newest_ev
 from services.jobs.story import Story
 from services.jobs.waiting import release_waiting
 from services.settings import Settings
-from services.store import audit
-from services.store.database import Store
+from services.store.database import Store, StoreGone
 from services.store.tables import jobs, workers
 
 HEARTBEAT_S = 0.5
@@ -37,8 +37,6 @@ NOBODYS = timedelta(seconds=30)
 """A job on a target that our settings do not name is left to other workers for so long, before we end it."""
 SILENT_FOR = timedelta(days=1)
 """The row of a worker that gave no sign of life for so long is removed."""
-SETTLING = "settling:"
-"""Before the name of a worker that looks into a job which another one left."""
 
 log = structlog.get_logger("worker")
 
@@ -177,7 +175,7 @@ class Worker:
         return armed(self.store, left.target, now) is not None
 
     def _settle(self, left: Job) -> bool:
-        if not self._take_over(left):
+        if not take_over(self.store, left, self.id, self._clock()):
             return False
         spec = job_kind(left.kind)
         story = Story(self.store, left.id, self._clock, self._outage.persist)
@@ -186,20 +184,22 @@ class Worker:
                 story.tell("worker-lost", {"worker": left.worker, "attempt": left.attempt})
             if spec.repeats and left.attempt < MOST_ATTEMPTS and not left.cancel_requested:
                 story.close()
-                self._queue_again(left)
+                queue_again(self.store, left, self._clock())
                 return True
             outcome = self._truth(left, story)
         finally:
             story.close()
         if outcome is not None:
-            self._finish(left, outcome)
+            finish(self.store, left, outcome, self._clock())
         return outcome is not None
 
     def _truth(self, left: Job, story: Story) -> Outcome | None:
         settler = self._settlers.get(left.kind)
         if settler is None:
             return Outcome(
-                JobState.INTERRUPTED, "The worker died in the middle of it; it can be resumed.", {"interrupted": True}
+                JobState.INTERRUPTED,
+                "Its worker was lost in the middle of it; it can be resumed.",
+                {"interrupted": True},
             )
         try:
             settings = self._settings()
@@ -214,28 +214,6 @@ class Worker:
         last = newest_event(self.store, left.id)
         if last is None or (last.kind, dict(last.payload)) != (kind, dict(payload)):
             story.tell(kind, payload)
-
-    def _take_over(self, left: Job) -> bool:
-        """One worker looks into a job at a time; while the truth is not to be had it asks again when the lease ends."""
-        now = self._clock()
-        with self.store.write() as tx:
-            taken: int = tx.execute(
-                update(jobs)
-                .where(jobs.c.id == left.id, jobs.c.state == JobState.RUNNING, jobs.c.worker == left.worker)
-                .where(jobs.c.lease_until == left.lease_until)
-                .values(worker=f"{SETTLING}{self.id}:{secrets.token_hex(3)}", lease_until=now + LEASE / 5)
-            ).rowcount
-        return taken == 1
-
-    def _queue_again(self, left: Job) -> None:
-        now = self._clock()
-        with self.store.write() as tx:
-            tx.execute(
-                update(jobs)
-                .where(jobs.c.id == left.id, jobs.c.state == JobState.RUNNING)
-                .values(state=JobState.QUEUED, worker=None, lease_until=None)
-            )
-            append_event(tx, left.id, "queued-again", {"because": "its worker died"}, now)
 
     def _claim(self, job_id: str | None = None) -> Job | None:
         query = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED).order_by(jobs.c.created, jobs.c.id).limit(1)
@@ -279,7 +257,10 @@ class Worker:
         try:
             outcome = self._outcome(job, story)
             story.close()
-            self._outage.persist(lambda: self._finish(job, outcome))
+            self._outage.persist(lambda: finish(self.store, job, outcome, self._clock()))
+        except StoreGone:
+            story.close()
+            self._outage.persist(lambda: hand_over(self.store, job, self.id, self._clock()))
         finally:
             story.close()
             with self._guard:
@@ -292,6 +273,8 @@ class Worker:
             with self._guard:
                 self._running[job.id] = context
             return self._handlers[job.kind](context)
+        except StoreGone:
+            raise
         except OpsError as error:
             state = JobState.UNKNOWN if error.exit_code == 2 else JobState.FAILED
             return Outcome(state, error.what, {"error": error.to_json(), "exit_code": error.exit_code})
@@ -305,33 +288,6 @@ class Worker:
                 f"Look for reference {reference} in the worker's log, then run the checks again.",
             )
             return Outcome(JobState.UNKNOWN, problem.what, {"error": problem.to_json()})
-
-    def _finish(self, job: Job, outcome: Outcome) -> None:
-        now = self._clock()
-        with self.store.write() as tx:
-            ended = tx.execute(
-                update(jobs)
-                .where(jobs.c.id == job.id, jobs.c.state == JobState.RUNNING, jobs.c.attempt == job.attempt)
-                .values(
-                    state=outcome.state,
-                    result={"summary": outcome.summary, **outcome.result},
-                    finished=now,
-                    lease_until=None,
-                    slot=None,
-                )
-            ).rowcount
-            if not ended:
-                return
-            append_event(tx, job.id, "ended", {"state": outcome.state.value, "summary": outcome.summary}, now)
-            audit.record(
-                tx,
-                actor=job.actor.id,
-                action=f"{job.kind} {outcome.state.value}",
-                target=job.target,
-                subject=job.id,
-                now=now,
-                detail={"summary": outcome.summary},
-            )
 
     def _keep_alive(self, stop: threading.Event) -> None:
         """Renew the leases of what runs here and hand on requests to cancel, twice a second."""
