@@ -15,7 +15,9 @@ from dashboard.cli.person import person
 from dashboard.processes.logs import log_to
 from dashboard.processes.signals import StopSignals
 from services.errors import NotUnderstood, OpsError, Refused, Unavailable
+from services.jobs.arming import is_armed_for_use, require_armed
 from services.jobs.handlers import make_worker
+from services.jobs.kinds import job_kind
 from services.jobs.liveness import worker_is_alive
 from services.jobs.queue import Job, JobState, cancel, enqueue, events, job
 from services.jobs.worker import Worker
@@ -40,6 +42,7 @@ def carry_out(kind: str, target: Target, payload: Mapping[str, Any]) -> Job:
     Raises what the job ended with, where that was an error with a sentence; Refused without the right or the level.
     """
     store = composition.store()
+    require_way(store, kind, target)
     queued = enqueue(
         store,
         actor=person(target),
@@ -50,6 +53,25 @@ def carry_out(kind: str, target: Target, payload: Mapping[str, Any]) -> Job:
         now=_now(),
     )
     return raise_error(follow(store, queued))
+
+
+def require_way(store: Store, kind: str, target: Target) -> None:
+    """Raise Refused where the job works with an armed address and none is held, naming the ways there are from here."""
+    if not is_armed_for_use(job_kind(kind).level, target):
+        return
+    target.require(job_kind(kind).level)
+    try:
+        require_armed(store, target, None, _now())
+    except Refused as error:
+        if worker_is_alive(store, _now()):
+            raise
+        raise Refused(
+            error.what,
+            error.means,
+            "No worker runs here that could hold it: start one with `python -m dashboard run` and arm "
+            f"{target.name}, or let this one command do it, with --database env:NAME.",
+            place=error.place,
+        ) from None
 
 
 def follow(store: Store, queued: Job) -> Job:
@@ -124,6 +146,8 @@ def sentence_of(kind: str, payload: Mapping[str, Any]) -> str | None:
         return f"  {payload['verdict']:7}  {payload['check_id']}  {payload['summary']}"
     if kind == "query":
         return f"  {payload['verdict']:7}  {payload['id']}  {payload['message']}".rstrip()
+    if kind == "not-settled":
+        return f"  Its end is not known: {payload['what']} {payload['do']}"
     if kind == "retry":
         return f"  A lock was not free (try {payload['attempt']} of {payload['of']}); again in {payload['pause_s']} s."
     return None

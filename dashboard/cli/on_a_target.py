@@ -9,7 +9,7 @@ from typing import Any
 from dashboard import composition
 from dashboard.cli import told
 from dashboard.cli.answer import Answer, tell
-from dashboard.cli.following import carry_out
+from dashboard.cli.following import carry_out, require_way
 from dashboard.cli.person import person
 from dashboard.cli.targets import target_of, target_to_change
 from services.access.permissions import Permission
@@ -55,6 +55,7 @@ def deploy(reference: str, named: str | None, phrase: str | None) -> Answer:
     actor = person(target)
     actor.require(Permission.DEPLOY, target.name)
     target.require(Level.DEPLOY)
+    require_way(composition.store(), "deploy", target)
     before = last_rehearsal(composition.store(), target.name, release)
     if before is None or before["verdict"] != Verdict.PASS.value:
         tell(f"{release.id} has not passed a rehearsal on {target.name} in this content: rehearsing it first.")
