@@ -34,6 +34,7 @@ TOKENS: tuple[re.Pattern[str], ...] = (
     re.compile(rf"eyJ(?:{_COLOUR})?[A-Za-z0-9_-]{{4}}{_JWT_REST}"),
     # The beginnings of sk-, sbp_, sb_secret_, sb_publishable_ and eyJ in base64.
     re.compile(rf"(?<![A-Za-z0-9+/])(?:c2st|c2JwX|c2Jfc2VjcmV0|c2JfcHVibGlzaGFibGV|ZXlK){_BASE64_REST}"),
+    re.compile(r"AGE-SECRET-KEY-[A-Z0-9-]{1,120}", re.IGNORECASE),
     re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]{0,8000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"),
 )
 

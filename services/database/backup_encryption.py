@@ -55,6 +55,12 @@ def new_key() -> KeyPair:
     return KeyPair(str(identity.to_public()), str(identity))
 
 
+def public_part(secret: str) -> str:
+    """The recipient that belongs to a secret part."""
+    (identity,) = identities_of(secret)
+    return str(identity.to_public())
+
+
 def ephemeral_identity() -> Identity:
     """An identity that lives only in memory, for as long as somebody holds it."""
     return pyrage.x25519.Identity.generate()

@@ -51,6 +51,19 @@ class KeptBackup:
     def rows(self) -> int:
         return int(self.facts["rows"])
 
+    def as_fact(self) -> dict[str, Any]:
+        """What a check is told of it; `at` is the moment that the backup shows."""
+        return {
+            "at": self.started.isoformat(),
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "file": str(self.file),
+            "host": self.host,
+            "there": self.there,
+            "keep_until": self.keep_until.isoformat(),
+            "proof": self.facts["proof"]["summary"],
+        }
+
     def to_json(self) -> dict[str, Any]:
         return {
             "id": self.id,

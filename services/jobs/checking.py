@@ -17,6 +17,7 @@ from services.checks.score import SCORE_WITHIN_S, run_score
 from services.incidents.causes import causes_of
 from services.incidents.diagnosis import State
 from services.incidents.diagnosis import diagnose as rank_causes
+from services.jobs.backups import newest_proved
 from services.jobs.queue import JobState, recent_jobs
 from services.jobs.worker import JobContext, Outcome
 from services.releases.bundle import Release, load_release
@@ -46,7 +47,10 @@ def check_context(
         now=now,
         marker=f"ops-probe-{secrets.token_hex(4)}",
         release=release,
-        store_facts={"rehearsal": rehearsal or last_rehearsal(store, target.name, release)} if release else {},
+        store_facts={
+            "rehearsal": (rehearsal or last_rehearsal(store, target.name, release)) if release else None,
+            "backup": newest.as_fact() if (newest := newest_proved(store, target.name)) else None,
+        },
         purse=Purse(store, target),
     )
 

@@ -127,6 +127,7 @@ def _median_minutes(jobs: Sequence[Job]) -> dict[str, float]:
 
 
 _BUTTON: Mapping[str, str] = {
+    "backup": "Take a backup",
     "rehearse": "Rehearse the deploy",
     "deploy": "Go to the deploy",
     "verify": "Run the verification",

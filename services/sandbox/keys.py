@@ -13,6 +13,7 @@ from typing import Any
 import jwt
 from pydantic import BaseModel, ConfigDict
 
+from services.database.backup_encryption import new_key
 from services.sandbox.accounts import Account, make_accounts
 from services.sandbox.postgres import LOGIN_ROLES
 
@@ -28,6 +29,7 @@ class Keys(BaseModel):
     everything are those that somebody careful would make: a token with read permissions only (observe_token), a
     project's token beside the account's, a key for completions only beside one that pays for the bill to be seen.
 
+    backup_key: the secret part of the key to which its backups are encrypted, so that they can be opened for practice
     name: what the world is called at its providers; a file that holds nothing else names a world before it is made
     """
 
@@ -50,6 +52,7 @@ class Keys(BaseModel):
     models_openai_key: str
     openai_admin_key: str
     control_token: str
+    backup_key: str
     accounts: tuple[Account, ...]
 
 
@@ -101,6 +104,7 @@ def _complete(kept: dict[str, Any], now: datetime) -> Keys:
     values.setdefault("models_openai_key", f"sk-proj-{secrets.token_urlsafe(36)}")
     values.setdefault("openai_admin_key", f"sk-admin-{secrets.token_urlsafe(36)}")
     values.setdefault("control_token", secrets.token_urlsafe(24))
+    values.setdefault("backup_key", new_key().secret)
     known = (Account.model_validate(one) for one in values.get("accounts", ()))
     values["accounts"] = make_accounts(known, domain=f"{values.get('name', 'sandbox')}.example")
     return Keys.model_validate(values)

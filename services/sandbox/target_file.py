@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from services.database.backup_encryption import public_part
 from services.sandbox.postgres import OWNER, READ_ONLY
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def target_values(world: World, control_url: str) -> dict[str, Any]:
             for one in keys.accounts
             if one.purpose is not None
         ],
+        "backup_recipient": public_part(keys.backup_key),
         "fault_control_url": control_url,
         "quick_sign_in": [
             {"name": one.name, "email": one.email, "password": one.password, "role": one.ops_role}

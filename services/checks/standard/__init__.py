@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from services.app_definition import AppDefinition
 from services.checks.registry import CheckSpec
+from services.checks.standard.backup import SPECS as BACKUP
 from services.checks.standard.certificate import SPECS as CERTIFICATE
 from services.checks.standard.clocks import SPECS as CLOCKS
 from services.checks.standard.database import SPECS as DATABASE
@@ -22,7 +23,7 @@ from services.checks.standard.status import SPECS as STATUS
 from services.checks.standard.supabase import SPECS as SUPABASE
 from services.checks.standard.triggers import SPECS as TRIGGERS
 
-_DATABASE = (*DATABASE, *POOLING, *DATABASE_LOAD, *RELEASE, *FUNCTIONS, *TRIGGERS, *RIGHTS)
+_DATABASE = (*DATABASE, *POOLING, *DATABASE_LOAD, *RELEASE, *FUNCTIONS, *TRIGGERS, *RIGHTS, *BACKUP)
 _PLATFORM = (*RAILWAY, *STARTUP, *PLATFORM_USE)
 _EVERY = (*_DATABASE, *SUPABASE, *_PLATFORM, *OPENAI, *STATUS, *CERTIFICATE, *CLOCKS)
 

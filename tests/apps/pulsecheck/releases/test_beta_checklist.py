@@ -12,7 +12,7 @@ from tests.apps.pulsecheck.releases.production import FOLDER
 COUNTS = {"before": 5, "during": 5, "after": 5, "hour": 4, "day": 4, "week": 4}
 
 DECIDED_BY = {
-    "before-1": "backup-fresh",
+    "before-1": "backup backup-fresh backup-proved",
     "before-2": "env-names dependency-pins",
     "before-3": "api-answers",
     "before-4": "openai-key openai-model",
