@@ -16,12 +16,12 @@ from dashboard.cli.person import maker, person
 from services.app_definition import load_app
 from services.connecting.grants import create_target, grant, keep_credentials, level_states
 from services.connecting.grants import take_back as take_level_back
-from services.connecting.keys import CREDENTIALS
+from services.connecting.keys import CREDENTIALS, given
 from services.connecting.proofs import Proof, prove_level
 from services.connecting.reader_role import take_back_sql
 from services.errors import NotUnderstood
 from services.jobs.queue import enqueue
-from services.settings import LEVEL_MEANS, Level, Target
+from services.settings import LEVEL_MEANS, Level, Target, origin_of
 
 STRUCTURED = frozenset({"probe_accounts", "probe_caps"})
 """Keys whose variable holds JSON."""
@@ -45,10 +45,10 @@ def keep(name: str, values: Mapping[str, Any]) -> None:
         tell(f"To be proved and granted again, since its key was replaced: {', '.join(lost)}.")
 
 
-def from_variables(given: Sequence[str]) -> dict[str, Any]:
+def from_variables(said: Sequence[str]) -> dict[str, Any]:
     """KEY=env:VARIABLE, several times, as values by key. A value in the command line itself is not understood."""
     values: dict[str, Any] = {}
-    for one in given:
+    for one in said:
         key, _, source = one.partition("=")
         if key not in CREDENTIALS:
             raise NotUnderstood(
@@ -133,6 +133,12 @@ def take_back(name: str, level: Level) -> dict[str, Any]:
     made = {"supabase_access_token": "Supabase", "railway_token": "Railway", "openai_key": "OpenAI"}
     places = [place for key, place in made.items() if key in gone]
     do = [f"The key is forgotten here and still valid at {place}: delete it there." for place in places]
+    settings = composition.settings()
+    left = given(level, _target(name)) if not _target(name).allows(level) else {}
+    for key in left:
+        origin = origin_of(settings, name, key)
+        if origin is not None and origin != f"targets/{name}.json":
+            do.append(f"{key} is set in {origin}: take it out there.")
     had_role = level is Level.OBSERVE and "database_url" in gone
     return {
         "level": level.value,

@@ -23,7 +23,7 @@ def credential_digest(home: Path, level: Level, target: Target, salt: str) -> st
 
     salt: of one proof, so that equal credentials cannot be told from two digests either
     """
-    said = {key: _plain(getattr(target, key)) for key in sorted({*keys_of(level), "app", "app_url", "production"})}
+    said = {key: plain(getattr(target, key)) for key in sorted({*keys_of(level), "app", "app_url", "production"})}
     body = json.dumps([salt, level.value, target.name, said], sort_keys=True, default=str)
     return hmac.new(_key(home), body.encode(), hashlib.sha256).hexdigest()
 
@@ -32,16 +32,17 @@ def new_salt() -> str:
     return secrets.token_hex(16)
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """A setting as JSON can say it, its secrets included: for files and digests only."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, dict):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): plain(one) for name, one in value.items()}
     fields = getattr(type(value), "model_fields", None)
     if fields is not None:
-        return {name: _plain(getattr(value, name)) for name in fields}
+        return {name: plain(getattr(value, name)) for name in fields}
     return value
 
 

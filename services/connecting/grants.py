@@ -171,8 +171,7 @@ def grant(store: Store, settings: Settings, target: Target, level: Level, actor:
         if level is Level.LOOK or level.value in values.get("levels", ()):
             return
         # The proof must be of what is kept at this moment, not of what a page has shown a while ago.
-        now_it_is = file.check(values) if before is not None else target
-        _require_proof(store, settings, now_it_is, level, now)
+        _require_proof(store, settings, file.check(values), level, now)
         wanted = _ordered({*values.get("levels", (Level.LOOK.value,)), level.value})
         new = {**values, "levels": wanted}
         detail = {"level": level.value}

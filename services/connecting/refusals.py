@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from services.access.permissions import Permission
 from services.app_definition import load_app
 from services.checks.of_app import catalogue_of
 from services.errors import Refused
+from services.jobs.arming import is_armed_for_use, require_armed
 from services.jobs.kinds import KINDS
 from services.settings import LEVEL_MEANS, Level, Settings, Target
 from services.store.database import Store
@@ -29,9 +31,12 @@ def way_to(target: str, level: Level) -> str:
     return f"/settings?target={target}&level={level}"
 
 
-def refusals(store: Store, settings: Settings, target: Target) -> list[Refusal]:
-    """In the order of the levels: first what would change something, then checks. Nothing is asked."""
-    found = [*_actions(target), *_checks(target)]
+def refusals(store: Store, settings: Settings, target: Target, now: datetime | None = None) -> list[Refusal]:
+    """In the order of the levels: first what would change something, then checks. Asks nobody but our own store.
+
+    now: to tell what is refused because nobody has armed the target; None: that is not told
+    """
+    found = [*_actions(target), *(_not_armed(store, target, now) if now else ()), *_checks(target)]
     return sorted(found, key=lambda one: tuple(Level).index(one.level))
 
 
@@ -41,6 +46,16 @@ def _actions(target: Target) -> Iterator[Refusal]:
             continue
         try:
             target.require(kind.level)
+        except Refused as error:
+            yield Refusal(kind.title, kind.level, f"{error.what} {error.means}", way_to(target.name, kind.level))
+
+
+def _not_armed(store: Store, target: Target, now: datetime) -> Iterator[Refusal]:
+    for kind in KINDS.values():
+        if not target.allows(kind.level) or not is_armed_for_use(kind.level, target):
+            continue
+        try:
+            require_armed(store, target, None, now)
         except Refused as error:
             yield Refusal(kind.title, kind.level, f"{error.what} {error.means}", way_to(target.name, kind.level))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from services.connecting.credential_digest import plain
 from services.errors import NotUnderstood, Refused, Unavailable
 from services.settings import Settings, Target, load_settings, origin_of
 
@@ -51,10 +52,17 @@ class TargetFile:
         return dict(found)
 
     def check(self, values: Mapping[str, Any]) -> Target:
-        """The target that the values make. Raises NotUnderstood with every problem, never with a value.
+        """The target that the values make, with what other sources say of it. Raises NotUnderstood with every problem,
+        never with a value.
 
         They are read as settings are, from a folder of their own, so that no rule of the settings is known twice.
         """
+        try:
+            return self._read_apart({**values, **self.said_elsewhere()})
+        except OSError as error:
+            raise self._not_written(error) from None
+
+    def _read_apart(self, values: Mapping[str, Any]) -> Target:
         self._settings.home.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".checking-", dir=self._settings.home) as folder:
             apart = Path(folder)
@@ -65,17 +73,32 @@ class TargetFile:
             except NotUnderstood as error:
                 raise NotUnderstood(error.what, "Nothing was kept.", error.do, error.place) from None
 
+    def said_elsewhere(self) -> Values:
+        """What the environment or a file of somebody's hand says about the target, which wins over this file."""
+        target = self._settings.targets.get(self.name)
+        if target is None:
+            return {}
+        others = [
+            key
+            for key in type(target).model_fields
+            if key != "name" and origin_of(self._settings, self.name, key) not in (None, self.place)
+        ]
+        return {key: plain(getattr(target, key)) for key in others}
+
     def write(self, values: Mapping[str, Any]) -> None:
         """Replace the file in one step by one that only we can read. Raises Unavailable where it cannot be written."""
         try:
             _replace(self.path, values)
         except OSError as error:
-            raise Unavailable(
-                f"{self.place} cannot be written ({type(error).__name__}).",
-                "Nothing was changed.",
-                "Look at the folder's rights and at the disk.",
-                place=self.place,
-            ) from None
+            raise self._not_written(error) from None
+
+    def _not_written(self, error: OSError) -> Unavailable:
+        return Unavailable(
+            f"{self.place} cannot be written ({error.strerror or type(error).__name__}).",
+            "Nothing was changed.",
+            "Look at the folder's rights and at the disk.",
+            place=self.place,
+        )
 
     def put_back(self, values: Mapping[str, Any] | None) -> None:
         """Make the file what it was before."""
