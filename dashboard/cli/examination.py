@@ -1,93 +1,97 @@
-"""An examination of ourselves: settings, our own store and folder, the targets' addresses, the programs we lean on."""
+"""An examination of ourselves: settings, our own store and folder, the machine, the programs, and each target."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dashboard import composition
+from dashboard.cli.doctor.disk import disk_of, disk_problems
+from dashboard.cli.doctor.machine import place_problems, sleep_problems, wakefulness
+from dashboard.cli.doctor.own_store import store_problems
+from dashboard.cli.doctor.programs import program_problems
+from dashboard.cli.doctor.reach import target_problems
 from dashboard.processes.lock import HomeLock
-from services.app_definition import load_app
-from services.connecting.proofs import prove_level
-from services.database.server import find_binaries
-from services.errors import OpsError, Unavailable
+from services.errors import NotUnderstood, OpsError, Unavailable
 from services.jobs.liveness import worker_is_alive
-from services.settings import Level, Settings
-from services.verdict import Verdict
+from services.settings import Settings, SettingsNotUnderstood, Target
+from services.settings.warnings import warnings_of
 
-OLDEST_PYTHON = (3, 11)
+SQLITE = "sqlite:///"
 
 
 def examine(target: str | None) -> list[OpsError]:
     """Every problem found, each with what to do; empty where all is well. target: one to reach; None: all of them."""
-    problems = list(_programs())
+    problems = list(program_problems(composition.ROOT))
     try:
         settings = composition.settings()
+        targets = [settings.target(target)] if target else list(settings.targets.values())
+    except SettingsNotUnderstood as error:
+        return [*problems, *each_of(error)]
     except OpsError as error:
         return [*problems, error]
-    problems += _own_folder(settings.home)
-    problems += _own_processes(settings.home)
-    try:
-        names = [settings.target(target).name] if target else sorted(settings.targets)
-    except OpsError as error:
-        return [*problems, error]
-    if not names:
+    now = datetime.now(UTC)
+    problems += warnings_of(settings, composition.ROOT, now)
+    problems += _ourselves(settings)
+    problems += machine_problems(settings, os.environ)
+    if not targets:
         problems.append(
             OpsError("No target is known.", "There is nothing to look at.", "Start the sandbox with `make run`.")
         )
-    for name in names:
-        problems += _target(settings, name)
+    for one in targets:
+        problems += target_problems(one, now)
     return problems
 
 
-def _programs() -> Iterator[OpsError]:
-    if sys.version_info < OLDEST_PYTHON:
-        yield OpsError(
-            f"Python {sys.version.split()[0]} is too old.", "Nothing is certain to work.", "Use 3.11 or newer."
-        )
-    try:
-        find_binaries()
-    except OpsError as error:
-        yield error
-    if not (Path(sys.executable).parent / "squawk").exists() and shutil.which("squawk") is None:
-        yield OpsError("squawk is not installed.", "`lint` finds less.", "Run `make setup`.")
+def each_of(error: SettingsNotUnderstood) -> list[OpsError]:
+    """The problems of the settings one by one, each with its place."""
+    return [
+        NotUnderstood(one.what, "Nothing is started.", f"{one.do[0].upper()}{one.do[1:]}.", place=one.place)
+        for one in error.problems
+    ]
 
 
-def _own_folder(home: Path) -> Iterator[OpsError]:
+def _ourselves(settings: Settings) -> Iterator[OpsError]:
+    """Our own folder, our own store, and where a supervisor runs, its worker."""
+    home = settings.home
     place = next(folder for folder in (home, *home.parents) if folder.exists())
     if not os.access(place, os.W_OK):
         yield OpsError(f"{home} cannot be written.", "Nothing can be kept.", "Set OPS_HOME to a folder of yours.")
-
-
-def _own_processes(home: Path) -> Iterator[OpsError]:
-    """The store opens; and where a supervisor runs, its worker lives."""
     try:
-        alive = worker_is_alive(composition.store(), datetime.now(UTC))
-    except OpsError as error:
-        yield error
-        return
+        wrong = list(store_problems(composition.store))
+        yield from wrong
+        if not wrong and HomeLock(home).is_taken() and not worker_is_alive(composition.store(), datetime.now(UTC)):
+            yield Unavailable(
+                "The dashboard runs, but its worker gives no sign of life.",
+                "Pages show what was seen last, and jobs wait.",
+                f"{home / 'logs' / 'worker.log'} says why.",
+            )
     finally:
         composition.close()
-    if HomeLock(home).is_taken() and not alive:
-        yield Unavailable(
-            "The dashboard runs, but its worker gives no sign of life.",
-            "Pages show what was seen last, and jobs wait.",
-            f"{home / 'logs' / 'worker.log'} says why.",
-        )
 
 
-def _target(settings: Settings, name: str) -> Iterator[OpsError]:
-    target = settings.target(name)
-    for level in sorted(target.levels, key=list(Level).index):
-        proof = prove_level(level, target, load_app(target.app), datetime.now(UTC))
-        if proof.verdict is not Verdict.PASS and not proof.by_writing_only:
-            yield OpsError(
-                f"{name}: the level '{proof.level.value}' is granted and not proved: {proof.summary}",
-                "What needs it will not work.",
-                f"Mend the settings of {name}, or take the level away.",
-                place=f"targets.{name}.levels",
-            )
+def machine_problems(settings: Settings, environ: Mapping[str, str]) -> Iterator[OpsError]:
+    """What the machine is like, where there is more to lose than the embedded world."""
+    real = real_targets(settings)
+    if not real:
+        return
+    for folder in sorted(kept_in(settings)):
+        yield from disk_problems(disk_of(folder, environ))
+    yield from sleep_problems(wakefulness())
+    yield from place_problems(environ, real)
+
+
+def real_targets(settings: Settings) -> Sequence[Target]:
+    """The targets that are not made to be broken."""
+    return [one for one in settings.targets.values() if one.production or one.fault_control_url is None]
+
+
+def kept_in(settings: Settings) -> set[Path]:
+    """The folders that hold what we keep: our own, and that of a store in a file elsewhere."""
+    folders = {settings.home}
+    if settings.store_url.startswith(SQLITE):
+        store = Path(settings.store_url.removeprefix(SQLITE).partition("?")[0])
+        folders |= {store.parent} if not store.is_relative_to(settings.home) else set()
+    return folders

@@ -23,7 +23,7 @@ def doctor(target: Target = None, as_json: Json = False) -> Answer:
     from dashboard.cli.examination import examine
 
     problems = examine(target)
-    document = {"problems": [{"what": p.what, "means": p.means, "do": p.do} for p in problems]}
+    document = {"problems": [problem.to_json() for problem in problems]}
     lines = [f"- {problem}" for problem in problems] or ["No problem found."]
     codes = {problem.exit_code for problem in problems}
     return Answer.of(document, lines, next((code for code in (NOT_UNDERSTOOD, BAD, UNKNOWN) if code in codes), GOOD))

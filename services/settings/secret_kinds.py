@@ -39,6 +39,7 @@ _BEGINNINGS: Mapping[str, str] = {
 }
 _ROLES: Mapping[str, str] = {"anon": ANON, "service_role": SERVICE, "authenticated": PERSON}
 _AGE = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+_SSH = re.compile(r"ssh-(?:ed25519|rsa) [A-Za-z0-9+/]{60,}={0,2}(?: .*)?")
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATORS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
@@ -66,7 +67,10 @@ def claims_of(token: str) -> Mapping[str, Any]:
 
 
 def is_age_recipient(text: str) -> bool:
-    """Whether this is a public age key whose check sum (Bech32, BIP 173) is right."""
+    """Whether backups can be made for this: a public age key whose check sum (Bech32, BIP 173) is right, or one of
+    SSH."""
+    if _SSH.fullmatch(text):
+        return True
     if not _AGE.fullmatch(text):
         return False
     prefix = [ord(c) >> 5 for c in "age"] + [0] + [ord(c) & 31 for c in "age"]

@@ -103,7 +103,7 @@ def _check_words(at: Path, values: Mapping[str, Any], collected: Collected) -> N
     if _is_sound(values, "app", at, collected) and not _APP.fullmatch(values["app"]):
         collected.add((*at, "app"), "is not the name of an app", "write the name of its folder, as in pulsecheck")
     if _is_sound(values, "backup_recipient", at, collected) and not is_age_recipient(values["backup_recipient"]):
-        do = "copy it anew: age1 and 58 more characters, as age-keygen prints it after 'public key'"
+        do = "copy it anew: age1 and 58 more characters, as `backup --new-key` prints it"
         collected.add((*at, "backup_recipient"), "is not an age recipient whose check sum is right", do)
     if isinstance(addresses := values.get("notify_urls"), list):
         for index, one in enumerate(addresses):
