@@ -24,11 +24,10 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
-from streamlit import config
 
 from dashboard import composition, nav
 from dashboard.components.problem import show_script_error
-from dashboard.edge import probes
+from dashboard.edge import probes, surroundings
 from dashboard.edge.compression import CompressedStatic, list_static_files
 from dashboard.edge.gate import Gate
 from dashboard.edge.guard import Guard
@@ -74,6 +73,7 @@ access = Access(
     authenticate=sign_in,
 )
 
+surroundings.tell_streamlit()
 app = st.App(
     Path(__file__).with_name("main.py"),
     lifespan=lifespan,
@@ -83,7 +83,7 @@ app = st.App(
         Mount(ASSET_URL, StaticFiles(directory=ASSETS)),
     ],
     middleware=[
-        Middleware(Guard, shell=load_shell(), allowed_hosts=lambda: config.get_option("server.allowedHosts")),
+        Middleware(Guard, shell=load_shell(), surroundings=surroundings.now),
         Middleware(Gate, access=access, pages=[page.path for page in nav.REGISTRY]),
         Middleware(CompressedStatic, files=list_static_files()),
     ],

@@ -22,6 +22,15 @@ def run(
         int | None,
         typer.Option("--port", metavar="N", help="Where to listen; else the next free one.", show_default=False),
     ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="The address to listen on; else OPS_HOST, else 127.0.0.1. Beyond loopback only with real sign-in.",
+            show_default=False,
+        ),
+    ] = None,
     target: Target = None,
     as_json: Json = False,
 ) -> Answer:
@@ -30,6 +39,9 @@ def run(
 
     if target is not None:
         os.environ["OPS_TARGET"] = target
+    if host is not None:
+        # The web process reads it too: what it takes as a sign-in depends on who can reach it.
+        os.environ["OPS_HOST"] = host
     return Answer({}, (), run_dashboard(port, tell, lambda address: say(address, as_json=as_json)))
 
 

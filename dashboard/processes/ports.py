@@ -1,4 +1,4 @@
-"""Ports on the loopback address: which one to take, held from the moment it is chosen."""
+"""Where we listen: which address and port, held from the moment it is chosen, and how we reach ourselves there."""
 
 from __future__ import annotations
 
@@ -12,19 +12,27 @@ TRIES = 200
 BACKLOG = 1024
 
 
-def listen(wanted: int | None) -> socket.socket:
-    """A listening socket on the port asked for, or on the next free one from 8501.
+def own_address(host: str) -> str:
+    """The address by which this machine reaches what listens on `host`: "any" is no place to go to."""
+    return {"0.0.0.0": ADDRESS, "::": "::1", "localhost": ADDRESS}.get(host, host)  # noqa: S104
+
+
+def listen(wanted: int | None, host: str = ADDRESS) -> socket.socket:
+    """A listening socket on the port asked for, or on the next free one from 8501. host: the address to listen on.
 
     It is held by the caller and lent to the web process: nobody can take the port while that one starts anew, and
     whoever connects meanwhile waits instead of being refused.
-    Raises NotUnderstood where the port asked for is busy or is none, Unavailable where none is free.
+    Raises NotUnderstood where the port asked for is busy or is none, or the address is not ours, Unavailable where none
+    is free.
     """
+    bound = ADDRESS if host == "localhost" else host
+    _require_ours(bound)
     if wanted is not None:
         if not 0 < wanted < 65536:
             raise NotUnderstood(
                 f"{wanted} is not a port.", "Nothing was started.", "Give one from 1 to 65535.", place="--port"
             )
-        held = _try(wanted)
+        held = _try(wanted, bound)
         if held is None:
             raise NotUnderstood(
                 f"Port {wanted} is in use by another program, or may not be used by this account.",
@@ -34,7 +42,7 @@ def listen(wanted: int | None) -> socket.socket:
             )
         return held
     for port in range(FIRST_PORT, FIRST_PORT + TRIES):
-        held = _try(port)
+        held = _try(port, bound)
         if held is not None:
             return held
     raise Unavailable(
@@ -44,13 +52,30 @@ def listen(wanted: int | None) -> socket.socket:
     )
 
 
-def _try(port: int) -> socket.socket | None:
+def _require_ours(host: str) -> None:
+    try:
+        with _socket(host) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        raise NotUnderstood(
+            f"{host} is not an address of this machine.",
+            "Nothing was started.",
+            f"Listen on {ADDRESS}, or on one that this machine has.",
+            place="--host or OPS_HOST",
+        ) from None
+
+
+def _socket(host: str) -> socket.socket:
     # With the protocol named, asyncio switches Nagle's algorithm off on every connection taken from it.
-    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+
+
+def _try(port: int, host: str) -> socket.socket | None:
+    held = _socket(host)
     # As servers do: a connection that is merely fading away does not make the port busy.
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        held.bind((ADDRESS, port))
+        held.bind((host, port))
         held.listen(BACKLOG)
     except OSError:
         held.close()

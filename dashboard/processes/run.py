@@ -15,9 +15,10 @@ import structlog
 from dashboard import composition
 from dashboard.processes.lock import HomeLock
 from dashboard.processes.logs import log_to
-from dashboard.processes.ports import ADDRESS, listen
+from dashboard.processes.ports import listen, own_address
 from dashboard.processes.signals import StopSignals
 from dashboard.processes.supervisor import Part, Supervisor
+from services.access.ways import beyond_loopback, require_safe_exposure
 from services.errors import OpsError
 from services.settings import Settings
 
@@ -35,7 +36,8 @@ def run_dashboard(port: int | None, tell: Callable[[str], None], say: Callable[[
 
     port: to listen on, None = the next free one; tell: sentences on the way (standard error)
     say:  the address, once, when it really answers (standard output)
-    Raises Refused where it runs already, NotUnderstood for a busy port or malformed settings.
+    Raises Refused where it runs already, NotUnderstood for a busy port, malformed settings, or where others than this
+    machine would reach it without signing in.
     """
     os.chdir(composition.ROOT)
     with StopSignals() as signals:
@@ -43,8 +45,9 @@ def run_dashboard(port: int | None, tell: Callable[[str], None], say: Callable[[
         sandbox = settings.default_target == SANDBOX
         if not sandbox:
             settings.target()
+        require_safe_exposure(settings)
         # The lock first: it waits for what a killed predecessor left behind, which may still hold the port.
-        with HomeLock(settings.home).take() as lock, listen(port) as listening:
+        with HomeLock(settings.home).take() as lock, listen(port, settings.host) as listening:
             logs = settings.home / "logs"
             logs.mkdir(parents=True, exist_ok=True)
             with (logs / "supervisor.log").open("a", encoding="utf-8", buffering=1) as stream:
@@ -64,7 +67,8 @@ def _supervise(
 ) -> int:
     logs = settings.home / "logs"
     sandbox = settings.default_target == SANDBOX
-    port: int = listening.getsockname()[1]
+    place: tuple[str, int] = (own_address(settings.host), listening.getsockname()[1])
+    address = settings.public_url or f"http://{_in_address(place[0])}:{place[1]}"
     supervisor = Supervisor(
         parts(listening.fileno(), sandbox=sandbox),
         logs=logs,
@@ -75,18 +79,23 @@ def _supervise(
     )
     named = "the sandbox, the worker and the web process" if sandbox else "the worker and the web process"
     tell(f"Starting {named}; their logs are in {logs}.")
+    if beyond_loopback(settings):
+        tell(
+            f"Listening on {settings.host}, port {place[1]}, without TLS: what ends it for {settings.public_url} must "
+            "stand in front, pass the Host header on, and be the only way in."
+        )
     began = time.monotonic()
     try:
         supervisor.start()
-        lock.tell(_facts(port, supervisor, ready=False))
-        _wait_until_ready(supervisor, signals, port, sandbox, began, tell)
+        lock.tell(_facts(None, supervisor))
+        _wait_until_ready(supervisor, signals, place, sandbox, began, tell)
         if not signals.received:
-            log.info("ready", port=port, took_s=round(time.monotonic() - began, 2))
-            say(f"Dashboard: http://{ADDRESS}:{port}")
-        lock.tell(_facts(port, supervisor, ready=True))
+            log.info("ready", port=place[1], took_s=round(time.monotonic() - began, 2))
+            say(f"Dashboard: {address}")
+        lock.tell(_facts(address, supervisor))
         while not signals.received:
             if supervisor.turn(signals.descriptor, SOME_TIME_S):
-                lock.tell(_facts(port, supervisor, ready=True))
+                lock.tell(_facts(address, supervisor))
     finally:
         tell("Stopping.")
         supervisor.stop()
@@ -109,15 +118,19 @@ def child_environment(environ: Mapping[str, str], settings: Settings) -> dict[st
     return {**environ, "OPS_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"}
 
 
-def _facts(port: int, supervisor: Supervisor, *, ready: bool) -> dict[str, object]:
-    address = f"http://{ADDRESS}:{port}"
-    return {"pid": os.getpid(), "address": address if ready else None, "children": supervisor.pids}
+def _facts(address: str | None, supervisor: Supervisor) -> dict[str, object]:
+    """What the lock's file tells. address: None while it does not answer yet."""
+    return {"pid": os.getpid(), "address": address, "children": supervisor.pids}
+
+
+def _in_address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _wait_until_ready(
     supervisor: Supervisor,
     signals: StopSignals,
-    port: int,
+    place: tuple[str, int],
     sandbox: bool,
     began: float,
     tell: Callable[[str], None],
@@ -125,7 +138,7 @@ def _wait_until_ready(
     """Return when web, worker and sandbox answer, or the wish to stop came."""
     told = False
     while not signals.received:
-        missing = _not_ready(port, sandbox)
+        missing = _not_ready(place, sandbox)
         if not missing:
             return
         if not told and time.monotonic() - began > SLOW_START_S:
@@ -134,8 +147,8 @@ def _wait_until_ready(
         supervisor.turn(signals.descriptor, LOOK_EVERY_S)
 
 
-def _not_ready(port: int, sandbox: bool) -> list[str]:
-    missing = [] if answers(port, "/readyz") else ["web"]
+def _not_ready(place: tuple[str, int], sandbox: bool) -> list[str]:
+    missing = [] if answers(place, "/readyz") else ["web"]
     if not missing and not _worker_lives():
         missing.append("worker")
     if not missing and sandbox and not _sandbox_answers():
@@ -143,11 +156,12 @@ def _not_ready(port: int, sandbox: bool) -> list[str]:
     return missing
 
 
-def answers(port: int, path: str) -> bool:
-    """Whether 200 comes back from a path of a server on this machine, and soon."""
-    connection = http.client.HTTPConnection(ADDRESS, port, timeout=0.4)
+def answers(place: tuple[str, int], path: str) -> bool:
+    """Whether 200 comes back from a path of a server on this machine, and soon. place: its address and port."""
+    connection = http.client.HTTPConnection(*place, timeout=0.4)
     try:
-        connection.request("GET", path)
+        # By the name that is always answered to, whatever the address.
+        connection.request("GET", path, headers={"Host": "localhost"})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

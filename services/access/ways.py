@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from services.errors import NotUnderstood
 from services.settings import Settings, Target
 
+SANDBOX = "sandbox"
 LOOPBACK_NAMES = frozenset({"localhost"})
 
 
@@ -80,7 +82,9 @@ def exposure_problems(settings: Settings) -> list[str]:
         problems.append("OPS_PUBLIC_URL is not set: the https:// address that browsers will use is needed.")
     elif not settings.public_url.startswith("https://"):
         problems.append("OPS_PUBLIC_URL does not begin with https://: cookies would cross the network in the clear.")
-    if not settings.targets:
+    if settings.default_target == SANDBOX:
+        problems.append("The target would be the sandbox, whose accounts need no password: name another (OPS_TARGET).")
+    elif not settings.targets:
         problems.append("No target is configured.")
     for name, target in sorted(settings.targets.items()):
         if target.quick_sign_in:
@@ -88,3 +92,16 @@ def exposure_problems(settings: Settings) -> list[str]:
         elif not has_sign_in(settings, target):
             problems.append(f"{name} has no sign-in: set auth_url and auth_anon_key, or OIDC.")
     return problems
+
+
+def require_safe_exposure(settings: Settings) -> None:
+    """Raise NotUnderstood, with all that is missing, where others than this machine would reach us unsafely."""
+    problems = exposure_problems(settings)
+    if problems:
+        reached = settings.host if not is_loopback(settings.host) else f"{settings.host} behind {settings.public_url}"
+        raise NotUnderstood(
+            f"Listening on {reached} is refused, since others than this machine would reach it. {' '.join(problems)}",
+            "Nothing was started.",
+            "Mend these, or listen on 127.0.0.1 without OPS_PUBLIC_URL.",
+            place="--host or OPS_HOST",
+        )
