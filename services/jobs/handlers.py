@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from services.jobs import app_actions, backing_up, checking, connecting, faults, releasing
+from services.jobs.heartbeat import Heartbeat, Signs
 from services.jobs.telling import Telling, telling_first
 from services.jobs.watch import refresh
 from services.jobs.worker import Handler, Settler, Worker
@@ -56,4 +57,9 @@ def make_worker(
         refresh=telling_first(Telling(), partial(refresh, holder=secrets.token_hex(8))) if watch else None,
         beside=beside,
         acts_for=acts_for,
+        heartbeat=partial(_heartbeat, store, settings) if watch else None,
     )
+
+
+def _heartbeat(store: Store, settings: Callable[[], Settings], signs: Signs, worker: str) -> Callable[[], bool]:
+    return Heartbeat(store, settings, signs, worker).turn

@@ -19,6 +19,7 @@ from services.errors import OpsError
 from services.jobs.arming import armed, settle_armings
 from services.jobs.context import Handler, JobContext, Outcome, Refresher, Settler
 from services.jobs.ending import SETTLING, finish, hand_over, queue_again, take_over
+from services.jobs.heartbeat import Signs
 from services.jobs.kinds import job_kind
 from services.jobs.liveness import LEASE, process_is_gone, this_host, worker_is_alive
 from services.jobs.outage import Outage
@@ -31,6 +32,7 @@ from services.store.tables import jobs, workers
 
 HEARTBEAT_S = 0.5
 IDLE_S = 0.2
+TELL_S = 1.0
 MOST_AT_ONCE = 4
 MOST_ATTEMPTS = 3
 NOBODYS = timedelta(seconds=30)
@@ -57,8 +59,10 @@ class Worker:
         refresh: Refresher | None = None,
         beside: Callable[[str, threading.Event], None] | None = None,
         acts_for: str | None = None,
+        heartbeat: Callable[[Signs, str], Callable[[], bool]] | None = None,
     ) -> None:
-        """beside: runs in a thread of its own while `run` does, given our id and the wish to stop
+        """heartbeat: makes, of the signs that our loops turn and of our id, what is done every second to tell outside
+        beside: runs in a thread of its own while `run` does, given our id and the wish to stop
         acts_for: another worker, whose jobs that are only for it this one may carry out: it was handed what they need
         """
         self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
@@ -70,6 +74,8 @@ class Worker:
         self._refresh = refresh
         self._beside = beside
         self._acts_for = acts_for
+        self._heartbeat = heartbeat
+        self._signs = Signs()
         self._running: dict[str, JobContext] = {}
         self._guard = threading.Lock()
         self._registered = False
@@ -116,12 +122,14 @@ class Worker:
         refresher.start()
         companion = threading.Thread(target=self._keep_company, args=(stop,), name="beside", daemon=True)
         companion.start()
+        # Not waited for at the end: it may be calling an address that does not answer.
+        threading.Thread(target=self._keep_telling, args=(stop,), name="outward", daemon=True).start()
         pending: set[Future[None]] = set()
         try:
             with ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="job") as pool:
                 while not stop.is_set():
                     pending = {future for future in pending if not future.done()}
-                    worked = self._try(self.settle_dead)
+                    worked = self._turned("its loop of jobs", self.settle_dead)
                     if len(pending) < MOST_AT_ONCE:
                         claimed = self._try(self._claim)
                         if claimed is not None:
@@ -292,9 +300,9 @@ class Worker:
     def _keep_alive(self, stop: threading.Event) -> None:
         """Renew the leases of what runs here and hand on requests to cancel, twice a second."""
         while not stop.wait(HEARTBEAT_S):
-            self._try(self._beat)
+            self._turned("its loop of leases", self._beat)
 
-    def _beat(self) -> None:
+    def _beat(self) -> bool:
         now = self._clock()
         with self._guard:
             mine = dict(self._running)
@@ -304,7 +312,7 @@ class Worker:
                 # The store was put back to an earlier state, or we were silent for very long.
                 tx.execute(insert(workers).values(self._row(now)))
             if not mine:
-                return
+                return True
             tx.execute(
                 update(jobs)
                 .where(jobs.c.id.in_(mine), jobs.c.worker == self.id, jobs.c.state == JobState.RUNNING)
@@ -322,14 +330,29 @@ class Worker:
             # A lost lease means that somebody else decides about this job now: stop as on a cancel.
             if kept.get(job_id, True):
                 context.cancel()
+        return True
 
     def _keep_fresh(self, stop: threading.Event) -> None:
         refresh = self._refresh
         if refresh is None:
             return
         while not stop.is_set():
-            worked = self._try(lambda: refresh(self._settings(), self.store, self._clock()))
+            worked = self._turned("watching", lambda: refresh(self._settings(), self.store, self._clock()))
             stop.wait(IDLE_S if worked else 1.0)
+
+    def _keep_telling(self, stop: threading.Event) -> None:
+        if self._heartbeat is None:
+            return
+        tell = self._heartbeat(self._signs, self.id)
+        while not stop.wait(TELL_S):
+            self._try(tell)
+
+    def _turned(self, loop: str, work: Callable[[], bool]) -> bool:
+        """One turn of a loop, with a sign that it was made."""
+        worked = self._try(work)
+        if worked is not None:
+            self._signs.turned(loop)
+        return bool(worked)
 
     def _keep_company(self, stop: threading.Event) -> None:
         beside = self._beside

@@ -57,6 +57,18 @@ def test_what_somebody_looks_at_is_kept_fresh_and_nothing_is_written(
     assert refresh(settings, store, NOON + REFRESH + timedelta(seconds=1)) is True
 
 
+def test_of_several_workers_one_at_a_time_looks_at_a_target(
+    store: Store, settings: Settings, watched: list[str]
+) -> None:
+    show_interest(store, "staging", "war-room", NOON)
+    assert refresh(settings, store, NOON, holder="a") is True
+    later = NOON + REFRESH + timedelta(seconds=1)
+    assert refresh(settings, store, later, holder="b") is False
+    assert refresh(settings, store, later, holder="a") is True
+    show_interest(store, "staging", "war-room", later + watch.WATCHES)
+    assert refresh(settings, store, later + watch.WATCHES, holder="b") is True, "a is gone, and its turn is over"
+
+
 def test_interest_ends_by_itself(store: Store, settings: Settings, watched: list[str]) -> None:
     show_interest(store, "staging", "war-room", NOON)
     assert refresh(settings, store, NOON + INTEREST) is False
