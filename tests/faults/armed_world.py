@@ -11,20 +11,26 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import select
 
 from services.access.permissions import Actor, Role
+from services.database.connect import place_of
 from services.database.server import Server
-from services.jobs.queue import Job, enqueue
+from services.jobs.arming import Wanted
+from services.jobs.door import hand_over
+from services.jobs.queue import Job, enqueue, job
 from services.settings import Target, load_settings
 from services.store.database import Store, open_store
+from services.store.tables import workers
 from tests.dashboard.processes.conftest import Running, start_run
-from tests.house import ROOT, now
+from tests.house import ROOT, now, wait_until
 
 TARGET = "production"
 TABLES = "CREATE TABLE public.accounts (id int PRIMARY KEY, name text); INSERT INTO public.accounts VALUES (1, 'a')"
@@ -93,12 +99,17 @@ def production(server: Server) -> Iterator[Production]:
 
 @dataclass
 class Armory:
-    """Our processes for that production. environ: what they and the commands are given; it holds no owner's address."""
+    """Our processes for that production.
+
+    environ: what they and the commands are given; it holds no owner's address
+    killed: how often a worker was killed while it held something
+    """
 
     production: Production
     running: Running
     store: Store
     environ: dict[str, str]
+    killed: int = 0
 
     @property
     def home(self) -> Path:
@@ -116,6 +127,12 @@ class Armory:
         children: dict[str, int] = json.loads((self.home / "run.lock").read_text())["children"]
         return children[part]
 
+    def worker_now(self) -> int | None:
+        """The worker that is alive; None while there is none."""
+        with self.store.read() as tx:
+            row = tx.execute(select(workers.c.pid, workers.c.heartbeat).order_by(workers.c.started.desc())).first()
+        return row.pid if row is not None and now() - row.heartbeat < timedelta(seconds=3) else None
+
     def command(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """One of our commands; more: variables of its own."""
         return subprocess.run(
@@ -132,18 +149,31 @@ class Armory:
     def arm(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.command("arm", "--database", "env:OWNER", *words, OWNER=self.production.owner_url)
 
-    def ask(self, kind: str, run_id: str, step_id: str | None = None) -> Job:
+    def lend(self, lasting: timedelta) -> str:
+        """Hand the address to the worker as `arm` does, for any time; returns the arming's id."""
+        place = self.production
+        wanted = Wanted(TARGET, None, place_of(place.owner_url), place.owner, self.operator, now() + lasting)
+        return str(hand_over(self.home, wanted.to_json(), place.owner_url.encode())["arming"])
+
+    def ask(
+        self, kind: str, run_id: str | None = None, step_id: str | None = None, payload: dict[str, Any] | None = None
+    ) -> Job:
         return enqueue(
             self.store,
             actor=self.operator,
             kind=kind,
             target=self.target,
-            payload={},
+            payload=payload or {},
             idempotency_key=secrets.token_hex(8),
             now=now(),
             run_id=run_id,
             step_id=step_id,
         )
+
+    def done(self, asked: Job) -> Job:
+        """The job when it has ended."""
+        wait_until(lambda: not job(self.store, asked.id).active, 60, f"{asked.kind} to end")
+        return job(self.store, asked.id)
 
 
 @contextmanager
