@@ -88,7 +88,7 @@ def exposure_problems(settings: Settings) -> list[str]:
         problems.append("No target is configured.")
     for name, target in sorted(settings.targets.items()):
         if target.quick_sign_in:
-            problems.append(f"{name} has accounts that need no password (quick_sign_in).")
+            problems.append(f"{name} has accounts that need no password: take quick_sign_in out, or the whole target.")
         elif not has_sign_in(settings, target):
             problems.append(f"{name} has no sign-in: set auth_url and auth_anon_key, or OIDC.")
     return problems
