@@ -47,7 +47,7 @@ ORDER BY 1
 _ROLE = """
 SELECT r.rolname::text AS name, r.rolsuper AS superuser, r.rolcreaterole AS makes_roles,
        r.rolcreatedb AS makes_databases, r.rolreplication AS replicates,
-       r.rolbypassrls AS passes_rls, r.rolvaliduntil AS valid_until,
+       r.rolbypassrls AS passes_rls, nullif(r.rolvaliduntil, 'infinity') AS valid_until,
        ARRAY(SELECT g.rolname::text FROM pg_catalog.pg_auth_members AS m
              JOIN pg_catalog.pg_roles AS g ON g.oid = m.roleid
              WHERE m.member = r.oid ORDER BY 1) AS member_of,

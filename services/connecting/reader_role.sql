@@ -65,22 +65,24 @@ BEGIN
     FOR one IN
         SELECT held.object, held.privilege, held.acl
         FROM (
-            SELECT format('FUNCTION %s', p.oid::regprocedure) AS object, x.privilege_type AS privilege,
-                   coalesce(p.proacl, acldefault('f', p.proowner)) AS acl, p.proowner AS owner, p.pronamespace AS space
+            SELECT format('ROUTINE %s', p.oid::regprocedure) AS object, x.privilege_type AS privilege,
+                   coalesce(p.proacl, acldefault('f', p.proowner)) AS acl, p.proowner AS owner, p.pronamespace AS space,
+                   'pg_proc'::regclass AS catalog, p.oid
             FROM pg_proc AS p
             CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS x
             WHERE x.grantee = 0 AND p.prosecdef AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
             UNION ALL
-            SELECT format('SCHEMA %I', n.nspname), x.privilege_type, n.nspacl, n.nspowner, n.oid
+            SELECT format('SCHEMA %I', n.nspname), x.privilege_type, n.nspacl, n.nspowner, n.oid, 'pg_namespace'::regclass, n.oid
             FROM pg_namespace AS n CROSS JOIN LATERAL aclexplode(n.nspacl) AS x
             WHERE x.grantee = 0 AND x.privilege_type = 'CREATE'
             UNION ALL
-            SELECT format('TABLE %s', c.oid::regclass), x.privilege_type, c.relacl, c.relowner, c.relnamespace
+            SELECT format('%s %s', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass),
+                   x.privilege_type, c.relacl, c.relowner, c.relnamespace, 'pg_class'::regclass, c.oid
             FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS x
             WHERE x.grantee = 0
             UNION ALL
             SELECT format('TABLE %s', c.oid::regclass), format('%s (%I)', x.privilege_type, a.attname), a.attacl,
-                   c.relowner, c.relnamespace
+                   c.relowner, c.relnamespace, 'pg_class'::regclass, c.oid
             FROM pg_class AS c
             JOIN pg_attribute AS a ON a.attrelid = c.oid AND NOT a.attisdropped
             CROSS JOIN LATERAL aclexplode(a.attacl) AS x
@@ -88,6 +90,8 @@ BEGIN
         ) AS held
         JOIN pg_namespace AS n ON n.oid = held.space
         WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND pg_has_role(held.owner, 'USAGE')
+          AND NOT EXISTS (SELECT FROM pg_depend AS d
+                          WHERE d.classid = held.catalog AND d.objid = held.oid AND d.deptype = 'e')
         ORDER BY 1, 2
     LOOP
         SELECT array_agg(r.rolname::text ORDER BY r.rolname) INTO others

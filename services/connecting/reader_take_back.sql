@@ -18,6 +18,17 @@ BEGIN
         RAISE EXCEPTION 'the role % was made by somebody else, and is left as it is', reader;
     END IF;
 
+    -- What belongs to it would be dropped with it: only large objects and temporary tables of its own making may be.
+    SELECT string_agg(pg_describe_object(d.classid, d.objid, 0), ', ') INTO still
+    FROM pg_shdepend AS d
+    WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = reader::regrole AND d.deptype = 'o'
+      AND d.classid <> 'pg_largeobject'::regclass AND d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+      AND NOT EXISTS (SELECT FROM pg_class AS c WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relpersistence = 't');
+    IF still IS NOT NULL THEN
+        RAISE EXCEPTION 'the role % owns %, which would be dropped with it', reader, still
+            USING HINT = 'Give it another owner first. Nothing was changed.';
+    END IF;
+
     FOR one IN
         SELECT noted ->> 'object' AS object, noted ->> 'privilege' AS privilege,
                ARRAY(SELECT jsonb_array_elements_text(noted -> 'roles')) AS roles

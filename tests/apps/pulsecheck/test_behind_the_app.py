@@ -215,13 +215,20 @@ def test_usage_that_goes_on_is_seen(after: Pulse) -> None:
     assert (found.verdict, found.facts["stale"]) == (Verdict.PASS, False)
 
 
-@pytest.mark.parametrize(("entries", "verdict"), [("5", Verdict.FAIL), ("4", Verdict.UNKNOWN)])
-def test_usage_that_ended_while_people_write_on_is_found(after: Pulse, entries: str, verdict: Verdict) -> None:
-    """Seen from a year on, when there were entries the day before and no AI call for long."""
+@pytest.mark.parametrize(
+    ("entries", "apart", "verdict"),
+    [("5", "1 minute", Verdict.FAIL), ("4", "1 minute", Verdict.UNKNOWN), ("60", "0.5 seconds", Verdict.UNKNOWN)],
+)
+def test_usage_that_ended_while_people_write_on_is_found(
+    after: Pulse, entries: str, apart: str, verdict: Verdict
+) -> None:
+    """Seen from a year on, when there were entries the day before and no AI call for long. Sixty at once are those of
+    a run of checks that died."""
     written = f"""
     insert into journal_entries (user_id, content, mood_level, energy_level, stress_level, created_at)
-      select 'late-writer', 'A line about nothing in particular', 5, 5, 5, now() + interval '399 days'
-      from generate_series(1, {entries})"""
+      select 'late-writer', 'A line about nothing in particular', 5, 5, 5,
+             now() + interval '399 days' + number * interval '{apart}'
+      from generate_series(1, {entries}) as number"""
     later = CheckContext.create(after.target, after.app, datetime.now(UTC) + timedelta(days=400))
     with changed(after, written, "delete from journal_entries where user_id = 'late-writer'"):
         found = after.look("usage-recent", context=later)["usage-recent"]
