@@ -140,6 +140,7 @@ TARGETS = (
     of_target("faults-on-production", "fault_control_url", WEB, "production target", more="production = true"),
     of_target("unknown-colour", "colour", f'"{PLANTED}"', "red, orange"),
     of_target("almost-a-colour", "colour", '"grey"', "write gray"),
+    of_target("app-by-its-path", "app", f'"apps/{PLANTED}"', "name of its folder"),
     of_target("production-maybe", "production", f'"{PLANTED}"', "true or false", more=""),
     of_target("negative-cap", "probe_caps", "{ai = {calls = -1}}", "ai.calls", "at least 0"),
     of_target("cap-for-nothing", "probe_caps", f"{{{PLANTED} = {{calls = 1}}}}", "no purpose of a test account"),
