@@ -7,6 +7,7 @@ from dashboard.components.problem import problems_shown
 from dashboard.context import current
 from dashboard.links import page_link
 from dashboard.panels import backout
+from dashboard.panels.backups import backups_part
 from dashboard.reads import blast_radius_now
 from dashboard.results import results_of
 from dashboard.runs import view_of
@@ -20,6 +21,7 @@ def live() -> None:
         if view is None:
             not_yet("There is nothing to take back: no run has been started on this target.", "")
             page_link(context, "/", "Overview")
+            backups_part(context)
             return
         backed_out = results_of(context, "back_out_app")
         with st.container(border=True):
@@ -39,6 +41,7 @@ def live() -> None:
             else:
                 st.caption("The button to roll back stands below the list of what would go.")
             backout.rollback_result(context, rolled_back)
+        backups_part(context)
 
 
 live()

@@ -16,7 +16,10 @@ PLATFORM = frozenset(
     {"auth", "storage", "realtime", "_realtime", "_analytics", "vault", "graphql", "graphql_public", "pgbouncer"}
     | {"supabase_functions", "net", "cron", "pgsodium", "pgsodium_masks", "pgtle"}
 )
-"""Schemas that Supabase makes and owns; where one is the connecting role's own, it is the app's."""
+"""Schemas that Supabase makes; one that holds a table of the connecting role is the app's all the same."""
+
+EXTENSIONS = "extensions"
+"""Where Supabase puts extensions. It is the owner's there, and holds nothing of the app."""
 
 LARGE_OBJECTS = "large objects"
 _STATEMENT_S = 3600
@@ -39,7 +42,7 @@ _SETTINGS = {
 
 _SCHEMAS = """
 SELECT n.nspname::text, pg_catalog.pg_get_userbyid(n.nspowner)::text,
-  n.nspname = 'public' OR n.nspowner = me.oid
+  n.nspname = 'public'
   OR EXISTS (SELECT FROM pg_catalog.pg_class c
     WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND c.relowner = me.oid)
   OR (pg_catalog.pg_has_role(n.nspowner, 'USAGE') AND n.nspname <> ALL (%s))
@@ -89,6 +92,11 @@ WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_sche
 ORDER BY 1, 2
 """
 
+_EXTENSIONS = """
+SELECT e.extname::text, n.nspname::text
+FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace ORDER BY 1
+"""
+
 _ROLES = """
 SELECT rolname::text FROM pg_catalog.pg_roles
 WHERE rolname !~ '^pg_' AND (oid = 10 OR rolname = current_user OR oid IN (
@@ -135,7 +143,7 @@ class Contents:
     schemas: the app's own, whole; needed: schemas of others that they need: definitions, and rows where referred to
     tables: those whose rows are kept; without_rows: (schema, table) of which only the definition is
     left_out: (schema, owner) of which nothing is kept
-    roles: that own something or are granted something, by name
+    roles: that own something or are granted something, by name; extensions: those in schemas that are kept
     """
 
     server_version: str
@@ -164,9 +172,11 @@ def write_values_alike(conn: psycopg.Connection[Any]) -> None:
 
 def read_contents(conn: psycopg.Connection[Any]) -> Contents:
     """What belongs into a backup, in the words of the catalog, as the connecting role sees it."""
-    spaces = conn.execute(_SCHEMAS, (list(PLATFORM),)).fetchall()
+    spaces = conn.execute(_SCHEMAS, ([*PLATFORM, EXTENSIONS],)).fetchall()
     own = [name for name, _, ours in spaces if ours]
-    needed = _closure(own, conn.execute(_NEEDS).fetchall())
+    extensions = conn.execute(_EXTENSIONS).fetchall()
+    homes = {home for _, home in extensions} & {name for name, _, _ in spaces} - PLATFORM
+    needed = (_closure(own, conn.execute(_NEEDS).fetchall()) | homes) - {*own}
     rows = conn.execute(_TABLES).fetchall()
     kept_ids = _referred([(row[6], row[5], row[0] in own) for row in rows])
     kept = [KeptTable(row[0], row[1], tuple(row[4]), row[2], row[3]) for row in rows if row[6] in kept_ids]
@@ -179,9 +189,7 @@ def read_contents(conn: psycopg.Connection[Any]) -> Contents:
         without_rows=tuple((row[0], row[1]) for row in rows if row[6] not in kept_ids and row[0] in contained),
         left_out=tuple((name, owner) for name, owner, _ in spaces if name not in contained),
         roles=tuple(row[0] for row in conn.execute(_ROLES).fetchall()),
-        extensions=tuple(
-            row[0] for row in conn.execute("SELECT extname::text FROM pg_catalog.pg_extension ORDER BY 1").fetchall()
-        ),
+        extensions=tuple(name for name, home in extensions if home in contained or home == "pg_catalog"),
     )
 
 

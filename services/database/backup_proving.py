@@ -117,7 +117,8 @@ def prove_backup(
                 return _not_restored(error, manifest, missing, clock(), time.monotonic() - began, tools.version)
             emit("phase", {"name": "compare"})
             with connect(url, read_only=True) as conn:
-                found = compare(conn, manifest, catalog, server.binaries.version, emit, cancelled)
+                found = compare(conn, manifest, emit, cancelled)
+                compare_catalog(conn, found, catalog, server.binaries.version)
     except psycopg.Error as error:
         said = f"The scratch server did not go on ({error.sqlstate or 'connection lost'}): the backup is not proved."
         return Proof(Verdict.UNKNOWN, clock(), said, 0, time.monotonic() - began, tools.version)
@@ -151,7 +152,8 @@ def _restore(
     entries = [
         entry
         for entry in table_of_contents(file, identities, tools, cancelled)
-        if not entry.is_of(*_NOT_RESTORED) and not entry.is_named("EXTENSION", missing)
+        if not entry.is_of(*_NOT_RESTORED)
+        and (entry.extension is None or (entry.extension in manifest.extensions and entry.extension not in missing))
     ]
     restore_entries(
         url,
@@ -204,12 +206,10 @@ class Comparison:
 def compare(
     conn: psycopg.Connection[Any],
     manifest: Manifest,
-    catalog: Fingerprint | None,
-    major: int,
     emit: Emit,
     cancelled: Cancelled,
 ) -> Comparison:
-    """Count and hash every table of the manifest in the database behind `conn`, and compare what is comparable."""
+    """Count and hash every table of the manifest in the database behind `conn`; see where its sequences stand."""
     found = Comparison(manifest)
     with conn.transaction():
         write_values_alike(conn)
@@ -232,7 +232,6 @@ def compare(
         for name, value in manifest.sequences.items():
             if positions.get(name, value - 1) < value:
                 found.problems.append(f"the sequence {name} is behind")
-        _compare_catalog(conn, found, catalog, major)
     return found
 
 
@@ -241,7 +240,8 @@ def _is_there(conn: psycopg.Connection[Any], schema: str, name: str) -> bool:
     return bool(conn.execute("SELECT pg_catalog.to_regclass(%s) IS NOT NULL", (place,)).fetchall()[0][0])
 
 
-def _compare_catalog(conn: psycopg.Connection[Any], found: Comparison, catalog: Fingerprint | None, major: int) -> None:
+def compare_catalog(conn: psycopg.Connection[Any], found: Comparison, catalog: Fingerprint | None, major: int) -> None:
+    """Compare what is comparable of the catalog. catalog: the facts themselves, where they are still at hand."""
     manifest = found.manifest
     found.not_compared.append("extensions, event triggers, publications and default rights, which a platform sets")
     restored = comparable(catalog_fingerprint(conn), manifest.schemas)

@@ -33,6 +33,12 @@ class Entry:
         """Whether it makes such a thing, or comments on one."""
         return any(self.what.startswith((f"{kind} ", f"COMMENT - {kind} ", f"ACL - {kind} ")) for kind in kinds)
 
+    @property
+    def extension(self) -> str | None:
+        """The extension that it makes or comments on; None for anything else."""
+        found = re.match(r"(?:EXTENSION - |COMMENT - EXTENSION )(.+?) *$", self.what)
+        return found[1] if found else None
+
     def is_named(self, kind: str, names: Sequence[str]) -> bool:
         """Whether it makes, comments on or gives rights on one of these things outside all schemas."""
         return any(
