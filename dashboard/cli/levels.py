@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from dashboard import composition
@@ -171,4 +171,4 @@ def _target(name: str) -> Target:
 
 
 def now() -> datetime:
-    return datetime.now(UTC)
+    return composition.now()
