@@ -10,7 +10,6 @@ import pkgutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def _import_heavy() -> None:
 access = Access(
     settings=composition.settings,
     store=composition.store,
-    clock=lambda: datetime.now(UTC),
+    clock=composition.now,
     authenticate=sign_in,
 )
 

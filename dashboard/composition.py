@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
+from services.errors import OpsError
 from services.settings import DEFAULT_HOME, Settings, load_settings
+from services.store.clock import local_now
 from services.store.database import Store, open_store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +47,14 @@ def store() -> Store:
         if url not in _kept.stores:
             _kept.stores[url] = open_store(url)
         return _kept.stores[url]
+
+
+def now() -> datetime:
+    """The time by the store's clock, which all who share it go by; by our own where no store can be opened."""
+    try:
+        return store().now()
+    except OpsError:
+        return local_now()
 
 
 def close() -> None:

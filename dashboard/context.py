@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import quote
 
 import streamlit as st
@@ -61,7 +61,7 @@ def current() -> PageContext:
     settings = composition.settings()
     target = settings.target(_carried("target"))
     store = composition.store()
-    now = datetime.now(UTC)
+    now = store.now()
     actor = actor_on(store, settings, target.name, session_token(cookies(), target.name), now)
     if actor is None:
         raise SignedOut(target.name, sign_in_address(target.name, f"/?target={quote(target.name)}"))

@@ -53,6 +53,12 @@ def say(address_line: str, *, as_json: bool) -> None:
     print(line, file=sys.__stdout__, flush=True)
 
 
+def say_worker(worker: str, *, as_json: bool) -> None:
+    """The line of a worker in the foreground, printed when the store has taken its first sign of life."""
+    line = json.dumps({"worker": worker}) if as_json else f"Worker: {worker}"
+    print(line, file=sys.__stdout__, flush=True)
+
+
 def tell(sentence: str) -> None:
     """A sentence on the way, for the person who waits; never on standard output."""
     print(sentence, file=sys.stderr, flush=True)

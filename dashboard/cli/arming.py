@@ -6,7 +6,7 @@ import getpass
 import os
 import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -63,7 +63,7 @@ def arm(
         )
     settings, chosen = composition.settings(), target_to_change(target, "Nothing was armed.")
     span = timedelta(hours=settings.arm_hours) if lasting is None else span_of(lasting)
-    now, store = datetime.now(UTC), composition.store()
+    now, store = composition.now(), composition.store()
     newest = latest_run(store, chosen.name)
     run_id = run or (newest.id if newest else None)
     # First what needs no address: nobody should type one only to be refused.
@@ -72,7 +72,7 @@ def arm(
     refuse_core_dumps()
     address = _address(database, chosen.name)
     proof = prove_owner(address, chosen, superuser=superuser)
-    wanted = Wanted(chosen.name, run_id, place_of(address), proof.role, wanted.actor, datetime.now(UTC) + span)
+    wanted = Wanted(chosen.name, run_id, place_of(address), proof.role, wanted.actor, composition.now() + span)
     answer = hand_over(settings.home, wanted.to_json(), address.encode())
     document = {
         "armed": {**wanted.to_json(), "id": answer["arming"], "worker": answer["worker"]},
@@ -98,7 +98,7 @@ def disarm(target: Target = None, as_json: Json = False) -> Answer:
     from services.jobs.arming import disarm as end_arming
 
     chosen = target_to_change(target)
-    ended = end_arming(composition.store(), person(chosen), chosen.name, datetime.now(UTC))
+    ended = end_arming(composition.store(), person(chosen), chosen.name, composition.now())
     said = f"{chosen.name} is disarmed; the worker forgets the address within a second."
     return Answer.of({"disarmed": ended.id, "target": chosen.name}, [said])
 

@@ -62,7 +62,7 @@ def _ourselves(settings: Settings) -> Iterator[OpsError]:
     try:
         wrong = list(store_problems(composition.store))
         yield from wrong
-        if not wrong and HomeLock(home).is_taken() and not worker_is_alive(composition.store(), datetime.now(UTC)):
+        if not wrong and HomeLock(home).is_taken() and not worker_is_alive(composition.store(), composition.now()):
             yield Unavailable(
                 "The dashboard runs, but its worker gives no sign of life.",
                 "Pages show what was seen last, and jobs wait.",

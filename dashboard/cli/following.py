@@ -6,7 +6,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from dashboard import composition
@@ -154,4 +154,4 @@ def sentence_of(kind: str, payload: Mapping[str, Any]) -> str | None:
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)
+    return composition.now()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 
 from dashboard import composition
 from dashboard.cli.answer import Answer
@@ -19,7 +18,7 @@ def record_run(run_id: str, form: str) -> Answer:
     store = composition.store()
     target = composition.settings().target(get_run(store, run_id).target)
     person(target).require(Permission.VIEW, target.name)
-    record = run_record(store, run_id, datetime.now(UTC))
+    record = run_record(store, run_id, composition.now())
     if form == "pdf":
         if sys.stdout.isatty():
             raise NotUnderstood("A PDF is not for a terminal.", "", "Send it to a file: ... --format pdf > run.pdf")

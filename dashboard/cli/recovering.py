@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,7 +41,7 @@ def recovery_codes(
 
     if listed and withdraw:
         raise NotUnderstood("--list and --withdraw are two things.", "Nothing was changed.", "Give one of them.")
-    now = datetime.now(UTC)
+    now = composition.now()
     if listed:
         name = target_of(target).name
         return _listed(name, codes_of(composition.store(), name), now)

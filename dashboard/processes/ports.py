@@ -17,6 +17,12 @@ def own_address(host: str) -> str:
     return {"0.0.0.0": ADDRESS, "::": "::1", "localhost": ADDRESS}.get(host, host)  # noqa: S104
 
 
+def shown_address(host: str, port: int, public_url: str | None) -> str:
+    """The address that people open: the public one, else how this machine reaches what listens on `host`."""
+    own = own_address(host)
+    return public_url or f"http://{f'[{own}]' if ':' in own else own}:{port}"
+
+
 def listen(wanted: int | None, host: str = ADDRESS) -> socket.socket:
     """A listening socket on the port asked for, or on the next free one from 8501. host: the address to listen on.
 

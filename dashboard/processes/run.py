@@ -8,14 +8,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 import structlog
 
 from dashboard import composition
 from dashboard.processes.lock import HomeLock
 from dashboard.processes.logs import log_to
-from dashboard.processes.ports import listen, own_address
+from dashboard.processes.ports import listen, own_address, shown_address
 from dashboard.processes.signals import StopSignals
 from dashboard.processes.supervisor import Part, Supervisor
 from services.access.ways import beyond_loopback, require_safe_exposure
@@ -68,7 +67,7 @@ def _supervise(
     logs = settings.home / "logs"
     sandbox = settings.default_target == SANDBOX
     place: tuple[str, int] = (own_address(settings.host), listening.getsockname()[1])
-    address = settings.public_url or f"http://{_in_address(place[0])}:{place[1]}"
+    address = shown_address(settings.host, place[1], settings.public_url)
     supervisor = Supervisor(
         parts(listening.fileno(), sandbox=sandbox),
         logs=logs,
@@ -123,10 +122,6 @@ def _facts(address: str | None, supervisor: Supervisor) -> dict[str, object]:
     return {"pid": os.getpid(), "address": address, "children": supervisor.pids}
 
 
-def _in_address(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
 def _wait_until_ready(
     supervisor: Supervisor,
     signals: StopSignals,
@@ -173,7 +168,7 @@ def _worker_lives() -> bool:
     from services.jobs.liveness import worker_is_alive
 
     try:
-        return worker_is_alive(composition.store(), datetime.now(UTC))
+        return worker_is_alive(composition.store(), composition.now())
     except OpsError:
         return False
     finally:

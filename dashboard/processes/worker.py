@@ -22,8 +22,11 @@ from services.store.database import Store
 log = structlog.get_logger("worker")
 
 
-def run_worker() -> int:
-    """Work until SIGINT, SIGTERM or SIGHUP; what runs is asked to stop at its next safe point."""
+def run_worker(say: Callable[[str], None]) -> int:
+    """Work until SIGINT, SIGTERM or SIGHUP; what runs is asked to stop at its next safe point.
+
+    say: our id, once, when the store has taken our first sign of life. Raises Unavailable where there is no store.
+    """
     os.chdir(composition.ROOT)
     log_to(sys.stderr)
     with StopSignals() as signals:
@@ -31,7 +34,7 @@ def run_worker() -> int:
         worker = make_worker(store, composition.settings, beside=_keeper(store))
         log.info("worker starts", worker=worker.id)
         try:
-            worker.run(signals.event)
+            worker.run(signals.event, lambda: say(worker.id))
         finally:
             composition.close()
         log.info("worker ends", worker=worker.id)
