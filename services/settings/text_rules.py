@@ -28,7 +28,7 @@ from services.settings.secret_kinds import (
 FREE_TEXT = frozenset({"name", "role", "phone", "hours", "title"})
 """Names of people and the like, in which most of what follows is no mistake."""
 
-_PLACEHOLDER = re.compile(r"(?i:\[your[-_ ]?\w+\]|<[a-z _-]+>|\byour[-_](?:password|token|key)\b)|:PASSWORD@")
+_PLACEHOLDER = re.compile(r"(?i:\[your[-_ ]?\w+\]|\A<[a-z _-]+>\Z|\byour[-_](?:password|token|key)\b)|:PASSWORD@")
 
 _SUPABASE = frozenset({ANON, SERVICE, PUBLISHABLE, SECRET, ACCESS, PERSON})
 _OPENAI = frozenset({OPENAI, OPENAI_ADMIN})

@@ -92,6 +92,7 @@ COPIED = (
     of_variable("carriage-return", f"{STAGING}OPENAI_KEY", f"sk-{PLANTED}\r", "line break"),
     of_variable("quotes-from-the-shell", f"{STAGING}RAILWAY_TOKEN", f"'{PLANTED}'", "quotes"),
     of_target("placeholder", "database_url", f'"postgresql://{PLANTED}:[YOUR-PASSWORD]@h:5432/d"', "placeholder"),
+    of_target("placeholder-in-brackets", "railway_token", '"<project token>"', "placeholder"),
     of_target("example-password", "database_url", f'"postgresql://{PLANTED}:PASSWORD@h:5432/d"', "placeholder"),
 )
 ADDRESSES = (
@@ -156,6 +157,19 @@ TARGETS = (
         "probe_accounts",
         '[{purpose = "ai", email = "a@example.com"}]',
         "password is missing",
+    ),
+    of_target(
+        "account-without-address",
+        "probe_accounts",
+        f'[{{purpose = "ai", email = "{PLANTED}", password = "x"}}]',
+        "[0].email",
+        "e-mail address",
+    ),
+    of_target(
+        "button-without-role",
+        "quick_sign_in",
+        f'[{{name = "A", email = "a@example.com", password = "x", role = "{PLANTED}"}}]',
+        "[0].role is no role",
     ),
     of_target("person-without-name", "people", f'[{{role = "{PLANTED}"}}]', "[0].name is missing"),
     of_target("recipient-mistyped", "backup_recipient", f'"age1{"q" * 58}"', "check sum"),

@@ -99,3 +99,54 @@ def test_our_store_may_not_be_a_targets_database(tmp_path: Path) -> None:
 def test_a_secret_shows_nothing_of_itself() -> None:
     target = Target(name="live", railway_token="hunter2-token", database_url="postgresql://u:hunter2@h/d")
     assert "hunter2" not in repr(target) + str(target) + target.model_dump_json()
+
+
+HOSTED = """
+[targets.live]
+production = true
+colour = "red"
+levels = ["look", "observe", "platform", "probe", "deploy"]
+app_url = "https://app.example/api/"
+database_url = "postgresql://ops_reader.abcdefghijklmnopqrst:p%40ss@aws-0-eu-west-1.pooler.supabase.com:5432/postgres"
+supabase_url = "https://abcdefghijklmnopqrst.supabase.co"
+supabase_anon_key = "sb_publishable_x"
+supabase_service_key = "sb_secret_x"
+supabase_management_url = "https://api.supabase.com"
+supabase_access_token = "sbp_fcx"
+supabase_project_ref = "abcdefghijklmnopqrst"
+railway_url = "https://backboard.railway.com/graphql/v2"
+railway_token = "0c0f3b1e-0000-4000-8000-000000000000"
+openai_url = "https://api.openai.com/v1"
+openai_key = "sk-proj-x"
+openai_admin_key = "sk-admin-x"
+backup_recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+probe_accounts = [{ purpose = "rate-limit", email = "ops@example.com", password = "'odd <b> pass'wörd" }]
+"""
+
+
+def test_a_target_with_everything_as_it_should_be_is_good(tmp_path: Path) -> None:
+    secrets(tmp_path, HOSTED)
+    live = load_settings({}, tmp_path).target("live")
+    assert live.app_url == "https://app.example/api"
+    assert live.levels == set(Level)
+
+
+@pytest.mark.parametrize(
+    "change", [("supabase_project_ref = ", "# "), ("supabase_url = ", "# "), ("database_url = ", "# ")]
+)
+def test_what_is_left_out_is_not_compared(tmp_path: Path, change: tuple[str, str]) -> None:
+    secrets(tmp_path, HOSTED.replace(*change))
+    assert load_settings({}, tmp_path).target("live").name == "live"
+
+
+def test_a_database_of_another_project_is_told(tmp_path: Path) -> None:
+    secrets(tmp_path, HOSTED.replace("ops_reader.abcdefghijklmnopqrst", "ops_reader.tsrqponmlkjihgfedcba"))
+    with pytest.raises(NotUnderstood, match="another project than database_url"):
+        load_settings({}, tmp_path)
+
+
+def test_a_key_of_ssh_can_be_a_recipient(tmp_path: Path) -> None:
+    key = f"ssh-ed25519 {'A' * 68} somebody@example"
+    recipient = HOSTED.split("backup_recipient = ")[1].split("\n")[0]
+    secrets(tmp_path, HOSTED.replace(recipient, f'"{key}"'))
+    assert load_settings({}, tmp_path).target("live").backup_recipient == key

@@ -112,6 +112,11 @@ def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(tmp_path: P
     assert {one.colour for one in load_settings({}, tmp_path).targets.values()} == {"red"}
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "0.0.0.0", "::1"])
+def test_an_address_to_listen_on(tmp_path: Path, host: str) -> None:
+    assert load_settings({"OPS_HOST": host}, tmp_path).host == host
+
+
 def test_other_variables_are_let_be(tmp_path: Path) -> None:
     environ = {"OPS_CLI_ROLE__STAGING": "admin", "OPS_APPS": "/x", "OPS_SOMETHING_OF_YOURS": "x", "OPTS": "x"}
     assert load_settings(environ, tmp_path).targets == {}
