@@ -12,6 +12,7 @@ from dashboard.components.badges import inline_badge
 from dashboard.components.plain import plain, strong
 from dashboard.context import PageContext
 from dashboard.panels import level_keys, level_proof, reader_role
+from dashboard.panels.own_sign_in import own_sign_in_part
 from dashboard.runs import app_of
 from services.connecting.grants import LevelState, level_states
 from services.connecting.guide import GuideStep, LevelGuide, guide_of
@@ -104,6 +105,7 @@ def _opened(context: PageContext, state: LevelState) -> None:
         _guide_step(number, step)
     if state.level is Level.OBSERVE and "database" in app.uses:
         reader_role.sql_part(context)
+    own_sign_in_part(context, guide)
     level_keys.keys_form(context, state.level, guide)
     level_proof.proof_part(context, state)
 

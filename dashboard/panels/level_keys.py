@@ -3,7 +3,7 @@ stays in the session once it was handed over."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,16 +47,13 @@ def keys_form(context: PageContext, level: Level, guide: LevelGuide) -> None:
     may = context.actor.may(Permission.CONNECT)
     inputs: list[Input] = []
     with st.form(name, clear_on_submit=True, enter_to_submit=False):
-        for field in guide.keys:
-            if field.key == ACCOUNTS:
-                fixed = {key: fixed_by(context, key) for key in (ACCOUNTS, CAPS)}
-                inputs += [Input(*one) for one in accounts_table(context.target, name, may=may, fixed=fixed)]
-            elif field.key != CAPS:
-                inputs += _field(context, name, field, may)
+        if any(field.key == ACCOUNTS for field in guide.keys):
+            fixed = {key: fixed_by(context, key) for key in (ACCOUNTS, CAPS)}
+            inputs += [Input(*one) for one in accounts_table(context.target, name, may=may, fixed=fixed)]
+        inputs += _fields(context, name, [one for one in guide.keys if one.key not in (ACCOUNTS, CAPS)], may)
         if own:
             with st.expander("Only for a service of your own in the provider's place"):
-                for field in own:
-                    inputs += _field(context, name, field, may)
+                inputs += _fields(context, name, own, may)
         st.form_submit_button(
             "Keep these",
             key=f"keep-{name}",
@@ -83,6 +80,16 @@ def fixed_by(context: PageContext, key: str) -> str | None:
     """The source that a value comes from where this page cannot change it: anything but the target's own file."""
     origin = origin_of(context.settings, context.target.name, key)
     return None if origin is None or origin.startswith("targets/") else origin
+
+
+def _fields(context: PageContext, form: str, fields: Sequence[KeyField], may: bool) -> list[Input]:
+    """The inputs, two beside each other where there is room, each pair in a row of its own."""
+    inputs: list[Input] = []
+    for first in range(0, len(fields), 2):
+        for cell, field in zip(st.columns(len(fields[:2])), fields[first : first + 2], strict=False):
+            with cell:
+                inputs += _field(context, form, field, may)
+    return inputs
 
 
 def _field(context: PageContext, form: str, field: KeyField, may: bool) -> list[Input]:

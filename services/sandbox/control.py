@@ -154,7 +154,10 @@ class ControlClient:
         return list(self._call("GET", "/faults")["faults"])
 
     def calls(self) -> dict[str, Any]:
-        """What anybody has asked of the world: {"doors": {door: ["GET /stats", ...]}, "railway": ["query me", ...]}."""
+        """What anybody has asked of the world, oldest first.
+
+        {"doors": {door: [{"method", "path", "status"}]}, "railway": ["query me", ...]}
+        """
         return self._call("GET", "/calls")
 
     def break_fault(self, fault: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from hmac import compare_digest
 from typing import Any
 
@@ -65,8 +66,8 @@ async def _status(world: World, _: Request) -> dict[str, Any]:
 
 
 async def _calls(world: World, _: Request) -> dict[str, Any]:
-    """{"doors": the newest requests by door, "railway": the newest operations}: what anybody has asked of the world."""
-    doors = {name: list(door.calls) for name, door in world.doors.items()}
+    """What was asked of the world: {"doors": {door: [{"method", "path", "status"}]}, "railway": [operation]}."""
+    doors = {name: [asdict(one) for one in door.calls] for name, door in world.doors.items()}
     return {"doors": doors, "railway": list(world.railway.asked)}
 
 

@@ -108,6 +108,25 @@ def bearer(token: str) -> tuple[str, str]:
     return "authorization", f"Bearer {token}"
 
 
+@dataclass(slots=True)
+class Call:
+    """One request at a door. status: of the answer that the caller was given; None while or where there is none."""
+
+    method: str
+    path: str
+    status: int | None = None
+
+    def noting(self, send: Send) -> Send:
+        """A `send` that writes the status down on its way."""
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.status = message["status"]
+            await send(message)
+
+        return noted
+
+
 Noticed = Callable[[Request, int, float], None]
 
 
@@ -118,13 +137,13 @@ class Door:
     app:     the part behind the door
     noticed: told of each answer that the door gave by itself: the request, the status, and the seconds it took
     delay_s: how much later every request is answered, in seconds
-    calls:   the newest requests ("GET /stats"), oldest first, whatever became of them
+    calls:   the newest requests, oldest first, whatever became of them
     Use from one event loop. Without `open` it serves no port: then `Refuse` and `LoseReply` cannot be held.
     """
 
     def __init__(self, app: ASGIApp, *, noticed: Noticed | None = None) -> None:
         self.delay_s = 0.0
-        self.calls: deque[str] = deque(maxlen=KEPT_CALLS)
+        self.calls: deque[Call] = deque(maxlen=KEPT_CALLS)
         self._app = app
         self._noticed = noticed
         self._held: dict[str, Disturbance] = {}
@@ -180,7 +199,8 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        self.calls.append(f"{scope['method']} {scope['path']}")
+        self.calls.append(call := Call(scope["method"], scope["path"]))
+        send = call.noting(send)
         if not self._held and not self.delay_s:
             return await self._app(scope, receive, send)
         return await self._disturbed(scope, _Replayed(receive), send)
