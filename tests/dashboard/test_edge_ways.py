@@ -12,10 +12,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from services.access.permissions import Role
+from services.access.sessions import actor_on
 from services.clients.http import Kind, UpstreamError
+from services.releases.actions import back_out_app
+from services.releases.ledger import pin, start_run
+from services.settings import Level
 from services.store import audit
 from tests.dashboard.ways import AUTH, ORIGIN, QUICK, Edge, make_edge
 from tests.oidc_provider import LittleProvider, little_provider
+from tests.pages.world import small_release
 
 PUBLIC = "https://ops.example.com"
 
@@ -61,6 +66,21 @@ def test_a_code_signs_in_without_asking_anybody_and_goes_on_to_where_one_was_hea
     assert "samesite=strict" in cookie
     assert "max-age=3600" in cookie
     assert edge.asked == 0
+
+
+def test_who_came_in_with_a_code_may_bring_the_app_back(edge: Edge) -> None:
+    edge.target("production", levels=frozenset(Level), **AUTH)
+    with edge.client() as client:
+        use_code(client, edge.code("production"))
+        token = client.cookies["ops_session_production"]
+    actor = actor_on(edge.store, edge.settings, "production", token, edge.now)
+    assert actor is not None
+    run_id = start_run(edge.store, actor=actor, release=small_release(), target="production", now=edge.now)
+    serving = {"commit": "0123456789", "build": "old", "deployment_id": "d1", "paths": ["/"]}
+    pin(edge.store, run_id=run_id, actor=actor, serving=serving, now=edge.now, job_id="job-1")
+    target = edge.settings.target("production")
+    job = back_out_app(edge.store, actor=actor, target=target, run_id=run_id, seen=0, now=edge.now)
+    assert (job.kind, job.actor.name, job.actor.way) == ("back_out_app", "Ada Example", "recovery")
 
 
 def test_the_session_of_a_code_ends_after_an_hour_of_use(edge: Edge) -> None:
