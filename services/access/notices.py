@@ -73,7 +73,11 @@ def send_due(store: Store, settings: Settings, now: datetime, *, carry: Send = s
     """
     with store.read() as tx:
         due = tx.execute(
-            select(notices).where(notices.c.next_try <= now).order_by(notices.c.next_try, notices.c.seq).limit(1)
+            select(notices)
+            # What our settings do not name, another machine's do: it knows whom to tell.
+            .where(notices.c.next_try <= now, notices.c.target.in_(settings.targets))
+            .order_by(notices.c.next_try, notices.c.seq)
+            .limit(1)
         ).one_or_none()
     if due is None or not _claimed(store, due, now):
         return due is not None
