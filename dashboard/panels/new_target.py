@@ -8,7 +8,7 @@ from dashboard.actions import run_and_keep, show_kept
 from dashboard.components.badges import target_badge, target_colour
 from dashboard.components.plain import plain
 from dashboard.context import PageContext
-from dashboard.edge.sign_in_routes import sign_in_address
+from dashboard.edge.sign_in.access import sign_in_address
 from services.access.permissions import Permission
 from services.connecting.grants import create_target
 from services.settings import Level, Target
