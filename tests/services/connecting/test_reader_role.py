@@ -10,17 +10,33 @@ from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
+from services.analytics.metrics import NumberState, read_analytics
 from services.app_definition import load_app
+from services.checks.context import CheckContext
+from services.checks.of_app import catalogue_of
+from services.checks.runner import run_checks
 from services.connecting.reader_role import new_password, readable, reader_role_sql, scram_verifier, take_back_sql
 from services.database.fingerprint import RowHash, catalog_fingerprint, row_hashes
 from services.errors import NotUnderstood
+from services.settings import Target
 from tests.campaign import only_in_full
 from tests.services.connecting.other_servers import NoServer, binaries_of
 from tests.services.connecting.reader_attempts import READS, STILL_POSSIBLE, TRAPS, WORDS, WRITES
-from tests.services.connecting.reader_world import PASSWORD, World, reader_world
+from tests.services.connecting.reader_world import NOW, PASSWORD, World, reader_world
 
 MAJORS = (15, 17, pytest.param(16, marks=only_in_full), pytest.param(18, marks=only_in_full))
+CHECKS = (
+    "database-direct",
+    "release-schema",
+    "usage-recent",
+    "quota-matches-log",
+    "tiers-match-rule",
+    "locks-held",
+    "cache-hit",
+    "disk-space",
+)
 PUBLIC_HAD = """
 select r.rolname, has_function_privilege(r.oid, 'public.rename_all()', 'EXECUTE'),
        has_function_privilege(r.oid, 'public.empty_it()', 'EXECUTE'), has_schema_privilege(r.oid, 'public', 'CREATE'),
@@ -93,6 +109,18 @@ def test_what_it_must_read_is_read_in_full(trapped: Trapped) -> None:
         query = f"select {columns} from public.{view} order by 1".encode()
         assert world.session().execute(query).fetchall() == world.admin.execute(query).fetchall() != []
     assert world.session().execute("select tier from public.get_user_tier_info('user_123')").fetchone() is not None
+
+
+def test_checks_and_numbers_are_the_same_as_through_the_owner(trapped: Trapped) -> None:
+    world = trapped.world
+    told = {}
+    for name, address in {"reader": world.reader, "owner": world.cluster.dsn()}.items():
+        target = Target(name="staging", database_url=SecretStr(address))
+        found = run_checks(catalogue_of(world.app), CHECKS, CheckContext.create(target, world.app, NOW), NOW)
+        numbers = read_analytics(address, world.app.analytics, NOW, is_admin=True).metrics
+        told[name] = [(one.check_id, one.verdict) for one in found], [(one.id, one.value, one.state) for one in numbers]
+    assert told["reader"] == told["owner"]
+    assert [state for _, _, state in told["reader"][1] if state is not NumberState.VALUE] == []
 
 
 def test_the_script_ends_with_what_can_be_read(trapped: Trapped) -> None:
