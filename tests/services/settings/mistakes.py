@@ -249,7 +249,7 @@ OURS = (
     of_variable("armed-for-words", "OPS_ARM_HOURS", PLANTED, "a number"),
     Mistake(
         "oidc-by-half",
-        ("OPS_OIDC__CLIENT_SECRET ", "is missing"),
+        ("OPS_OIDC__CLIENT_SECRET ", "by half"),
         variables={
             "OPS_OIDC__CLIENT_ID": PLANTED,
             "OPS_OIDC__METADATA_URL": "https://id.example/.well-known/openid-configuration",

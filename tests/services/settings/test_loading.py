@@ -101,14 +101,15 @@ def test_a_secret_shows_nothing_of_itself() -> None:
     assert "hunter2" not in repr(target) + str(target) + target.model_dump_json()
 
 
-HOSTED = """
+REF = "abcdefghijklmnopqrst"
+HOSTED = f"""
 [targets.live]
 production = true
 colour = "red"
 levels = ["look", "observe", "platform", "probe", "deploy"]
 app_url = "https://app.example/api/"
 database_url = "postgresql://ops_reader.abcdefghijklmnopqrst:p%40ss@aws-0-eu-west-1.pooler.supabase.com:5432/postgres"
-supabase_url = "https://abcdefghijklmnopqrst.supabase.co"
+supabase_url = "https://{REF}.supabase.co"
 supabase_anon_key = "sb_publishable_x"
 supabase_service_key = "sb_secret_x"
 supabase_management_url = "https://api.supabase.com"
@@ -120,7 +121,7 @@ openai_url = "https://api.openai.com/v1"
 openai_key = "sk-proj-x"
 openai_admin_key = "sk-admin-x"
 backup_recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
-probe_accounts = [{ purpose = "rate-limit", email = "ops@example.com", password = "'odd <b> pass'wörd" }]
+probe_accounts = [{{ purpose = "rate-limit", email = "ops@example.com", password = "'odd <b> pass'wörd" }}]
 """
 
 
