@@ -7,13 +7,18 @@ from datetime import datetime, timedelta
 
 from pydantic import SecretStr
 
+from services.checks.caps import Purse
 from services.clients.http import HttpClient
 from services.clients.openai import OpenAiError, Problem
 from services.connecting.powers import is_admin_key
 from services.connecting.trial import Told, Trial, asked, declined, failed, passed, unknown
+from services.errors import OpsError
 
 API = "https://api.openai.com"
 BILL_OF = timedelta(days=1)
+SPENT_AS = "ai"
+COMPLETION_CENTS = 0.01
+"""What one completion of a few tokens costs at most, counted under the same cap as the test account's."""
 
 
 def seen_of_openai(trial: Trial) -> Iterator[Told]:
@@ -30,25 +35,25 @@ def seen_of_openai(trial: Trial) -> Iterator[Told]:
 
 def _restricted(trial: Trial) -> Iterator[Told]:
     openai = trial.context.openai
-    listed: bool | None = None
     try:
         models = openai.models()
-        listed = True
         yield passed("OpenAI key: models", f"It lists {len(models)} models.", needed=False)
     except OpenAiError as error:
-        listed = False if error.problem is Problem.KEY_RESTRICTED else None
         yield _refused("OpenAI key: models", error)
     if not trial.app.model:
         return
     try:
+        if trial.store is not None:
+            Purse(trial.store, trial.target).reserve(SPENT_AS, 1, COMPLETION_CENTS, trial.now)
         openai.complete(trial.app.model)
         yield passed("OpenAI key: completion", f"It completes with {trial.app.model}; a few tokens were spent.")
     except OpenAiError as error:
-        restricted = error.problem is Problem.KEY_RESTRICTED
-        if restricted and listed:
+        if error.problem is Problem.KEY_RESTRICTED:
             yield unknown("OpenAI key: completion", "Its permissions allow no completion.", needed=False)
         else:
             yield _refused("OpenAI key: completion", error)
+    except OpsError as error:
+        yield unknown("OpenAI key: completion", f"Not tried. {error.what}", needed=False)
 
 
 def _refused(what: str, error: OpenAiError) -> Told:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from services.access.permissions import Permission
 from services.app_definition import load_app
 from services.checks.of_app import catalogue_of
 from services.errors import Refused
 from services.jobs.arming import is_armed_for_use, require_armed
-from services.jobs.kinds import KINDS
+from services.jobs.kinds import KINDS, JobKind
 from services.settings import LEVEL_MEANS, Level, Settings, Target
 from services.store.database import Store
 
@@ -20,6 +21,7 @@ from services.store.database import Store
 class Refusal:
     """what: the action or check by its title; sentence: why it is refused; way: the page that leads to the level."""
 
+    kind: Literal["action", "check"]
     what: str
     level: Level
     sentence: str
@@ -47,7 +49,14 @@ def _actions(target: Target) -> Iterator[Refusal]:
         try:
             target.require(kind.level)
         except Refused as error:
-            yield Refusal(kind.title, kind.level, f"{error.what} {error.means}", way_to(target.name, kind.level))
+            yield Refusal(
+                "action", kind.title, kind.level, f"{error.what} {error.means}", way_to(target.name, kind.level)
+            )
+
+
+def _action(kind: JobKind, target: Target, error: Refused) -> Refusal:
+    sentence = f"{error.what} {error.means}"
+    return Refusal("action", kind.title, kind.level, sentence, way_to(target.name, kind.level))
 
 
 def _not_armed(store: Store, target: Target, now: datetime) -> Iterator[Refusal]:
@@ -57,7 +66,9 @@ def _not_armed(store: Store, target: Target, now: datetime) -> Iterator[Refusal]
         try:
             require_armed(store, target, None, now)
         except Refused as error:
-            yield Refusal(kind.title, kind.level, f"{error.what} {error.means}", way_to(target.name, kind.level))
+            yield Refusal(
+                "action", kind.title, kind.level, f"{error.what} {error.means}", way_to(target.name, kind.level)
+            )
 
 
 def _checks(target: Target) -> Iterator[Refusal]:
@@ -70,4 +81,4 @@ def _checks(target: Target) -> Iterator[Refusal]:
         )
         if spec.without_writing is not None and target.allows(Level.OBSERVE):
             said += " What stands there already is looked at in its place."
-        yield Refusal(spec.title, spec.level, said, way_to(target.name, spec.level))
+        yield Refusal("check", spec.title, spec.level, said, way_to(target.name, spec.level))
