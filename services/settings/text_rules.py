@@ -67,7 +67,7 @@ def texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
 def check_text(path: Path, text: str, collected: Collected) -> None:
     """Note what is wrong with one text, whatever it is for."""
     key = next((part for part in reversed(path) if isinstance(part, str)), "")
-    found = _copied_badly(text, key in FREE_TEXT) or _private_age_key(text) or _of_another_kind(key, text)
+    found = _copied_badly(text, key in FREE_TEXT) or _private_age_key(text) or of_another_kind(key, text)
     if found:
         collected.add(path, *found)
 
@@ -100,7 +100,8 @@ def _private_age_key(text: str) -> tuple[str, str] | None:
     return None
 
 
-def _of_another_kind(key: str, text: str) -> tuple[str, str] | None:
+def of_another_kind(key: str, text: str) -> tuple[str, str] | None:
+    """What is wrong and what to do where a text has the shape of something that belongs under another key."""
     if key not in _MEANT:
         return None
     wanted, allowed = _MEANT[key]

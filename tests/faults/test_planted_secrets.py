@@ -31,6 +31,7 @@ from services.releases.record import rendered, run_record
 from services.sandbox.deployment import LogLine
 from services.sandbox.disturbance import Disturbance, Reply
 from services.settings import Settings, load_settings
+from services.settings.text_rules import of_another_kind
 from services.store.database import Store, open_store
 from tests.faults.planted import Planted, plant
 from tests.house import ROOT
@@ -132,12 +133,17 @@ def in_logs(world: TwinWorld, planted: Sequence[Planted]) -> None:
         lines.append(LogLine(datetime.now(UTC), "error", f"ValueError: could not use {one.text} here"))
 
 
+def fitting(field: str, text: str) -> str:
+    """The text as it can stand in a field: one whose shape belongs into another is refused as a mistake."""
+    return f"ours-{text}" if of_another_kind(field, text) else text
+
+
 def in_settings(home: Path, planted: Sequence[Planted]) -> list[str]:
     """Targets whose every secret is one of them; the names of the targets."""
     names = []
     for start in range(0, len(planted) - len(SECRET_FIELDS), len(SECRET_FIELDS)):
         name = f"planted-{start}"
-        given = {field: one.text for field, one in zip(SECRET_FIELDS, planted[start:], strict=False)}
+        given = {field: fitting(field, one.text) for field, one in zip(SECRET_FIELDS, planted[start:], strict=False)}
         password = planted[start].secret
         document = {
             **given,

@@ -166,6 +166,12 @@ TARGETS = (
         "e-mail address",
     ),
     of_target(
+        "blank-inside-an-account",
+        "probe_accounts",
+        f'[{{purpose = "ai", email = "a@b.example", password = " {PLANTED}"}}]',
+        "[0].password begins or ends with a blank",
+    ),
+    of_target(
         "button-without-role",
         "quick_sign_in",
         f'[{{name = "A", email = "a@example.com", password = "x", role = "{PLANTED}"}}]',
