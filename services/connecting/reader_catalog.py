@@ -41,7 +41,6 @@ FROM pg_catalog.jsonb_each(%s) AS wanted
 JOIN pg_catalog.pg_namespace AS n ON n.nspname = pg_catalog.split_part(wanted.key, '.', 1)
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = pg_catalog.split_part(wanted.key, '.', 2)
   AND c.relkind IN ('r', 'p', 'v', 'm')
-ORDER BY 1
 """
 
 _ROLE = """
@@ -147,10 +146,11 @@ class Reaching:
 
 
 def relations(conn: Conn, columns: Mapping[str, tuple[str, ...]]) -> list[Relation]:
-    """The wanted tables and views that are there. columns: wanted ones by "schema.table", "*" for all."""
+    """The wanted tables and views that are there, in their order. columns: by "schema.table", "*" for all."""
+    found = {row["name"]: row for row in _rows(conn, _RELATIONS, _json(columns))}
     return [
         Relation(**{**row, "missing": tuple(row["missing"]), "reads": tuple(row["reads"])})
-        for row in _rows(conn, _RELATIONS, _json(columns))
+        for row in (found[name] for name in columns if name in found)
     ]
 
 
