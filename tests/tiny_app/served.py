@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,13 +18,18 @@ TABLE = "create table guests (name text not null, arrived timestamptz not null d
 
 
 class GuestBook(ThreadingHTTPServer):
-    """forgetful: a guest is answered with 201 and not stored; shy: only the first guest is shown."""
+    """forgetful: a guest is answered with 201 and not stored; shy: only the first guest is shown.
+
+    asked: how often the list of guests was asked for; delay_s: how long it takes then
+    """
 
     def __init__(self, database_url: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.database_url = database_url
         self.forgetful = False
         self.shy = False
+        self.asked = 0
+        self.delay_s = 0.0
 
     @property
     def address(self) -> str:
@@ -37,6 +43,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != "/guests":
             self._say(404, {"detail": "Not Found"})
             return
+        self.server.asked += 1
+        time.sleep(self.server.delay_s)
         with psycopg.connect(self.server.database_url) as conn:
             names = [row[0] for row in conn.execute("select name from guests order by arrived")]
         self._say(200, {"guests": names[:1] if self.server.shy else names})
