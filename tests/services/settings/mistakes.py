@@ -178,6 +178,7 @@ TARGETS = (
         "[0].role is no role",
     ),
     of_target("person-without-name", "people", f'[{{role = "{PLANTED}"}}]', "[0].name is missing"),
+    of_target("person-with-an-empty-name", "people", f'[{{name = "", role = "{PLANTED}"}}]', "[0].name is missing"),
     of_target("recipient-mistyped", "backup_recipient", f'"age1{"q" * 58}"', "check sum"),
     of_target("keep-no-days", "backup_keep_days", "0", "at least 1"),
     of_target("mistyped-key", "databse_url", f'"{DSN}"', "is not a setting", "write database_url"),

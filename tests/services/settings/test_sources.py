@@ -118,7 +118,13 @@ def test_an_address_to_listen_on(tmp_path: Path, host: str) -> None:
 
 
 def test_other_variables_are_let_be(tmp_path: Path) -> None:
-    environ = {"OPS_CLI_ROLE__STAGING": "admin", "OPS_APPS": "/x", "OPS_SOMETHING_OF_YOURS": "x", "STORE_URL": "x"}
+    environ = {
+        "OPS_CLI_ROLE__STAGING": "admin",
+        "OPS_APPS": "/x",
+        "OPS_SOMETHING_OF_YOURS": "x",
+        "STORE_URL": "x",
+        "OPS_ORIGINS": "{}",
+    }
     assert load_settings(environ, tmp_path).targets == {}
 
 
