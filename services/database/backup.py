@@ -318,7 +318,7 @@ def not_contained(contents: Contents) -> tuple[str, ...]:
             f"Of {len(contents.without_rows)} tables that belong to others ({places}) only the definition is contained."
         )
     if any(name == "auth" for name, _ in contents.left_out):
-        told.append("The accounts with which people sign in (auth) are not contained: no row of the app refers to them.")
+        told.append("The accounts with which people sign in (auth) are not contained: no row here refers to them.")
     if contents.left_out:
         told.append("Not contained: " + ", ".join(f"{name} (of {owner})" for name, owner in contents.left_out) + ".")
     if any(name == "storage" for name, _ in contents.left_out) or "storage" in contents.needed:

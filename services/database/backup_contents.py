@@ -245,12 +245,19 @@ def sequence_positions(conn: psycopg.Connection[Any], schemas: Iterable[str]) ->
 def comparable(found: Fingerprint, schemas: Iterable[str]) -> Fingerprint:
     """The facts that a restored copy must show alike: those of the schemas that are kept whole.
 
-    Left out: extensions, event triggers and publications, which belong to the platform, default rights, and our own
-    schema `ops`, which no fingerprint holds.
+    Left out: the order of columns; extensions, event triggers and publications, which belong to the platform; default
+    rights; and our own schema `ops`, which no fingerprint holds.
     """
     spaces = frozenset(schemas)
     begins = tuple(f"{form}." for name in spaces for form in (name, '"' + name.replace('"', '""') + '"'))
-    return Fingerprint.of({key: value for key, value in found.facts.items() if _is_about(key, spaces, begins)})
+    return Fingerprint.of(
+        {key: _without_position(key, value) for key, value in found.facts.items() if _is_about(key, spaces, begins)}
+    )
+
+
+def _without_position(key: str, value: str) -> str:
+    """A column's fact without its number: a child of a table may get its columns in another order."""
+    return value.partition(" ")[2] if key.startswith("column ") else value
 
 
 def _is_about(key: str, spaces: frozenset[str], begins: tuple[str, ...]) -> bool:

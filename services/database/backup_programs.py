@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ APPLICATION_NAME = "ops backup"
 STALLED_S = 300.0
 _TICK_S = 0.2
 _KEPT_LINES = 40
+_COMPLAINT = re.compile(r"\b(?:error|fatal|panic):|No space left", re.IGNORECASE)
 
 Told = Callable[[str], None]
 
@@ -110,7 +110,7 @@ class Program:
         told: Told | None = None,
     ) -> None:
         self.name = Path(argv[0]).name
-        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._complaints: list[str] = []
         self._told = told
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "OPS_"))}
         environment |= {"LC_ALL": "C"}
@@ -151,7 +151,8 @@ class Program:
     def _listen(self, said: int) -> None:
         with os.fdopen(said, "r", encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                self._lines.append(line.rstrip("\n"))
+                if _COMPLAINT.search(line) and len(self._complaints) < _KEPT_LINES:
+                    self._complaints.append(line.rstrip("\n"))
                 if self._told is not None:
                     self._told(line.rstrip("\n"))
 
@@ -169,7 +170,7 @@ class Program:
 
     def complaint(self, doing: str) -> OpsError:
         """Why it ended as it did, as an error for people; call it after `wait`. doing: what failed, as a clause."""
-        return _explained(self.name, self._child.exit_code or 0, list(self._lines), doing)
+        return _explained(self.name, self._child.exit_code or 0, self._complaints, doing)
 
     def __enter__(self) -> Program:
         return self
@@ -237,15 +238,15 @@ _CAUSES: Sequence[tuple[str, tuple[str, ...], type[OpsError], str, str]] = (
 
 
 def _explained(name: str, code: int, lines: Sequence[str], doing: str) -> OpsError:
-    low = "\n".join(lines).lower()
-    for reason, marks, kind, what, do in _CAUSES:
-        if any(mark in low for mark in marks):
-            return kind(f"{doing}: {what.format(name=name)}.", "", do).because(reason)
     if code < 0:
         said = f"{doing}: {name} was ended from outside (signal {-code})."
         return Unavailable(
             said, "", "Find out who ends programs here (memory, an administrator), then try again."
         ).because("killed")
+    low = "\n".join(lines).lower()
+    for reason, marks, kind, what, do in _CAUSES:
+        if any(mark in low for mark in marks):
+            return kind(f"{doing}: {what.format(name=name)}.", "", do).because(reason)
     return Unavailable(f"{doing}: {_reason(name, lines)}.", "", "").because("said")
 
 

@@ -243,7 +243,9 @@ def _is_there(conn: psycopg.Connection[Any], schema: str, name: str) -> bool:
 def compare_catalog(conn: psycopg.Connection[Any], found: Comparison, catalog: Fingerprint | None, major: int) -> None:
     """Compare what is comparable of the catalog. catalog: the facts themselves, where they are still at hand."""
     manifest = found.manifest
-    found.not_compared.append("extensions, event triggers, publications and default rights, which a platform sets")
+    found.not_compared.append(
+        "the order of columns; extensions, event triggers, publications and default rights, which a platform sets"
+    )
     restored = comparable(catalog_fingerprint(conn), manifest.schemas)
     if restored.digest == manifest.catalog[0]:
         found.agreed = manifest.catalog[1]

@@ -160,7 +160,7 @@ def _kept(row: Row[Any]) -> KeptBackup:
         digest=row.digest,
         keep_until=row.keep_until,
         removed=row.removed,
-        there=_has_size(file, row.bytes) if host == socket.gethostname() else None,
+        there=_has_size(file, row.bytes) or (False if host == socket.gethostname() else None),
         facts=row.body,
     )
 
