@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -151,18 +152,18 @@ def little_provider() -> Iterator[LittleProvider]:
             self._answer(*provider.exchange(form, self.headers.get("authorization", "")))
 
         def _browser_goes_back(self) -> None:
+            """By a press on a page of the provider, as people do: then the way back begins at another site."""
             back = provider.answer(self.path)
-            self.send_response(302)
-            self.send_header("location", f"{provider.codes[back['code']].redirect_uri}?{urlencode(back)}")
-            self.send_header("content-length", "0")
-            self.end_headers()
+            place = f"{provider.codes[back['code']].redirect_uri}?{urlencode(back)}"
+            page = f'<!DOCTYPE html><title>Example ID</title><a href="{escape(place)}">Sign in as Ada</a>'
+            self._send(200, page.encode(), "text/html")
 
         def _answer(self, status: int, body: dict[str, Any]) -> None:
             self._send(status, json.dumps(body).encode())
 
-        def _send(self, status: int, data: bytes) -> None:
+        def _send(self, status: int, data: bytes, kind: str = "application/json") -> None:
             self.send_response(status)
-            self.send_header("content-type", "application/json")
+            self.send_header("content-type", kind)
             self.send_header("content-length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

@@ -49,6 +49,7 @@ def test_a_browser_comes_back_from_another_site_and_is_signed_in(browser: Browse
         page.on("framenavigated", lambda frame: visited.append(frame.url))
         page.goto("/rollback?target=production")
         page.get_by_role("link", name="Continue with Example ID").click()
+        page.get_by_role("link", name="Sign in as Ada").click()
         expect(page.get_by_text("Ada Example, operator, oidc")).to_be_visible()
         assert page.url == f"{url}/rollback?target=production"
         assert provider.calls.count("/authorize") == 1

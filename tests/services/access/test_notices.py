@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import Connection
 
 from services.access.notices import GIVEN_UP_AFTER, PAUSE, Notice, current_notices, is_due, send_due, tell
 from services.access.sending import send
@@ -96,20 +98,41 @@ def test_without_an_address_that_is_said(kept: Store, tmp_path: Path) -> None:
     assert only(kept).not_sent_because == "No address to send to is set (notify_urls)."
 
 
-def test_two_workers_do_not_both_send_and_a_dead_one_leaves_it_to_the_next(store: Store, reachable: Settings) -> None:
-    told(store)
+class SlowReader(Store):
+    """A worker's store in whose first read another worker does all its work before this one goes on."""
 
-    class Nested(Messenger):
-        def __call__(self, addresses: Sequence[SecretStr], title: str, text: str) -> str | None:
-            other = Messenger()
-            send_due(store, reachable, NOON, carry=other)
-            assert other.asked == []
-            raise KeyboardInterrupt
+    def __init__(self, store: Store, meanwhile: Callable[[], object]) -> None:
+        super().__init__(store.engine)
+        self._meanwhile: Callable[[], object] | None = meanwhile
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with super().read() as connection:
+            yield connection
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+
+
+def test_of_two_workers_that_find_the_same_notice_one_sends_it(store: Store, reachable: Settings) -> None:
+    told(store)
+    fast, slow = Messenger(), Messenger()
+    reader = SlowReader(store, lambda: send_due(store, reachable, NOON, carry=fast))
+    assert send_due(reader, reachable, NOON, carry=slow)
+    assert (len(fast.asked), len(slow.asked)) == (1, 0)
+
+
+def test_what_a_worker_died_over_is_sent_by_the_next(kept: Store, reachable: Settings) -> None:
+    told(kept)
+
+    def die(addresses: Sequence[SecretStr], title: str, text: str) -> str | None:
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        send_due(store, reachable, NOON, carry=Nested())
+        send_due(kept, reachable, NOON, carry=die)
+    assert not is_due(kept, NOON)
     again = Messenger()
-    assert send_due(store, reachable, NOON + PAUSE, carry=again)
+    assert send_due(kept, reachable, NOON + PAUSE, carry=again)
     assert len(again.asked) == 1
 
 
