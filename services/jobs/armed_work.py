@@ -23,6 +23,7 @@ from services.errors import NotUnderstood, OpsError
 from services.jobs import door as words
 from services.jobs.arming import TIME_OVER, WORKER_ENDED, Arming, Wanted, arm, end, is_held, refuse_arming
 from services.jobs.door import Door
+from services.jobs.ending import SETTLING
 from services.jobs.queue import Job, JobState, from_row
 from services.jobs.run_end import RunWatch
 from services.jobs.safe import Safe, refuse_core_dumps
@@ -31,6 +32,7 @@ from services.settings import Settings
 from services.store.database import Store
 from services.store.tables import jobs
 
+MOST_AT_ONCE = 4
 LOOK_EVERY_S = 0.25
 """How often what is held is looked after, and jobs that wait for it are looked for."""
 
@@ -48,6 +50,14 @@ class Child(Protocol):
 
 StartChild = Callable[[str, str, int], Child]
 """Given the job, the worker it acts for, and the descriptor from which it reads the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A child, and the job as it was when the child was started."""
+
+    child: Child
+    due: Job
 
 
 @dataclass(slots=True)
@@ -78,7 +88,7 @@ class ArmedWork:
         self._start_child = start_child
         self._clock = clock
         self._held: dict[str, _Held] = {}
-        self._children: dict[str, Child] = {}
+        self._children: dict[str, _Started] = {}
 
     def run(self, worker_id: str, stop: threading.Event) -> None:
         """Work until `stop` is set; then children are asked to stop at their next safe point, and all is wiped."""
@@ -94,14 +104,14 @@ class ArmedWork:
 
     def turn(self, worker_id: str, longest_s: float) -> None:
         """Wait for somebody at the door, a child's end or the time; then see to all that is held."""
-        watched: list[Door | Child] = [self._door, *self._children.values()]
+        watched: list[Door | Child] = [self._door, *(one.child for one in self._children.values())]
         ready, _, _ = select.select(watched, [], [], longest_s)
         if self._door in ready:
             self._take_in(worker_id)
-        for job_id, child in list(self._children.items()):
-            if not child.running():
+        for job_id, started in list(self._children.items()):
+            if not started.child.running():
                 del self._children[job_id]
-                self._after(job_id, worker_id)
+                self._after(started.due, worker_id)
         for target, held in list(self._held.items()):
             self._look_after(target, held)
         if self._held:
@@ -170,13 +180,13 @@ class ArmedWork:
         with self._store.read() as tx:
             waiting = [from_row(row) for row in tx.execute(due)]
         for one in waiting:
-            if one.id not in self._children:
+            if one.id not in self._children and len(self._children) < MOST_AT_ONCE:
                 self._start(one, worker_id)
 
     def _start(self, due: Job, worker_id: str) -> None:
         reads, writes = os.pipe()
         try:
-            self._children[due.id] = self._start_child(due.id, worker_id, reads)
+            self._children[due.id] = _Started(self._start_child(due.id, worker_id, reads), due)
             # It fits into the pipe's buffer, so that we need not wait for the child to read it.
             self._held[due.target].safe.write_to(writes)
         except OSError as error:
@@ -186,30 +196,30 @@ class ArmedWork:
             os.close(reads)
             os.close(writes)
 
-    def _after(self, job_id: str, worker_id: str) -> None:
+    def _after(self, due: Job, worker_id: str) -> None:
         """A job that its process left open: one that never began is interrupted, of the other the truth is sought."""
         now = self._clock()
         with self._store.write() as tx:
             tx.execute(
                 sa.update(jobs)
-                .where(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING, jobs.c.for_worker == worker_id)
-                .where(jobs.c.worker.not_like("settling:%"))
+                .where(jobs.c.id == due.id, jobs.c.state == JobState.RUNNING, jobs.c.for_worker == worker_id)
+                .where(jobs.c.worker.not_like(f"{SETTLING}%"))
                 .values(lease_until=now)
             )
-            row = tx.execute(sa.select(jobs).where(jobs.c.id == job_id)).one()
+            row = tx.execute(sa.select(jobs).where(jobs.c.id == due.id)).one()
         left = from_row(row)
-        if left.state is JobState.QUEUED:
+        if left.state is due.state is JobState.QUEUED and left.attempt == due.attempt:
             interrupt(self._store, left, "The process that should do it ended before it began.", now)
 
     def _close(self) -> None:
         self._door.close()
-        for child in self._children.values():
-            child.send(signal.SIGTERM)
+        for started in self._children.values():
+            started.child.send(signal.SIGTERM)
         held = list(self._held.values())
         for target in list(self._held):
             self._forget(target)
         for one in held:
             with contextlib.suppress(Exception):  # a store that is gone: whoever finds it again sees that we are
                 end(self._store, one.arming.id, WORKER_ENDED, self._clock())
-        for child in self._children.values():
-            child.wait(60.0)
+        for started in self._children.values():
+            started.child.wait(60.0)

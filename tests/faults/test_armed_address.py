@@ -23,7 +23,7 @@ from services.releases.ledger import start_run
 from tests.campaign import only_in_full
 from tests.conftest import open_folder
 from tests.faults.armed_world import TARGET, Armory, Production, armory, production
-from tests.faults.memory import found_in_memory, processes_of_home, told_by
+from tests.faults.memory import every_process, found_in_memory, processes_of_home, told_by
 from tests.faults.pages_by_socket import read_page
 from tests.house import now, wait_until
 from tests.pages.world import small_release
@@ -34,7 +34,7 @@ GOOD = "CREATE TABLE IF NOT EXISTS public.made (id int PRIMARY KEY);\n"
 WRONG = "CREATE TABLE public.made_wrongly (id no_such_type);\n"
 SLOW = "SELECT pg_sleep(20);\nCREATE TABLE IF NOT EXISTS public.made_slowly (id int PRIMARY KEY);\n"
 LOCKED = "ALTER TABLE public.accounts ADD COLUMN IF NOT EXISTS more text;\n"
-SOON_S = 5
+SOON_S = 20
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +109,8 @@ def test_it_is_nowhere_but_in_one_place_of_the_worker(house: Armory) -> None:
     said = house.arm()
     assert said.returncode == 0, said.stderr
     good, wrong = script(house, "good.sql", GOOD), script(house, "wrong.sql", WRONG)
-    rehearsed = [house.ask("rehearse", payload=payload) for payload in (good, wrong)]
-    assert [house.done(one).state for one in rehearsed] == [JobState.PASSED, JobState.FAILED]
+    asked = [house.ask("rehearse", payload=payload) for payload in (good, wrong)]
+    assert [house.done(one).state for one in asked] == [JobState.PASSED, JobState.FAILED]
     deployed = house.done(house.ask("deploy", payload=good))
     assert deployed.state is JobState.PASSED, deployed.result
     with the_password_changed(house.production):
@@ -174,8 +174,10 @@ def test_it_is_wiped(house: Armory, ending: Callable[[Armory], None]) -> None:
     assert armed(house.store, TARGET, now()) is None
 
 
-def killed(house: Armory) -> None:
-    """Kill -9 of the worker while it is armed; return when the next one has come to life."""
+def killed(house: Armory, *others: int) -> None:
+    """Kill -9 of the worker while it is armed, and of others; return when the next one has come to life."""
+    for other in others:
+        os.kill(other, signal.SIGKILL)
     before = house.pid_of("worker")
     house.killed += 1
     os.kill(before, signal.SIGKILL)
@@ -193,10 +195,21 @@ def test_a_restart_of_the_worker_forgets_it(house: Armory) -> None:
     assert (again.returncode, "is not armed" in again.stdout) == (1, True)
 
 
-def running(house: Armory, name: str, text: str) -> Job:
-    """A deploy in its process, in the middle of its script."""
+def process_of(asked: Job) -> int:
+    """The process that carries out a job, by the words it was started with."""
+    words = b"\0-m\0dashboard\0armed-job\0" + asked.id.encode()
+    begun = sys.executable.encode() + words
+    return next(pid for pid in every_process() if told_by(pid)[1].startswith(begun))
+
+
+def rehearsed(house: Armory, name: str, text: str) -> dict[str, str]:
     payload = script(house, name, text)
     assert house.done(house.ask("rehearse", payload=payload)).state is JobState.PASSED
+    return payload
+
+
+def in_its_middle(house: Armory, payload: dict[str, str]) -> Job:
+    """A deploy in its process, in the middle of its script."""
     asked = house.ask("deploy", payload=payload)
 
     def in_the_middle() -> bool:
@@ -208,11 +221,13 @@ def running(house: Armory, name: str, text: str) -> Job:
 
 
 @only_in_full
+@pytest.mark.timeout(400)
 def test_a_deploy_that_died_with_its_worker_is_told_after_arming_again(house: Armory) -> None:
     """Until then nothing is guessed: the reading role may not see the receipts, once there are any."""
     house.lend(timedelta(hours=1))
-    asked = running(house, "slow.sql", SLOW)
-    killed(house)
+    assert house.done(house.ask("deploy", payload=rehearsed(house, "good.sql", GOOD))).state is JobState.PASSED
+    asked = in_its_middle(house, rehearsed(house, "slow.sql", SLOW))
+    killed(house, process_of(asked))
     wait_until(
         lambda: any(one.kind == "not-settled" for one in events(house.store, asked.id)), 60, "it to be not known"
     )
@@ -225,10 +240,30 @@ def test_a_deploy_that_died_with_its_worker_is_told_after_arming_again(house: Ar
 
 
 @only_in_full
+@pytest.mark.timeout(400)
+def test_a_deploy_whose_own_process_died_is_found_out_by_the_worker_that_holds_the_address(house: Armory) -> None:
+    house.lend(timedelta(hours=1))
+    asked = in_its_middle(house, rehearsed(house, "slow.sql", SLOW))
+    os.kill(process_of(asked), signal.SIGKILL)
+    ended = house.done(asked)
+    assert (ended.state, (ended.result or {})["applied"]) == (JobState.INTERRUPTED, False)
+    assert in_worker(house) == 1
+
+
+@only_in_full
+@pytest.mark.timeout(400)
+def test_a_deploy_stops_at_its_next_safe_point_when_only_its_worker_died(house: Armory) -> None:
+    house.lend(timedelta(hours=1))
+    asked = in_its_middle(house, rehearsed(house, "slow.sql", SLOW))
+    killed(house)
+    assert house.done(asked).state is JobState.CANCELLED
+
+
+@only_in_full
+@pytest.mark.timeout(400)
 def test_a_lock_that_is_never_free_tells_nothing_of_it(house: Armory) -> None:
     house.lend(timedelta(hours=1))
-    payload = script(house, "locked.sql", LOCKED)
-    assert house.done(house.ask("rehearse", payload=payload)).state is JobState.PASSED
+    payload = rehearsed(house, "locked.sql", LOCKED)
     with psycopg.connect(house.production.server.dsn(house.production.name)) as other:
         other.execute("LOCK TABLE public.accounts")
         assert house.done(house.ask("deploy", payload=payload)).state is not JobState.PASSED
