@@ -32,13 +32,13 @@ def commands() -> list[str]:
 
 def test_every_command_is_documented() -> None:
     rows = [line for line in COMMAND_LINE.splitlines() if line.startswith("| `")]
-    documented = set(re.findall(r"`((?:sandbox )?[a-z]+)", " ".join(row.split("|")[1] for row in rows)))
+    documented = set(re.findall(r"`((?:sandbox )?[a-z]+(?:-[a-z]+)*)", " ".join(row.split("|")[1] for row in rows)))
     assert documented == set(commands())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_that_a_page_names_exist(page: Path) -> None:
-    named = re.findall(r"python -m dashboard ((?:sandbox )?[a-z]+)", page.read_text(encoding="utf-8"))
+    named = re.findall(r"python -m dashboard ((?:sandbox )?[a-z]+(?:-[a-z]+)*)", page.read_text(encoding="utf-8"))
     assert set(named) <= {*commands(), "sandbox"}
 
 
