@@ -58,8 +58,6 @@ class Variables(EnvSettingsSource):
                 continue
             first, *rest = name.removeprefix(prefix).lower().split(delimiter)
             first = SPELLED.get(first, first)
-            if first == "origins":
-                continue  # what we note about the sources, and no setting
             if first == "targets" and rest:
                 rest = [_dashed(rest[0]), *rest[1:]]
                 if len(rest) > 2 and rest[1] == "probe_caps":

@@ -50,6 +50,11 @@ def test_without_that_folder_a_battery_is_unknown(tmp_path: Path) -> None:
     assert wakefulness(tmp_path / "none").battery is None
 
 
+def test_without_that_clock_sleep_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("time.CLOCK_BOOTTIME", raising=False)
+    assert wakefulness(tmp_path).slept_s is None
+
+
 def test_running_on_the_platform_that_is_watched() -> None:
     (problem,) = place_problems({"RAILWAY_PROJECT_ID": "p", "RAILWAY_SERVICE_ID": "other"}, [LIVE, Target(name="x")])
     assert "on the platform that is watched as live" in problem.what

@@ -54,7 +54,21 @@ def test_an_app_that_does_not_exist_is_one_sentence() -> None:
     assert "nowhere" in str(problem)
 
 
+OBSERVED = Target(name="live", levels=frozenset({Level.OBSERVE}), database_url="postgresql://u@127.0.0.1:1/d")
+
+
 def test_a_server_that_does_not_answer_has_no_version() -> None:
-    silent = {"database_url": "postgresql://u@127.0.0.1:1/d"}
-    assert server_major(Target(name="live", levels=frozenset({Level.OBSERVE}), **silent)) is None
-    assert server_major(Target(name="live", **silent)) is None
+    assert server_major(OBSERVED) is None
+
+
+def test_a_server_is_not_asked_without_the_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("dashboard.cli.doctor.reach.connect", lambda url, **_: asked.append(url))
+    assert server_major(OBSERVED.model_copy(update={"levels": frozenset({Level.LOOK})})) is None
+    assert asked == []
+
+
+def test_a_server_that_is_too_new_for_our_programs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.cli.doctor.reach.server_major", lambda target: 99)
+    found = [problem.what for problem in target_problems(OBSERVED, NOW)]
+    assert any(what.startswith("live runs Postgres 99: ") for what in found)
