@@ -50,7 +50,6 @@ def proved_claims(
     from joserfc.jwk import KeySet
     from joserfc.jws import JWSRegistry
 
-    because = "it cannot be read"
     try:
         registry = JWSRegistry(algorithms=list(algorithms), strict_check_header=False)
         found = jwt.decode(token.get_secret_value(), KeySet.import_key_set(_usable(keys)), registry=registry)
@@ -60,7 +59,7 @@ def proved_claims(
     except JoseError as error:
         because = _reason(error)
     except (ValueError, TypeError, KeyError, AttributeError):
-        pass
+        because = "it cannot be read"
     raise NotProved(because)
 
 
