@@ -231,7 +231,11 @@ OURS = (
     of_variable("variable-almost", "OPS_STORE_ULR", f"sqlite:///{PLANTED}", "OPS_STORE_URL"),
     of_variable("key-mistyped-in-variable", f"{STAGING}APPURL", "https://h.example", "write app_url"),
     of_variable("json-in-variable", f"{STAGING}PEOPLE", f'[{{"name": "{PLANTED}"', "must be a list"),
-    of_variable("person-in-variable", f"{STAGING}PEOPLE", f'[{{"role": "{PLANTED}"}}]', "[0].name is missing"),
+    Mistake(
+        "person-in-variable",
+        (f"{STAGING}PEOPLE: ", "[0].name is missing"),
+        variables={f"{STAGING}PEOPLE": f'[{{"role": "{PLANTED}"}}]'},
+    ),
     of_variable("levels-in-variable", f"{STAGING}LEVELS", f"look,{PLANTED}", "does not exist"),
     of_variable("cap-in-variable", f"{STAGING}PROBE_CAPS__AI__CALLS", PLANTED, "whole number"),
     of_variable("store-of-another-kind", "OPS_STORE_URL", f"redis://{PLANTED}", "sqlite:///"),
