@@ -1,6 +1,6 @@
 """Whether what runs in this container works, by its effects: pages that could be served, a sign of life in the store.
 
-`python deploy/healthcheck.py [web or worker]`; without a word, either will do. Exit code 0 or 1.
+`python deploy/healthcheck.py [web or worker] [port]`; without a word, either will do. Exit code 0 or 1.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def worker_is_well() -> bool:
 
 def main(words: list[str]) -> int:
     wanted = words[0] if words else "either"
-    if wanted in ("web", "either") and web_is_ready(PORT):
+    port = int(words[1]) if len(words) > 1 else PORT
+    if wanted in ("web", "either") and web_is_ready(port):
         return 0
     return 0 if wanted in ("worker", "either") and worker_is_well() else 1
 
