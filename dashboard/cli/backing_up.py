@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,7 +157,7 @@ def _prove(file: Path, manifest: Path | None, identity: str | None) -> Answer:
     known, opening = _opened(file, manifest, identity)
     with _watched() as cancelled:
         found = prove_backup(
-            file, manifest=known, identities=opening, clock=local_now, emit=_tell_phase, cancelled=cancelled
+            file, manifest=known, identities=opening, clock=local_now, emit=_tell_progress, cancelled=cancelled
         )
     return _proved(found, file, known)
 
@@ -188,7 +187,7 @@ def _restore(
             identities=opening,
             url=url,
             clock=local_now,
-            emit=_tell_phase,
+            emit=_tell_progress,
             cancelled=cancelled,
         )
     return _proved(found, file, known)
@@ -233,6 +232,8 @@ def _watched() -> Iterator[Callable[[], bool]]:
             raise Refused("Stopped.", "Nothing was restored.", "Ask again when you want it done.") from None
 
 
-def _tell_phase(kind: str, payload: dict[str, Any]) -> None:
-    if kind == "table" and sys.stderr.isatty():
-        tell(f"  {payload['doing']}  {payload['name']}  ({payload['index']} of {payload['of']})")
+def _tell_progress(kind: str, payload: dict[str, Any]) -> None:
+    from dashboard.cli.following import sentence_of
+
+    if sentence := sentence_of(kind, payload):
+        tell(sentence)

@@ -148,6 +148,8 @@ def sentence_of(kind: str, payload: Mapping[str, Any]) -> str | None:
         return f"  {payload['verdict']:7}  {payload['id']}  {payload['message']}".rstrip()
     if kind == "not-settled":
         return f"  Its end is not known: {payload['what']} {payload['do']}"
+    if kind == "table":
+        return f"  {payload['doing']}  {payload['name']}  ({payload['index']} of {payload['of']})"
     if kind == "retry":
         return f"  A lock was not free (try {payload['attempt']} of {payload['of']}); again in {payload['pause_s']} s."
     return None

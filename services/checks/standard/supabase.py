@@ -10,6 +10,7 @@ from typing import Any
 
 from services.checks.context import CheckContext
 from services.checks.registry import EVERYTHING, CheckSpec, Cost
+from services.checks.standard.backup import TAKE_ONE, proved
 from services.checks.standard.database import count_rows, first_table
 from services.clients.http import Kind, UpstreamError
 from services.clients.supabase import Backups, Key, Lint, LogLine
@@ -65,11 +66,15 @@ def supabase_project(context: CheckContext) -> Finding:
 
 def backup_fresh(context: CheckContext) -> Finding:
     """A completed backup is there, younger than the limit, and what can be done with it is told."""
-    return backup(context.supabase.backups(), context.now, context.app.thresholds.backup_max_age_h)
+    own = proved(context.store_facts.get("backup"), context.now, context.app.thresholds.backup_max_age_h, None)
+    return backup(context.supabase.backups(), context.now, context.app.thresholds.backup_max_age_h, own)
 
 
-def backup(found: Backups, now: datetime, limit_h: float) -> Finding:
-    """Judge the newest backup. limit_h: hours that it may be old."""
+def backup(found: Backups, now: datetime, limit_h: float, own: Finding | None = None) -> Finding:
+    """Judge the newest backup. limit_h: hours that it may be old; own: what is known of a backup that we took.
+
+    Where the platform makes none, a proved one of ours stands in; one that the platform failed to make is a fail.
+    """
     facts: dict[str, Any] = {
         "count": found.count,
         "failed": found.failed,
@@ -83,8 +88,12 @@ def backup(found: Backups, now: datetime, limit_h: float) -> Finding:
         said = f"Backups are made, and all {found.failed} of them failed."
         return Finding(Verdict.FAIL, said, facts, link="supabase_backups")
     if found.newest is None:
-        said = "There is no completed backup: on the free plan there is none, and a dump of one's own has to stand in."
-        return Finding(Verdict.FAIL, said, facts, link="supabase_backups")
+        none = "The platform shows no completed backup: on the free plan there is none."
+        if own is not None and own.verdict is Verdict.PASS:
+            facts |= {"own": own.facts["newest"]}
+            said = f"{none} A proved one of ours stands in, of {own.facts['age_h']:.0f} hours ago."
+            return Finding(Verdict.PASS, said, facts)
+        return Finding(Verdict.FAIL, f"{none} {TAKE_ONE}", facts, link="supabase_backups")
     hours = (now - found.newest).total_seconds() / 3600
     facts |= {"newest": found.newest.isoformat(), "age_h": round(hours, 1)}
     if hours > limit_h:
@@ -215,7 +224,7 @@ SPECS = (
     CheckSpec(
         "backup-fresh",
         "A fresh backup is there",
-        "A completed backup is younger than the limit.",
+        "A completed backup of the platform's, or where it makes none a proved one of ours, is younger than the limit.",
         backup_fresh,
         ("before",),
         SUPABASE,

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from services.checks.standard.backup import proved
+from services.checks.standard.supabase import backup
+from services.clients.supabase import Backups
 from services.verdict import Verdict
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -51,3 +53,29 @@ def test_without_a_recipient_the_way_to_one_comes_first() -> None:
     finding = proved(None, NOW, 24, None)
     assert (finding.verdict, finding.facts["recipient_set"]) == (Verdict.UNKNOWN, False)
     assert "Set backup_recipient first (`backup --new-key`)" in finding.summary
+
+
+def platform(**unlike: Any) -> Backups:
+    values: dict[str, Any] = {"newest": None, "count": 0, "failed": 0, "pitr": False, "kind": "physical"}
+    return Backups(**(values | unlike))
+
+
+@pytest.mark.parametrize(
+    ("found", "own", "verdict", "said"),
+    [
+        (
+            platform(),
+            fact(),
+            Verdict.PASS,
+            "on the free plan there is none. A proved one of ours stands in, of 3 hours ago.",
+        ),
+        (platform(), fact(there=False), Verdict.FAIL, "on the free plan there is none. Take one with `backup`"),
+        (platform(), None, Verdict.FAIL, "on the free plan there is none. Take one with `backup`"),
+        (platform(failed=7), fact(), Verdict.FAIL, "all 7 of them failed"),
+    ],
+)
+def test_where_the_platform_makes_none_a_proved_one_of_ours_stands_in(
+    found: Backups, own: dict[str, Any] | None, verdict: Verdict, said: str
+) -> None:
+    finding = backup(found, NOW, 24, proved(own, NOW, 24, None))
+    assert (finding.verdict, said in finding.summary) == (verdict, True), finding.summary
