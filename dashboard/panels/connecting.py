@@ -16,10 +16,12 @@ from dashboard.panels.own_sign_in import own_sign_in_part
 from dashboard.runs import app_of
 from services.connecting.grants import LevelState, level_states
 from services.connecting.guide import GuideStep, LevelGuide, guide_of
+from services.connecting.links import link_of
 from services.settings import LEVEL_MEANS, Level
 from services.store import audit
 
 PARAMETER = "level"
+SQL_EDITOR = "supabase_sql_editor"
 SHOWN_AT_ONCE = 8
 
 
@@ -101,9 +103,15 @@ def _opened(context: PageContext, state: LevelState) -> None:
     st.subheader(f"{state.level.value.capitalize()}: {LEVEL_MEANS[state.level]}", anchor=False)
     st.markdown(plain(guide.why, limit=1000))
     _promises(guide, state)
+    # The SQL belongs to the step that leads to where it is run; an app without such a page gets it after the steps.
+    runs_sql = link_of(app, context.target, SQL_EDITOR) if "Supabase" in app.uses else None
+    with_sql = state.level is Level.OBSERVE and "database" in app.uses
     for number, step in enumerate(guide.steps, start=1):
         _guide_step(number, step)
-    if state.level is Level.OBSERVE and "database" in app.uses:
+        if with_sql and step.link is not None and step.link == runs_sql:
+            reader_role.sql_part(context)
+            with_sql = False
+    if with_sql:
         reader_role.sql_part(context)
     own_sign_in_part(context, guide)
     level_keys.keys_form(context, state.level, guide)

@@ -57,6 +57,9 @@ def proof_part(context: PageContext, state: LevelState) -> None:
 
 def _seen(context: PageContext, state: LevelState) -> None:
     """Each thing that was seen; an old pass is shown as expired, since it grants nothing any more."""
+    if state.missing:
+        st.caption(f"Still to fill in: {plain(', '.join(state.missing))}.")
+        return
     if state.void:
         st.caption("It was proved with other keys than those of now: prove it again.")
         return

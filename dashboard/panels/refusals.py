@@ -71,9 +71,10 @@ def refusals_part(context: PageContext) -> None:
     rows = refusals_of(app_of(context), context.target)
     if rows:
         actions = sum(row["kind"] == "action" for row in rows)
+        counted = [_counted(actions, "action"), _counted(len(rows) - actions, "check")]
         st.caption(
-            f"{_counted(actions, 'action')} and {_counted(len(rows) - actions, 'check')} are refused on "
-            f"{context.target.name}, by whomever they are asked for; the refusal names the level."
+            f"Refused on {context.target.name}, by whomever they are asked for: "
+            f"{' and '.join(one for one in counted if one)}. The refusal names the level."
         )
     table(
         rows,
@@ -86,4 +87,4 @@ def refusals_part(context: PageContext) -> None:
 
 
 def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    return f"{number} {word}{'' if number == 1 else 's'}" if number else ""

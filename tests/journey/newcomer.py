@@ -49,7 +49,7 @@ class Newcomer:
     def open_level(self, level: str) -> None:
         """The step of a level in the stepper; returns when its panel is there."""
         self.click(self.page.locator(f".st-key-open-{level} button"))
-        expect(self.page.locator(f".st-key-level-{level}")).to_be_visible()
+        expect(self.page.locator(f".st-key-level-{level}").first).to_be_visible()
 
     def keep(self) -> None:
         """Keep what was filled in; returns when nothing of it is left in the form."""
@@ -59,12 +59,12 @@ class Newcomer:
     def prove(self, level: str, seen: str) -> None:
         """Prove a level and wait for the sentence that tells the effect."""
         self.press(f"Prove {level}")
-        expect(self.page.locator(f".st-key-step-{level}")).to_contain_text(_PROVED)
+        expect(self.page.locator(f".st-key-step-{level}").first).to_contain_text(_PROVED)
         expect(self.page.locator(f".st-key-level-{level}").get_by_text(seen).first).to_be_visible()
 
     def grant(self, level: str) -> None:
         self.press(f"Grant {level}")
-        expect(self.page.locator(f".st-key-step-{level}")).to_contain_text("Granted")
+        expect(self.page.locator(f".st-key-step-{level}").first).to_contain_text("Granted")
 
     def refused(self) -> dict[str, set[str]]:
         """What the page's table lists as refused, by the level that is missing; read from its CSV, not by clicking."""
