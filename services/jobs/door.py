@@ -138,7 +138,15 @@ def _connected(path: Path) -> Iterator[socket.socket]:
         peer.settimeout(PATIENCE_S)
         with _address(path) as address:
             peer.connect(address)
-        _require_same_account(peer)
+        try:
+            _require_same_account(peer)
+        except PermissionError:
+            raise Refused(
+                "The worker of this folder runs under another account than you.",
+                "Nothing was armed: an address is handed over within one account only.",
+                "Run this command as the account that runs the worker.",
+                place=str(path.parent),
+            ) from None
         yield peer
 
 
