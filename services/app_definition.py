@@ -107,7 +107,7 @@ class AppDefinition(_Frozen):
     uses: what the app is made of; a check that touches something else is "not used"
     release_build, default_release: the build and the release folder of the release under way; empty: there is none
     model: the OpenAI model that the app asks for; dependency_pins: packages that must be installed, with versions
-    private: columns, by table, that hold what people wrote: nobody but their writer reads them, our reading role neither
+    private: columns, by table, that hold what people wrote: only their writers read them, not our reading role
     also_read: columns, by table, that checks and verification read although no build's code does
     own: what only this app's own modules understand, and check for themselves
     """

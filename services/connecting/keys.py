@@ -38,6 +38,12 @@ _DATABASE = KeyField(
     "postgresql://ops_reader.PROJECT:PASSWORD@aws-0-REGION.pooler.supabase.com:5432/postgres: the session pooler, port "
     "5432.",
 )
+_BY_HAND = KeyField(
+    "read_only_url",
+    "Database, for questions typed by hand",
+    True,
+    "Optional: the address of ops_reader once more. Without it such questions are off.",
+)
 _REF_FIELD = KeyField(
     "supabase_project_ref", "Supabase project", False, "The 20 letters in the address of the project's dashboard."
 )
@@ -55,6 +61,7 @@ KEYS: Mapping[Level, tuple[KeyField, ...]] = {
         _REF_FIELD,
         KeyField("supabase_access_token", "Supabase access token, read scopes only", True, "sbp_..."),
         _DATABASE,
+        _BY_HAND,
         _SUPABASE_URL,
         _ANON,
     ),

@@ -37,6 +37,8 @@ def seen_of_observe(trial: Trial) -> Iterator[Told]:
         return
     if target.database_url is not None:
         yield from _database(trial, target.database_url.get_secret_value())
+    if target.read_only_url is not None and target.read_only_url != target.database_url:
+        yield from _database(trial, target.read_only_url.get_secret_value())
     if has_token:
         yield from seen_of_token(trial)
     yield from _keys(trial)

@@ -31,6 +31,7 @@ def target_values(world: World, control_url: str) -> dict[str, Any]:
         "levels": ["look", "observe", "platform", "probe", "deploy"],
         "app_url": addresses.app_url,
         "database_url": world.cluster.dsn(READ_ONLY),
+        "read_only_url": world.cluster.dsn(READ_ONLY),
         "deploy_url": world.cluster.dsn(OWNER),
         "supabase_url": addresses.supabase_url,
         "supabase_anon_key": keys.anon_key,

@@ -83,6 +83,7 @@ class Target(BaseModel):
     levels: frozenset[Level] = frozenset({Level.LOOK})
     app_url: str | None = None
     database_url: SecretStr | None = None
+    read_only_url: SecretStr | None = None
     deploy_url: SecretStr | None = None
     supabase_url: str | None = None
     supabase_anon_key: SecretStr | None = None
@@ -130,7 +131,7 @@ class Target(BaseModel):
             raise ValueError("must be an address that begins with http:// or https://")
         return value.rstrip("/") if value else value
 
-    @field_validator("database_url", "deploy_url")
+    @field_validator("database_url", "read_only_url", "deploy_url")
     @classmethod
     def _is_postgres_address(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):

@@ -9,6 +9,7 @@ from pathlib import Path as File
 from services.settings.addresses import postgres_address
 from services.settings.problems import Collected, shown_name
 from services.settings.sources import SecretsFile
+from services.settings.target_rules import POSTGRES_KEYS
 from services.settings.text_rules import check_text, texts
 from services.settings.web_rules import check_web
 from services.settings.written import Written
@@ -61,7 +62,7 @@ def _databases(written: Written) -> set[tuple[str, int, str]]:
     targets = written.values.get("targets")
     found = set()
     for target in targets.values() if isinstance(targets, dict) else ():
-        for key in ("database_url", "deploy_url") if isinstance(target, dict) else ():
+        for key in POSTGRES_KEYS if isinstance(target, dict) else ():
             text = target.get(key)
             address = postgres_address(text) if isinstance(text, str) else None
             if address:

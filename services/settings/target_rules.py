@@ -20,7 +20,7 @@ WEB_KEYS = (
     *("app_url", "supabase_url", "supabase_management_url", "railway_url", "openai_url", "railway_status_url"),
     *("supabase_status_url", "openai_status_url", "auth_url", "fault_control_url"),
 )
-POSTGRES_KEYS = ("database_url", "deploy_url")
+POSTGRES_KEYS = ("database_url", "read_only_url", "deploy_url")
 NOT_ON_PRODUCTION: Mapping[str, tuple[str, str]] = {
     "deploy_url": (
         "must not be kept for a production target",

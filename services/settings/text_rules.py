@@ -46,6 +46,7 @@ _MEANT: Mapping[str, tuple[str, frozenset[str]]] = {
     "railway_service_id": ("the service's id", frozenset()),
     "supabase_project_ref": ("the project's ref of 20 letters", frozenset()),
     "database_url": ("an address that begins with postgresql://", frozenset({POSTGRES})),
+    "read_only_url": ("an address that begins with postgresql://", frozenset({POSTGRES})),
     "deploy_url": ("an address that begins with postgresql://", frozenset({POSTGRES})),
     "client_secret": ("the secret that the provider shows for this client", frozenset()),
 }

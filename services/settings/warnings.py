@@ -20,7 +20,7 @@ LEGACY_KEYS_END = datetime(2027, 1, 1, tzinfo=UTC)
 SOON = timedelta(days=60)
 
 _KEYS = ("supabase_anon_key", "supabase_service_key", "auth_anon_key")
-_DATABASES = ("database_url", "deploy_url")
+_DATABASES = ("database_url", "read_only_url", "deploy_url")
 _PLAIN = ("app_url", "supabase_url", "auth_url", "supabase_management_url", "railway_url", "openai_url")
 _OWNERS = frozenset({"postgres", "supabase_admin"})
 _PRODUCTION_NAMES = frozenset({"production", "prod", "live"})

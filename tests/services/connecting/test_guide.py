@@ -75,7 +75,7 @@ def test_the_scopes_are_those_that_only_read_and_all_that_the_checks_read_with()
 def test_nothing_is_asked_about_what_an_app_does_not_use() -> None:
     plain = APP.model_copy(update={"uses": ("app", "database")})
     told = guide_of(Level.OBSERVE, plain, NEW)
-    assert [field.key for field in told.keys] == ["database_url"]
+    assert [field.key for field in told.keys] == ["database_url", "read_only_url"]
     assert not [step for step in told.steps if "Supabase" in f"{step.link}"]
     assert guide_of(Level.PLATFORM, plain, NEW).steps == ()
 
