@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from services.app_definition import load_app
 from services.database.backup import take_backup
@@ -34,18 +35,26 @@ def recipient_of(target: Target) -> str:
 class _GivesWay:
     """Asks whether to stop: because somebody wants it, or because the database is being changed.
 
-    pg_dump holds a lock on every table that a deploy would have to wait for, so the deploy goes first.
+    pg_dump holds a lock on every table that a deploy would have to wait for, so the deploy goes first. Once the dump
+    is written nothing is held any more, and the proof goes on.
     """
 
     def __init__(self, context: JobContext) -> None:
         self._context = context
         self._look_at = time.monotonic() + LOOK_EVERY_S
+        self._reads = True
         self.gave_way_to: str | None = None
+
+    def tell(self, kind: str, payload: dict[str, Any]) -> None:
+        """Pass on what happens, and see when the database is no longer read."""
+        self._context.emit(kind, payload)
+        if kind == "phase" and payload["name"] == "examine":
+            self._reads = False
 
     def __call__(self) -> bool:
         if self._context.cancelled():
             return True
-        if self.gave_way_to is None and time.monotonic() >= self._look_at:
+        if self._reads and self.gave_way_to is None and time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_EVERY_S
             change = active_job(self._context.store, self._context.job.target)
             self.gave_way_to = change.title if change is not None else None
@@ -73,7 +82,7 @@ def backup(context: JobContext) -> Outcome:
             keep_days=target.backup_keep_days,
             private=load_app(target.app).private,
             clock=context.clock,
-            emit=context.emit,
+            emit=stop.tell,
             cancelled=stop,
         )
     except Stopped:

@@ -104,3 +104,10 @@ def test_row_hashes_see_every_value_and_no_order(app: Owner):
 def test_row_hashes_cover_all_user_tables(app: Owner):
     assert {"public.users", "public.journal_entries", "auth.users"} <= set(app.rows())
     assert not any(name.startswith(("pg_", "information_schema", "ops.")) for name in app.rows())
+
+
+def test_a_column_named_like_our_alias_hides_no_other_column(app: Owner) -> None:
+    app.run("CREATE TABLE odd (r text, other int); INSERT INTO odd VALUES ('same', 1)")
+    before = row_hash(app.conn, "public", "odd")
+    app.run("UPDATE odd SET other = 2")
+    assert row_hash(app.conn, "public", "odd") != before

@@ -181,6 +181,20 @@ def test_one_under_way_gives_way_to_a_change(
     assert list((tmp_path / "backups").iterdir()) == [] and newest_proved(store, "staging") is None
 
 
+def test_a_change_that_comes_during_the_proof_is_not_in_the_way(
+    store: Store, real: Target, operator: Actor, clock: TurnableClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backing_up, "LOOK_EVERY_S", 0.0)
+
+    def change_comes(where: Store, name: str) -> Job | None:
+        mine = recent_jobs(where, name)[0]
+        proving = any(one.payload.get("name") == "examine" for one in events(where, mine.id))
+        return replace(mine, kind="deploy") if proving else None
+
+    monkeypatch.setattr(backing_up, "active_job", change_comes)
+    assert carried_out(store, real, operator, clock, tmp_path).state is JobState.PASSED
+
+
 class TestDeleting:
     def test_only_what_is_over_goes_and_only_after_a_newer_proved_one(
         self, store: Store, target: Target, operator: Actor, clock: TurnableClock, tmp_path: Path
