@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -127,6 +128,13 @@ def test_it_is_nowhere_but_in_one_place_of_the_worker(house: Armory) -> None:
     assert found_in_memory(house.pid_of("web"), forms) == 0
     assert found_in_memory(house.running.process.pid, forms) == 0
     assert in_worker(house) == 1
+    assert writes_no_core(house.pid_of("worker"))
+
+
+def writes_no_core(pid: int) -> bool:
+    limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    (cores,) = [line.split() for line in limits if line.startswith("Max core file size")]
+    return cores[4:6] == ["0", "0"]
 
 
 class the_password_changed:  # noqa: N801  reads as what it does
