@@ -6,6 +6,7 @@ from dashboard.components.problem import problems_shown
 from dashboard.context import current
 from dashboard.panels import connecting, new_target, setup
 from dashboard.panels.arming import arming_part
+from dashboard.panels.heartbeat import heartbeat_part
 from dashboard.panels.refusals import refusals_part
 from dashboard.panels.setting_warnings import warnings_part
 from dashboard.panels.spending import spending_part
@@ -28,6 +29,7 @@ with problems_shown():
         setup.credentials_part(context)
     with right:
         spending_part(context)
+        heartbeat_part(context)
         st.subheader("Whom to call", anchor=False)
         setup.people_part(context.target)
         st.subheader("Places", anchor=False)

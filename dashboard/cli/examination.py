@@ -15,6 +15,7 @@ from dashboard.cli.doctor.programs import program_problems
 from dashboard.cli.doctor.reach import target_problems
 from dashboard.processes.lock import HomeLock
 from services.errors import NotUnderstood, OpsError, Unavailable
+from services.jobs.heartbeat import heartbeat_seen
 from services.jobs.liveness import worker_is_alive
 from services.settings import Settings, SettingsNotUnderstood, Target
 from services.settings.warnings import warnings_of
@@ -68,8 +69,22 @@ def _ourselves(settings: Settings) -> Iterator[OpsError]:
                 "Pages show what was seen last, and jobs wait.",
                 f"{home / 'logs' / 'worker.log'} says why.",
             )
+        if not wrong:
+            yield from _heartbeat(settings)
     finally:
         composition.close()
+
+
+def _heartbeat(settings: Settings) -> Iterator[OpsError]:
+    """Where one is set: whether it was answered lately."""
+    seen = heartbeat_seen(composition.store(), settings, composition.now())
+    if seen.good is False:
+        yield Unavailable(
+            seen.sentence,
+            "Whoever waits for it will be told that we are silent.",
+            "The worker's log says more; docs/running-elsewhere.md lists what it is withheld for.",
+            place="OPS_HEARTBEAT_URL",
+        )
 
 
 def machine_problems(settings: Settings, environ: Mapping[str, str]) -> Iterator[OpsError]:
