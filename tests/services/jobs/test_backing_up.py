@@ -27,6 +27,7 @@ from services.settings import Level, Settings, Target
 from services.store import audit
 from services.store.database import Store, open_store
 from services.store.tables import backups
+from tests.campaign import only_in_full
 from tests.conftest import SupabaseDatabase
 from tests.services.conftest import NOON, TurnableClock
 from tests.services.database.app_database import APP
@@ -181,6 +182,7 @@ def test_one_under_way_gives_way_to_a_change(
     assert list((tmp_path / "backups").iterdir()) == [] and newest_proved(store, "staging") is None
 
 
+@only_in_full
 def test_a_change_that_comes_during_the_proof_is_not_in_the_way(
     store: Store, real: Target, operator: Actor, clock: TurnableClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
