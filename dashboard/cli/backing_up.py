@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dashboard import composition
 from dashboard.cli.answer import OF_VERDICT, Answer, columns, tell
 from dashboard.cli.options import Confirm, Json, Target
 from services.errors import NotUnderstood, Refused
@@ -94,6 +93,7 @@ def _taken(named: str | None) -> Answer:
 
 
 def _listed(named: str | None) -> Answer:
+    from dashboard import composition
     from dashboard.cli.person import person
     from dashboard.cli.targets import target_of
     from services.access.permissions import Permission
@@ -119,6 +119,7 @@ def _place(one: Mapping[str, Any]) -> str:
 
 
 def _pruned(named: str | None) -> Answer:
+    from dashboard import composition
     from dashboard.cli.person import person
     from dashboard.cli.targets import target_to_change
     from services.jobs.backups import prune
