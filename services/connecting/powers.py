@@ -22,7 +22,7 @@ OF_KEY: Mapping[str, str] = {
     "supabase_access_token": "A scoped token with read scopes can neither write nor change settings; with a write "
     "scope it could, and a classic token can do everything that your account can do in every project.",
     "database_url": "A role such as ops_reader reads the columns granted to it and writes nothing; the owner "
-    "`postgres` can do everything in the database, journal text included.",
+    "(postgres) can do everything in the database, journal text included.",
     "read_only_url": "The same role, asked by hand: it still reads only the columns granted to it.",
     "supabase_anon_key": "The publishable key is in every copy of the app: it can do what row-level security leaves "
     "open to everybody.",
