@@ -97,7 +97,7 @@ def test_a_job_that_lost_the_store_is_done_again_or_its_truth_is_sought_outside(
 
     def loses(context: JobContext) -> Outcome:
         tries.append(context.job.kind)
-        if len(tries) < 3:
+        if tries.count(context.job.kind) == 1:
             raise StoreGone("Our own store does not answer.")
         return Outcome(JobState.PASSED, "It held.", {})
 
