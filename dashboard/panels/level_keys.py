@@ -52,7 +52,7 @@ def keys_form(context: PageContext, level: Level, guide: LevelGuide) -> None:
             inputs += [Input(*one) for one in accounts_table(context.target, name, may=may, fixed=fixed)]
         inputs += _fields(context, name, [one for one in guide.keys if one.key not in (ACCOUNTS, CAPS)], may)
         if own:
-            with st.expander("Only for a service of your own in the provider's place"):
+            with st.expander("Only for a service of your own in the provider's place", key=f"own-{name}"):
                 inputs += _fields(context, name, own, may)
         st.form_submit_button(
             "Keep these",

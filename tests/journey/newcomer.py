@@ -46,25 +46,33 @@ class Newcomer:
         self.page.locator(f'input[aria-label^="{label}"]').nth(nth).fill(text)
         self.fields += 1
 
+    def settle(self) -> None:
+        """Until the page has been drawn: what is pressed before that may be drawn anew under the finger."""
+        self.page.locator('.stApp[data-test-script-state="notRunning"]').wait_for()
+
     def open_level(self, level: str) -> None:
         """The step of a level in the stepper; returns when its panel is there."""
         self.click(self.page.locator(f".st-key-open-{level} button"))
         expect(self.page.locator(f".st-key-level-{level}").first).to_be_visible()
+        self.settle()
 
     def keep(self) -> None:
         """Keep what was filled in; returns when nothing of it is left in the form."""
         self.press("Keep these")
         expect(self.page.get_by_text("Prove it now").first).to_be_visible()
+        self.settle()
 
     def prove(self, level: str, seen: str) -> None:
         """Prove a level and wait for the sentence that tells the effect."""
         self.press(f"Prove {level}")
         expect(self.page.locator(f".st-key-step-{level}").first).to_contain_text(_PROVED)
         expect(self.page.locator(f".st-key-level-{level}").get_by_text(seen).first).to_be_visible()
+        self.settle()
 
     def grant(self, level: str) -> None:
         self.press(f"Grant {level}")
         expect(self.page.locator(f".st-key-step-{level}").first).to_contain_text("Granted")
+        self.settle()
 
     def refused(self) -> dict[str, set[str]]:
         """What the page's table lists as refused, by the level that is missing; read from its CSV, not by clicking."""

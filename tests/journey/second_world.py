@@ -68,6 +68,13 @@ class SecondWorld:
     """home: its OPS_HOME; what a newcomer would copy from the providers' pages is in its own files there."""
 
     home: Path
+    process: subprocess.Popen[bytes]
+
+    def wait(self) -> None:
+        """Until every part of it answers."""
+        started = self.home / "sandbox" / "running.json"
+        wait_until(lambda: started.exists() or self.process.poll() is not None, 60, "the second world to start")
+        assert self.process.poll() is None, (self.home / "start.log").read_text()
 
     @cached_property
     def keys(self) -> Mapping[str, Any]:
@@ -157,7 +164,7 @@ class SecondWorld:
 
 @contextmanager
 def second_world(home: Path, name: str = "production") -> Iterator[SecondWorld]:
-    """A world of this name while the block runs, started by the command as anybody would."""
+    """A world of this name while the block runs, started by the command as anybody would; `wait` until it is there."""
     (home / "sandbox").mkdir(parents=True, exist_ok=True)
     (home / "sandbox" / "keys.json").write_text(json.dumps({"name": name}))
     with (home / "start.log").open("w") as log:
@@ -171,10 +178,7 @@ def second_world(home: Path, name: str = "production") -> Iterator[SecondWorld]:
             start_new_session=True,
         )
     try:
-        started = home / "sandbox" / "running.json"
-        wait_until(lambda: started.exists() or process.poll() is not None, 60, "the second world to start")
-        assert process.poll() is None, (home / "start.log").read_text()
-        yield SecondWorld(home)
+        yield SecondWorld(home, process)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(30)

@@ -30,8 +30,8 @@ ASKED_S = 300
 
 @pytest.fixture(scope="module")
 def production() -> Iterator[SecondWorld]:
+    """It starts while the house does."""
     with open_folder() as home, second_world(home, NAME) as world:
-        world.log_everything()
         yield world
 
 
@@ -55,6 +55,8 @@ def assert_nothing_is_kept_in(page: Page, *secrets: str) -> None:
 def test_a_newcomer_connects_production_level_by_level(
     production: SecondWorld, house: House, signed_in: SignedIn, browser: Browser
 ) -> None:
+    production.wait()
+    production.log_everything()
     keys, given = production.keys, production.target
     page = signed_in("admin")
     page.goto("/settings")
@@ -75,6 +77,8 @@ def test_a_newcomer_connects_production_level_by_level(
 
     me.open_level("observe")
     me.press("Make the SQL")
+    expect(page.get_by_text("is never shown").first).to_be_visible()
+    me.settle()
     sql = page.get_by_test_id("stCode").filter(has_text="CREATE").inner_text()
     with production.owner() as editor:
         editor.execute(sql.encode())
@@ -147,6 +151,7 @@ def sign_in_with_an_account_of_its_own(me: Newcomer, admin: Mapping[str, str]) -
     me.click(me.page.get_by_role("button", name="Sign in", exact=True))
     me.follow_here("Settings")
     expect(me.page.locator(".st-key-level-probe").first).to_be_visible()
+    me.settle()
 
 
 def take_back(me: Newcomer, level: str) -> None:
