@@ -36,7 +36,7 @@ def path_part(context: PageContext) -> None:
         for number, level in enumerate(Level):
             _step(context, number, states[level], taken.get(level), chosen=level is opened)
     with right, st.container(border=True, key=f"level-{opened}"):
-        _opened(context, states[opened])
+        _opened(context, states[opened], taken.get(opened))
 
 
 def opened_level(states: Mapping[Level, LevelState], wanted: str | None) -> Level:
@@ -96,7 +96,7 @@ def _open(level: Level) -> None:
     st.query_params[PARAMETER] = level.value
 
 
-def _opened(context: PageContext, state: LevelState) -> None:
+def _opened(context: PageContext, state: LevelState, taken: datetime | None) -> None:
     """Why, where to click, the keys, the proof, and the grant, in the order in which one needs them."""
     app = app_of(context)
     guide = guide_of(state.level, app, context.target)
@@ -113,6 +113,8 @@ def _opened(context: PageContext, state: LevelState) -> None:
             with_sql = False
     if with_sql:
         reader_role.sql_part(context)
+    if state.level is Level.OBSERVE and taken is not None and not state.granted:
+        reader_role.removal_part()
     own_sign_in_part(context, guide)
     level_keys.keys_form(context, state.level, guide)
     level_proof.proof_part(context, state)

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard.context import PageContext
 from dashboard.runs import app_of
 from services.access.permissions import Permission
-from services.connecting.reader_role import ROLE, new_password, reader_role_sql
+from services.connecting.reader_role import ROLE, new_password, reader_role_sql, take_back_sql
 from services.errors import NotUnderstood
 
 PLACEHOLDERS = ("[YOUR-PASSWORD]", "YOUR-PASSWORD", "[PASSWORD]", "PASSWORD", "")
@@ -51,6 +51,15 @@ def sql_part(context: PageContext) -> None:
         f"below as it is copied, with [YOUR-PASSWORD] in it: {ROLE} and the password are put in for you. Do it before "
         "this page is reloaded; else make and run the SQL again."
     )
+
+
+def removal_part() -> None:
+    """The SQL that takes the role away again where it was made; for whoever has taken the level back."""
+    with st.expander("SQL that removes the role", icon=":material/terminal:", key="remove-reader-sql"):
+        st.caption(
+            "The address is gone from here; the role stays in the database until this is run there."
+        )
+        st.code(take_back_sql(), language="sql", height=240)
 
 
 def filled_in(target: str, address: str) -> str:

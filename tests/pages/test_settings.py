@@ -185,6 +185,18 @@ def test_a_level_that_was_taken_back_says_so(
     assert "Still to fill in: railway_token" in told(app)
 
 
+def test_whoever_takes_observe_back_gets_the_sql_that_removes_its_role(
+    open_settings: OpenSettings, world: World, settings: Callable[[], Settings]
+) -> None:
+    assert "removes the role" not in str(open_settings(level="observe"))
+    address = {"database_url": "postgresql://ops_reader:word@127.0.0.1:9/postgres"}
+    keep_credentials(world.store, settings(), settings().target(NAME), admin(), address, world.now)
+    proved(world, settings, Level.OBSERVE, Verdict.PASS, "60 rows were read.")
+    grant(world.store, settings(), settings().target(NAME), Level.OBSERVE, admin(), world.now)
+    take_back(world.store, settings(), settings().target(NAME), Level.OBSERVE, admin(), world.now)
+    assert any("DROP ROLE" in one.value for one in open_settings(level="observe").code)
+
+
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
 def test_who_may_not_connect_sees_everything_and_can_do_nothing(open_settings: OpenSettings, role: Role) -> None:
     app = open_settings(role, level="observe")
