@@ -30,4 +30,4 @@ def own_sign_in_part(context: PageContext, guide: LevelGuide) -> None:
         "come in whose app\\_metadata has an ops\\_role. Give yourself one first, in the SQL Editor:",
         icon=":material/badge:",
     )
-    st.code(ROLE_SQL, language="sql")
+    st.code(ROLE_SQL, language=None)

@@ -45,7 +45,7 @@ def sql_part(context: PageContext) -> None:
             args=(context,),
         )
         return
-    st.code(draft.sql, language="sql", height=240)
+    st.code(draft.sql, language=None, height=240)
     st.caption(
         f"Its password is not in it and is never shown: the SQL holds only what it is checked by. Fill in the address "
         f"below as it is copied, with [YOUR-PASSWORD] in it: {ROLE} and the password are put in for you. Do it before "
@@ -59,7 +59,7 @@ def removal_part() -> None:
         st.caption(
             "The address is gone from here; the role stays in the database until this is run there."
         )
-        st.code(take_back_sql(), language="sql", height=240)
+        st.code(take_back_sql(), language=None, height=240)
 
 
 def filled_in(target: str, address: str) -> str:

@@ -49,6 +49,8 @@ class Newcomer:
     def settle(self) -> None:
         """Until the page has been drawn: what is pressed before that may be drawn anew under the finger."""
         self.page.locator('.stApp[data-test-script-state="notRunning"]').wait_for()
+        expect(self.page.locator('[data-stale="true"]')).to_have_count(0)
+        self.page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
 
     def open_level(self, level: str) -> None:
         """The step of a level in the stepper; returns when its panel is there."""
