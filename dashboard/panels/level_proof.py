@@ -22,6 +22,7 @@ from services.settings import Level
 from services.verdict import Verdict
 
 KIND = "prove_level"
+LOOKED_BACK = 1000
 PROVING: Mapping[Level, str] = {
     Level.LOOK: "Nobody has looked yet. A proof asks the app what every visitor may ask.",
     Level.OBSERVE: "Nobody has proved it yet. A proof only reads.",
@@ -34,12 +35,13 @@ PROVING: Mapping[Level, str] = {
 def proof_part(context: PageContext, state: LevelState) -> None:
     """The newest proof with its age, the proof that runs, and what can be done now."""
     level = state.level
-    asked = [job for job in recent_jobs(context.store, context.target.name, kind=KIND) if _level(job) == level]
+    recent = recent_jobs(context.store, context.target.name, kind=KIND, limit=LOOKED_BACK)
+    asked = [job for job in recent if _level(job) == level]
     running = next((job for job in asked if job.active), None)
     with st.container(horizontal=True, vertical_alignment="center", key=f"do-{level}"):
         action_button(
             f"Prove {level}",
-            _prove(level, len(asked)),
+            _prove(level, asked[0].id if asked else "none"),
             key=f"prove-{level}-{len(asked)}",
             icon="science",
             primary=not state.granted and not state.may_be_granted,
@@ -146,15 +148,15 @@ def _taking_back(context: PageContext, level: Level) -> Irreversible:
     )
 
 
-def _prove(level: Level, seen: int) -> Act:
-    """seen: how many proofs of this level the screen showed, so that two clicks are one."""
+def _prove(level: Level, seen: str) -> Act:
+    """seen: the newest proof of this level that the screen showed, so that two clicks are one."""
     return lambda context: enqueue(
         context.store,
         actor=context.actor,
         kind=KIND,
         target=context.target,
         payload={"level": level.value},
-        idempotency_key=f"{context.target.name}/{KIND}/{level}/{seen + 1}",
+        idempotency_key=f"{context.target.name}/{KIND}/{level}/after {seen}",
         now=context.now,
     )
 
