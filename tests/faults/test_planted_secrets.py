@@ -235,7 +235,7 @@ def test_nothing_planted_is_seen_anywhere(
         stage.store, actor=stage.actor(Role.OPERATOR), release=release, target="sandbox", now=datetime.now(UTC)
     )
     stage.job("diagnose", {})
-    for name in names if FULL else names[:3]:
+    for name in names if FULL else names[:1]:
         stage.job("check", {"checks": ids}, name)
     replies = bodies([*parts[3], *parts[4]])
     for number, reply in enumerate(replies):

@@ -11,6 +11,7 @@ from services.jobs.kinds import KINDS
 from services.jobs.queue import enqueue, recent_jobs
 from services.releases.actions import act, back_out_app, roll_back
 from services.releases.ledger import latest_run, run_view, sign_off, start_run
+from tests.campaign import only_in_full
 from tests.house import House, now
 from tests.journey.conftest import SignedIn
 
@@ -86,6 +87,8 @@ def test_a_release_by_hand(house: House, signed_in: SignedIn) -> None:
     assert facts_of(house) == before
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_a_viewer_can_do_none_of_it(house: House, signed_in: SignedIn) -> None:
     page = signed_in("viewer")
     for path in ("/", "/checklist?step=before-1", "/database", "/database?part=Deploy", "/rollback", "/war-room"):

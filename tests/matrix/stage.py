@@ -205,7 +205,9 @@ class Stage:
         """Every secret of this world, and the words with which journal entries begin."""
         keys = self.one.world.keys
         values = [
-            value for name, value in keys.model_dump().items() if isinstance(value, str) and name != "project_ref"
+            value
+            for name, value in keys.model_dump().items()
+            if isinstance(value, str) and name not in ("name", "project_ref")
         ]
         return [*values, *keys.passwords.values(), *(one.password for one in keys.accounts), *seed._OPENINGS]
 

@@ -54,6 +54,8 @@ def state(report: Report, step_id: str) -> str:
     return next(str(step["state"]) for step in report.steps if step["id"] == step_id)
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_a_script_that_cannot_run_is_stopped_by_the_rehearsal(drill: Drill, broken: Path) -> None:
     (broken / "deploy" / "085_typo.sql").write_text("ALTER TABLE public.no_such_table ADD COLUMN x int;\n")
     report = drill()
@@ -63,6 +65,8 @@ def test_a_script_that_cannot_run_is_stopped_by_the_rehearsal(drill: Drill, brok
     assert state(report, "during-2") == "todo"
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_a_red_verification_query_stops_the_deploy_before_commit(drill: Drill, broken: Path) -> None:
     (broken / "verify" / "095_red.sql").write_text(
         "-- Proves nothing; a row shows that it was asked.\nSELECT 1 AS x;\n"

@@ -16,7 +16,7 @@ from services.database.fingerprint import catalog_fingerprint
 from services.sandbox.faults import GENERIC
 from services.sandbox.hosting import AT_ONCE
 from services.sandbox.postgres import OWNER
-from tests.campaign import sample
+from tests.campaign import only_in_full, sample
 from tests.services.sandbox.fault_effects import (
     COMPLETIONS,
     EFFECTS,
@@ -143,6 +143,8 @@ def test_two_values_of_one_variable_are_taken_back_one_by_one(world: TwinWorld) 
     assert EFFECTS["openai-key-missing"].look(world) is True
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_a_variable_that_could_not_be_deployed_is_once_the_way_is_free(world: TwinWorld) -> None:
     make(world, "openai-key-malformed")
     make(world, "supabase-rest-error")
@@ -192,6 +194,8 @@ def test_a_reset_forgets_everything(world: TwinWorld) -> None:
     assert world.world.broken == set()
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_over_a_restart_what_was_broken_stays_broken_and_can_be_mended(open_tmp_path: Path) -> None:
     broken = ("app-unreachable", "openai-app-key-bad", "row-cap", "grants-missing", "backup-old", "status-unreadable")
     with world_at(open_tmp_path / "home", "after") as one:

@@ -170,7 +170,7 @@ SEEN: dict[str, Callable[[FaultyTwin], bool]] = {
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("fault", sample(SEEN, 4, seed=20260306))
+@pytest.mark.parametrize("fault", sample(SEEN, 3, seed=20260306))
 def test_a_fault_is_seen_from_outside_and_gone_when_it_is_undone(faulty: FaultyTwin, fault: str) -> None:
     faulty.broken(fault)
     assert SEEN[fault](faulty)
@@ -210,7 +210,7 @@ def undoings() -> list[tuple[str, str, bool]]:
     every = [(*pair, backwards) for pair in TOGETHER for backwards in (False, True)]
     if os.environ.get("OPS_CAMPAIGN") == "full":
         return [*every, *((*pair, backwards) for pair in ALL_PAIRS for backwards in (False, True))]
-    return Random(SEED).sample(every, 2)
+    return Random(SEED).sample(every, 1)
 
 
 @pytest.mark.parametrize(("one", "other", "backwards"), undoings())
