@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import streamlit as st
@@ -17,6 +17,7 @@ from dashboard.runs import app_of
 from services.connecting.grants import LevelState, level_states
 from services.connecting.guide import GuideStep, LevelGuide, guide_of
 from services.connecting.links import link_of
+from services.jobs.queue import Job
 from services.settings import LEVEL_MEANS, Level
 from services.store import audit
 
@@ -27,6 +28,7 @@ SHOWN_AT_ONCE = 8
 
 def path_part(context: PageContext) -> None:
     """The stepper, and beside it the level that the address names, else the first that is not granted."""
+    jobs = level_proof.asked_for(context)
     found = level_states(context.store, context.settings, context.target, context.now)
     states = {state.level: state for state in found}
     opened = opened_level(states, st.query_params.get(PARAMETER))
@@ -36,7 +38,7 @@ def path_part(context: PageContext) -> None:
         for number, level in enumerate(Level):
             _step(context, number, states[level], taken.get(level), chosen=level is opened)
     with right, st.container(border=True, key=f"level-{opened}"):
-        _opened(context, states[opened], taken.get(opened))
+        _opened(context, states[opened], taken.get(opened), jobs)
 
 
 def opened_level(states: Mapping[Level, LevelState], wanted: str | None) -> Level:
@@ -96,7 +98,7 @@ def _open(level: Level) -> None:
     st.query_params[PARAMETER] = level.value
 
 
-def _opened(context: PageContext, state: LevelState, taken: datetime | None) -> None:
+def _opened(context: PageContext, state: LevelState, taken: datetime | None, jobs: Sequence[Job]) -> None:
     """Why, where to click, the keys, the proof, and the grant, in the order in which one needs them."""
     app = app_of(context)
     guide = guide_of(state.level, app, context.target)
@@ -117,7 +119,7 @@ def _opened(context: PageContext, state: LevelState, taken: datetime | None) -> 
         reader_role.removal_part()
     own_sign_in_part(context, guide)
     level_keys.keys_form(context, state.level, guide)
-    level_proof.proof_part(context, state)
+    level_proof.proof_part(context, state, jobs)
 
 
 def _promises(guide: LevelGuide, state: LevelState) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -16,7 +16,7 @@ from dashboard.context import PageContext, current
 from services.access.permissions import Permission
 from services.connecting.grants import LevelState, grant, take_back
 from services.connecting.level_proofs import COUNTS_FOR
-from services.jobs.queue import Job, enqueue, recent_jobs
+from services.jobs.queue import Job, enqueue, job, recent_jobs
 from services.releases.actions import require_phrase
 from services.settings import Level
 from services.verdict import Verdict
@@ -32,12 +32,20 @@ PROVING: Mapping[Level, str] = {
 }
 
 
-def proof_part(context: PageContext, state: LevelState) -> None:
-    """The newest proof with its age, the proof that runs, and what can be done now."""
+def asked_for(context: PageContext) -> list[Job]:
+    """The jobs that prove, of all levels, the newest first.
+
+    To be read before the states of the levels: a proof that is over by then is in the states, and one that is not is
+    drawn as running. The other way round a quick proof would be in neither, and the page would wait for nothing.
+    """
+    return recent_jobs(context.store, context.target.name, kind=KIND, limit=LOOKED_BACK)
+
+
+def proof_part(context: PageContext, state: LevelState, jobs: Sequence[Job]) -> None:
+    """The newest proof with its age, the proof that runs, and what can be done now. jobs: from `asked_for`."""
     level = state.level
-    recent = recent_jobs(context.store, context.target.name, kind=KIND, limit=LOOKED_BACK)
-    asked = [job for job in recent if _level(job) == level]
-    running = next((job for job in asked if job.active), None)
+    asked = [one for one in jobs if _level(one) == level]
+    running = next((one for one in asked if one.active), None)
     with st.container(horizontal=True, vertical_alignment="center", key=f"do-{level}"):
         action_button(
             f"Prove {level}",
@@ -52,6 +60,8 @@ def proof_part(context: PageContext, state: LevelState) -> None:
             _take_back_button(context, state)
     if running is not None:
         show_job(running.id, key=f"prove-{level}")
+        if not job(context.store, running.id).active:
+            st.rerun()  # it has ended while the page was drawn, and what was drawn knows nothing of it
     elif asked and asked[0].result and asked[0].result.get("error"):
         show_job(asked[0].id, key=f"prove-{level}", compact=True)
     _seen(context, state)
@@ -161,5 +171,5 @@ def _prove(level: Level, seen: str) -> Act:
     )
 
 
-def _level(job: Job) -> str:
-    return str(job.payload.get("level"))
+def _level(asked: Job) -> str:
+    return str(asked.payload.get("level"))

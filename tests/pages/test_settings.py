@@ -12,12 +12,14 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import composition, context, nav
 from dashboard.edge.cookies import cookie_name
+from dashboard.panels import connecting
 from services.access.permissions import Actor, Role
 from services.access.sessions import open_session
 from services.connecting.grants import create_target, grant, keep_credentials, take_back
 from services.connecting.level_proofs import keep_proof
 from services.connecting.proofs import Proof, Seen
-from services.jobs.queue import recent_jobs
+from services.jobs.queue import JobState, recent_jobs
+from services.jobs.worker import Outcome
 from services.settings import Level, Settings
 from services.verdict import Verdict
 from tests.pages.conftest import MAIN, OpenPage, texts
@@ -136,6 +138,29 @@ def test_prove_queues_one_job_however_often_it_is_pressed(open_settings: OpenSet
     press.click().run()
     assert [one.payload for one in recent_jobs(world.store, NAME, kind="prove_level")] == [{"level": "platform"}]
     assert button(app, "Prove platform").disabled
+
+
+def test_a_proof_that_ends_while_the_page_is_drawn_is_not_missed(
+    open_settings: OpenSettings, world: World, settings: Callable[[], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_token(world, settings)
+    app = open_settings(level="platform")
+    button(app, "Prove platform").click().run()
+    states = connecting.level_states
+
+    def prove(_: object) -> Outcome:
+        proved(world, settings, Level.PLATFORM, Verdict.PASS, "The newest deployment serves.")
+        return Outcome(JobState.PASSED, "Proved.")
+
+    def ended_meanwhile(*given: Any) -> Any:
+        found = states(*given)
+        world.worker({"prove_level": prove}).step()
+        return found
+
+    monkeypatch.setattr(connecting, "level_states", ended_meanwhile)
+    app.run()
+    assert "The newest deployment serves." in told(app)
+    assert not button(app, "Grant platform").disabled
 
 
 def test_a_proof_that_holds_opens_the_grant(
