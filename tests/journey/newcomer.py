@@ -12,6 +12,10 @@ from playwright.sync_api import Locator, Page, expect
 _PROVED = re.compile(r"\bproved (just now|.* ago)")
 
 
+_STANDS_STILL = """() => Promise.allSettled(
+    document.getAnimations().filter(one => one.effect.getComputedTiming().endTime < 5000).map(one => one.finished))"""
+
+
 @dataclass
 class Newcomer:
     """clicks, fields: how often they pressed something and filled something in; began: by the monotonic clock."""
@@ -26,6 +30,8 @@ class Newcomer:
         return time.monotonic() - self.began
 
     def click(self, what: Locator) -> None:
+        """Press it once nothing moves any more, as a person would: what opens pushes away what is below it."""
+        self.page.evaluate(_STANDS_STILL)
         what.click()
         self.clicks += 1
 

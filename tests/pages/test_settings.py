@@ -146,7 +146,7 @@ def test_a_proof_that_ends_while_the_page_is_drawn_is_not_missed(
     give_token(world, settings)
     app = open_settings(level="platform")
     button(app, "Prove platform").click().run()
-    states = connecting.level_states
+    states, world.settings = connecting.level_states, settings()
 
     def prove(_: object) -> Outcome:
         proved(world, settings, Level.PLATFORM, Verdict.PASS, "The newest deployment serves.")
