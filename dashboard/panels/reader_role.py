@@ -56,9 +56,7 @@ def sql_part(context: PageContext) -> None:
 def removal_part() -> None:
     """The SQL that takes the role away again where it was made; for whoever has taken the level back."""
     with st.expander("SQL that removes the role", icon=":material/terminal:", key="remove-reader-sql"):
-        st.caption(
-            "The address is gone from here; the role stays in the database until this is run there."
-        )
+        st.caption("The address is gone from here; the role stays in the database until this is run there.")
         st.code(take_back_sql(), language=None, height=240)
 
 
