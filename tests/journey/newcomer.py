@@ -12,8 +12,10 @@ from playwright.sync_api import Locator, Page, expect
 _PROVED = re.compile(r"\bproved (just now|.* ago)")
 
 
-_STANDS_STILL = """() => Promise.allSettled(
-    document.getAnimations().filter(one => one.effect.getComputedTiming().endTime < 5000).map(one => one.finished))"""
+_STANDS_STILL = """() => Promise.race([
+    Promise.allSettled(document.getAnimations().map(one => one.finished)),
+    new Promise(over => setTimeout(over, 600))])"""
+"""What moves for longer than an expander takes to open moves for ever, or has been taken away."""
 
 
 @dataclass
