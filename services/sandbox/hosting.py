@@ -365,6 +365,9 @@ class Hosting:
             return
         one.process = None
         self._say(one.runtime_log, "error", f"Process exited with code {ended.result()}")
+        if one.stopped:
+            # It ended by itself while it was being stopped: whoever stops it goes on, and nobody starts it again.
+            return
         if ended.result() == 0 or one.restarts >= self.restart_retries or one is not self.active:
             one.move(Status.CRASHED, self.clock())
             return
