@@ -14,14 +14,14 @@ from services.database.receipts import find_receipt, remove_all
 from services.jobs.queue import JobState, active_job, events, job, resume
 from services.jobs.watch import show_interest
 from services.store import audit
-from tests.campaign import FULL, only_in_full
+from tests.campaign import only_in_full
 from tests.conftest import open_folder
 from tests.faults.fleet import Fleet, at_a_moment, fleet
 from tests.house import wait_until
 
 SEED = 20260307
-ROUNDS = 25 if FULL else 1
-CHECKS = 9 if FULL else 6
+ROUNDS = 25
+CHECKS = 9
 LOOK = "guests-answer"
 SLOW = """
 CREATE TABLE IF NOT EXISTS arrivals (id int);
@@ -29,7 +29,7 @@ SELECT pg_sleep(0.6);
 ALTER TABLE arrivals ADD COLUMN IF NOT EXISTS note text;
 """
 
-pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600 if FULL else 120)]
+pytestmark = [pytest.mark.campaign, only_in_full, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,6 @@ def test_of_many_jobs_each_is_done_once_though_a_worker_is_killed_in_the_middle_
     assert audit.first_broken(house.store) is None
 
 
-@only_in_full
 def test_a_deploy_whose_worker_is_killed_is_settled_by_another_by_what_is_seen_outside(
     house: Fleet, release: str
 ) -> None:
@@ -110,9 +109,8 @@ def test_a_deploy_whose_worker_is_killed_is_settled_by_another_by_what_is_seen_o
             house.until_ready(house.start("worker"))
 
 
-@only_in_full
 def test_what_fifty_pages_show_is_looked_at_by_one_worker(house: Fleet) -> None:
-    seconds = 60.0 if FULL else 6.0
+    seconds = 60.0
     before, until = house.book.asked, time.monotonic() + seconds
     while time.monotonic() < until:
         show_interest(house.store, "guests", "war-room", house.now())
@@ -128,7 +126,7 @@ def test_a_store_that_goes_away_and_comes_back_loses_nothing(house: Fleet) -> No
         at_a_moment(draw, 0.3)
         with house.store_away():
             assert not any(house.is_ready(web) for web in house.webs)
-            at_a_moment(draw, 3.0 if FULL else 1.0)
+            at_a_moment(draw, 3.0)
         for job_id in queued:
             ended = house.ended(job_id)
             assert ended.state is JobState.PASSED, (number, ended.result)
