@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
+from urllib.parse import quote, urlencode, urlsplit
 
 import streamlit as st
 
@@ -64,8 +64,14 @@ def current() -> PageContext:
     now = store.now()
     actor = actor_on(store, settings, target.name, session_token(cookies(), target.name), now)
     if actor is None:
-        raise SignedOut(target.name, sign_in_address(target.name, f"/?target={quote(target.name)}"))
+        raise SignedOut(target.name, sign_in_address(target.name, _this_view(target.name)))
     return PageContext(settings, store, actor, target, now, _run_id(store, target.name))
+
+
+def _this_view(target: str) -> str:
+    """The path and query of what is open now, to come back to."""
+    query = {**st.query_params.to_dict(), "target": target}
+    return (urlsplit(st.context.url or "").path or "/") + "?" + urlencode(query)
 
 
 def cookies() -> Mapping[str, str]:

@@ -88,16 +88,17 @@ STEPS: Mapping[Level, tuple[StepText, ...]] = {
         ),
         StepText(
             "Make a role that only reads",
-            "Either this or the token is enough; both together see most. Paste the SQL and run it; keep the password "
-            "that stands in it. The role reads counts, times and numbers, and none of the columns with people's words.",
+            "Either this or the token is enough; both together see most. Paste the SQL and run it; it holds no "
+            "password that could be read. The role reads counts, times and numbers, and none of the columns with "
+            "people's words.",
             "supabase_sql_editor",
             about="database",
         ),
         StepText(
             "Copy the session pooler's address",
-            "Connect, Session pooler: port 5432. Put the role before the dot of the user (ops_reader.PROJECT) and its "
-            "password in. Not the transaction pooler (port 6543), where no setting lasts; not db.PROJECT.supabase.co, "
-            "which most machines cannot reach, since it speaks IPv6 only.",
+            "Connect, Session pooler: port 5432. Paste it as it stands, with [YOUR-PASSWORD]: the role and its "
+            "password are put in here. Not the transaction pooler (port 6543), where no setting lasts; not "
+            "db.PROJECT.supabase.co, which most machines cannot reach, since it speaks IPv6 only.",
             "supabase_connect",
             about="Supabase",
         ),
