@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from services.releases.bundle import release_from_files
 from services.releases.ledger import run_view, start_run, withdraw
+from tests.campaign import only_in_full
 from tests.house import House, now
 from tests.journey.conftest import SignedIn
 
@@ -39,6 +40,7 @@ def ready_to_sign(page: Page, seen: int) -> None:
 
 @pytest.mark.browser
 @pytest.mark.campaign
+@only_in_full
 @pytest.mark.timeout(600)
 def test_two_browsers_sign_once(house: House, signed_in: SignedIn) -> None:
     release = release_from_files({"release.yaml": CHECKLIST, "deploy/010.sql": b"SELECT 1;\n"})

@@ -21,6 +21,7 @@ from services.errors import NotUnderstood, Refused
 from services.sandbox import control
 from services.sandbox.serving import Ports
 from services.settings import Level
+from tests.campaign import only_in_full
 from tests.services.sandbox.conftest import NEW, OLD, ROOT, RunningWorld, running_world, tiny_twin
 
 STARTER = """
@@ -323,6 +324,8 @@ class TestRestart:
             assert {row[0] for row in rows} == emails
             assert len(emails) == 5
 
+    @pytest.mark.campaign
+    @only_in_full
     def test_a_kind_that_is_named_begins_anew(self, home: Path) -> None:
         with running_world(home, world="after"):
             pass

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests.apps.pulsecheck.twin.faulty_twin import FaultyTwin
-from tests.campaign import sample
+from tests.campaign import only_in_full, sample
 from tests.services.sandbox.twin_world import ADMIN, JOURNAL, TIRED
 
 MISSING = 404
@@ -220,6 +220,8 @@ def test_two_faults_are_undone_in_any_order(faulty: FaultyTwin, one: str, other:
     assert well(faulty)
 
 
+@pytest.mark.campaign
+@only_in_full
 def test_several_defects_are_in_one_build_and_each_goes_alone(faulty: FaultyTwin) -> None:
     faulty.broken("stats-wrong", "feedback-not-stored", "admin-error")
     serving = faulty.world.hosting.active
