@@ -19,8 +19,10 @@ from services.database.fingerprint import Fingerprint, RowHash, catalog_fingerpr
 from services.sandbox.faults.database_held import StoppedServer
 from services.sandbox.images import PROJECT
 from services.sandbox.postgres import OWNER, READ_ONLY
-from tests.campaign import sample
+from tests.campaign import only_in_full, sample
 from tests.services.sandbox.twin_world import TwinWorld, twin_world
+
+pytestmark = [pytest.mark.campaign, only_in_full]
 
 SEED = 11
 

@@ -35,6 +35,8 @@ from tests.services.sandbox.fault_effects import (
 )
 from tests.services.sandbox.twin_world import TwinWorld, twin_world, world_at
 
+pytestmark = [pytest.mark.campaign, only_in_full]
+
 GROUPS = ("App", "OpenAI", "Supabase", "Railway", "Status pages")
 # Those that have a build deployed take seconds; the others are in effect at once.
 SLOW = frozenset({"openai-key-missing", "openai-key-malformed"})
@@ -94,7 +96,6 @@ def test_every_fault_of_an_upstream_is_looked_at_here() -> None:
 DEPLOYMENTS = frozenset({"app-crashed", "deployment-stuck", "deployment-stopped"})
 
 
-@pytest.mark.campaign
 @pytest.mark.parametrize("fault", sample(EFFECTS, 12, seed=20260312))
 def test_the_effect_is_there_while_it_is_broken_and_only_then(world: TwinWorld, fault: str) -> None:
     effect = EFFECTS[fault]
@@ -118,7 +119,6 @@ def test_after_every_fault_was_made_and_undone_nothing_is_left(world: TwinWorld)
     assert (world.world.broken, world.world.kept) == (set(), {})
 
 
-@pytest.mark.campaign
 @pytest.mark.parametrize(("first", "second"), SAMPLE)
 def test_two_at_once_are_undone_in_either_order(world: TwinWorld, first: str, second: str) -> None:
     for undone, left in ((first, second), (second, first)):
@@ -143,8 +143,6 @@ def test_two_values_of_one_variable_are_taken_back_one_by_one(world: TwinWorld) 
     assert EFFECTS["openai-key-missing"].look(world) is True
 
 
-@pytest.mark.campaign
-@only_in_full
 def test_a_variable_that_could_not_be_deployed_is_once_the_way_is_free(world: TwinWorld) -> None:
     make(world, "openai-key-malformed")
     make(world, "supabase-rest-error")
@@ -194,8 +192,6 @@ def test_a_reset_forgets_everything(world: TwinWorld) -> None:
     assert world.world.broken == set()
 
 
-@pytest.mark.campaign
-@only_in_full
 def test_over_a_restart_what_was_broken_stays_broken_and_can_be_mended(open_tmp_path: Path) -> None:
     broken = ("app-unreachable", "openai-app-key-bad", "row-cap", "grants-missing", "backup-old", "status-unreadable")
     with world_at(open_tmp_path / "home", "after") as one:

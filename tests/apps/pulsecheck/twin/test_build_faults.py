@@ -12,6 +12,8 @@ from tests.apps.pulsecheck.twin.faulty_twin import FaultyTwin
 from tests.campaign import only_in_full, sample
 from tests.services.sandbox.twin_world import ADMIN, JOURNAL, TIRED
 
+pytestmark = [pytest.mark.campaign, only_in_full]
+
 MISSING = 404
 
 
@@ -169,7 +171,6 @@ SEEN: dict[str, Callable[[FaultyTwin], bool]] = {
 }
 
 
-@pytest.mark.campaign
 @pytest.mark.parametrize("fault", sample(SEEN, 3, seed=20260306))
 def test_a_fault_is_seen_from_outside_and_gone_when_it_is_undone(faulty: FaultyTwin, fault: str) -> None:
     faulty.broken(fault)
@@ -220,8 +221,6 @@ def test_two_faults_are_undone_in_any_order(faulty: FaultyTwin, one: str, other:
     assert well(faulty)
 
 
-@pytest.mark.campaign
-@only_in_full
 def test_several_defects_are_in_one_build_and_each_goes_alone(faulty: FaultyTwin) -> None:
     faulty.broken("stats-wrong", "feedback-not-stored", "admin-error")
     serving = faulty.world.hosting.active

@@ -10,8 +10,10 @@ import pytest
 
 from services.errors import Refused
 from tests.apps.pulsecheck.twin.faulty_twin import FaultyTwin
-from tests.campaign import sample
+from tests.campaign import only_in_full, sample
 from tests.services.sandbox.twin_world import ADMIN, JOURNAL, TwinWorld
+
+pytestmark = [pytest.mark.campaign, only_in_full]
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +126,6 @@ def well(faulty: FaultyTwin) -> bool:
     )
 
 
-@pytest.mark.campaign
 @pytest.mark.parametrize("fault", sample(SEEN, 3, seed=20260307))
 def test_a_fault_is_seen_from_outside_and_gone_when_it_is_undone(faulty: FaultyTwin, fault: str) -> None:
     faulty.broken(fault)
