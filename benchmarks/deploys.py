@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.measures import Measure
-from services.database.deploy import deploy
+from services.database.deployment.deploy import deploy
 from services.database.script import Script
 from services.database.server import Server, scratch_server
 from services.database.verification import Query

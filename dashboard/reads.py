@@ -32,7 +32,7 @@ def _blast_radius(
     target: str, content_hash: str, *, _context: PageContext, _release: Release
 ) -> Sequence[Mapping[str, Any]]:
     # Imported here: only this page needs the SQL parser.
-    from services.database.blast_radius import blast_radius
+    from services.database.rollback.blast_radius import blast_radius
 
     del content_hash
     return [loss.to_json() for loss in blast_radius(_database(_context, target), _release.rollback)]

@@ -9,7 +9,7 @@ from psycopg.rows import dict_row, tuple_row
 
 from apps.pulsecheck.probe_rows import ProbeRows, Row, SqlRows, relation_exists
 from services.checks.context import MARK
-from services.database.receipts import make_schema, revoke_all
+from services.database.deployment.receipts import make_schema, revoke_all
 from services.errors import Refused
 
 LATE_S = 180  # a row that comes later than this after the call is not waited for

@@ -15,8 +15,8 @@ from dashboard.cli.options import Confirm, Json, Target
 from services.errors import NotUnderstood, Refused
 
 if TYPE_CHECKING:
-    from services.database.backup_encryption import Identity
-    from services.database.backup_manifest import Manifest, Proof
+    from services.database.backup.encryption import Identity
+    from services.database.backup.manifest import Manifest, Proof
 
 
 def register(app: typer.Typer) -> None:
@@ -131,7 +131,7 @@ def _pruned(named: str | None) -> Answer:
 
 
 def _new_key(show_secret: bool) -> Answer:
-    from services.database.backup_encryption import new_key
+    from services.database.backup.encryption import new_key
 
     # With --json standard output is held back for the answer: whether a person reads it is asked of the descriptor.
     if not (show_secret or os.isatty(1)):
@@ -152,7 +152,7 @@ def _new_key(show_secret: bool) -> Answer:
 
 
 def _prove(file: Path, manifest: Path | None, identity: str | None) -> Answer:
-    from services.database.backup_proving import prove_backup
+    from services.database.backup.proving import prove_backup
     from services.store.clock import local_now
 
     known, opening = _opened(file, manifest, identity)
@@ -166,7 +166,7 @@ def _prove(file: Path, manifest: Path | None, identity: str | None) -> Answer:
 def _restore(
     file: Path, manifest: Path | None, identity: str | None, database: str | None, phrase: str | None
 ) -> Answer:
-    from services.database.backup_into import restore_backup, restore_phrase
+    from services.database.backup.into import restore_backup, restore_phrase
     from services.database.connect import resolve_url
     from services.releases.actions import require_phrase
     from services.store.clock import local_now
@@ -195,8 +195,8 @@ def _restore(
 
 
 def _opened(file: Path, manifest: Path | None, identity: str | None) -> tuple[Manifest, tuple[Identity, ...]]:
-    from services.database.backup_encryption import identities_of, read_identity
-    from services.database.backup_manifest import manifest_path, read_manifest
+    from services.database.backup.encryption import identities_of, read_identity
+    from services.database.backup.manifest import manifest_path, read_manifest
 
     if identity is None:
         raise NotUnderstood(

@@ -9,7 +9,7 @@ from dashboard.cli.answer import BAD, GOOD, NOT_UNDERSTOOD, Answer, columns
 from dashboard.cli.person import SANDBOX
 from services.app_definition import load_app
 from services.checks.of_app import catalogue_of
-from services.database.lint import lint
+from services.database.dangers.lint import lint
 from services.errors import NotUnderstood, OpsError
 from services.incidents.playbooks import playbooks_of
 from services.jobs.kinds import KINDS

@@ -33,7 +33,7 @@ def _given(reference: str, url: str, named: str | None) -> tuple[Release, str]:
 
 
 def rehearse(reference: str, url: str, named: str | None, rows: str | None) -> Answer:
-    from services.database import rehearsal
+    from services.database.rehearsal import rehearse as rehearsal
 
     release, address = _given(reference, url, named)
     policy = cast(Literal["all", "sample", "none"] | None, rows)
@@ -43,7 +43,7 @@ def rehearse(reference: str, url: str, named: str | None, rows: str | None) -> A
 
 
 def deploy(reference: str, url: str, named: str | None, phrase: str | None) -> Answer:
-    from services.database import deploy as database_deploy
+    from services.database.deployment import deploy as database_deploy
 
     release, address = _given(reference, url, named)
     require_phrase(phrase, deploy_phrase(release.id, DATABASE))
@@ -71,7 +71,7 @@ def verify(reference: str, url: str, named: str | None) -> Answer:
 
 
 def rollback(reference: str, url: str, named: str | None, phrase: str | None) -> Answer:
-    from services.database import rollback as database_rollback
+    from services.database.rollback import roll_back as database_rollback
 
     release, address = _given(reference, url, named)
     require_rollback(release)
@@ -86,7 +86,7 @@ def rollback(reference: str, url: str, named: str | None, phrase: str | None) ->
 
 
 def restore(snapshot: str, url: str, named: str | None) -> Answer:
-    from services.database import restore as database_restore
+    from services.database.snapshots import restore as database_restore
 
     if named is not None:
         raise NotUnderstood("Both a target and a database were given.", "Nothing was done.", "Give one of them.")

@@ -82,7 +82,7 @@ def rollback(reference: str, named: str | None, phrase: str | None) -> Answer:
     release = release_for(reference, target)
     require_rollback(release)
     if phrase is None:
-        from services.database.rollback import preview
+        from services.database.rollback.roll_back import preview
         from services.jobs.releasing import reading_url
 
         target.require(Level.OBSERVE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dashboard.cli.answer import BAD, GOOD, OF_VERDICT, Answer, columns
 
 if TYPE_CHECKING:
-    from services.database.blast_radius import Loss
+    from services.database.rollback.blast_radius import Loss
 
 Document = Mapping[str, Any]
 

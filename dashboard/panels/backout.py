@@ -130,7 +130,7 @@ def rollback_button(context: PageContext, view: RunView, results: Results, losse
     if not pressed:
         return
     rows = f"{sum(int(loss.get('rows') or 0) for loss in losses)} rows"
-    from services.database.blast_radius import HOLDS_ROWS
+    from services.database.rollback.blast_radius import HOLDS_ROWS
 
     if any(loss.get("rows") is None and loss["kind"] in HOLDS_ROWS for loss in losses):
         rows = f"at least {rows} and those of tables that we may not read"

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from services.app_definition import load_app
-from services.database.backup import take_backup
+from services.database.backup.take import take_backup
 from services.database.execution import Stopped
 from services.errors import Refused
 from services.jobs.backups import folder_of, prune, write_down

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from services.access.permissions import Actor, Permission
-from services.database.backup import Backup
-from services.database.backup_folder import SUFFIX
-from services.database.backup_manifest import manifest_path
+from services.database.backup.folder import SUFFIX
+from services.database.backup.manifest import manifest_path
+from services.database.backup.take import Backup
 from services.settings import Settings, Target
 from services.store import audit
 from services.store.database import Store

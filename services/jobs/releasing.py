@@ -8,15 +8,15 @@ from pydantic import SecretStr
 
 from services.app_definition import load_app
 from services.database.connect import connect, inspect_connection
-from services.database.deploy import deploy as deploy_scripts
+from services.database.deployment.deploy import deploy as deploy_scripts
+from services.database.deployment.receipts import HIDDEN, outcome
 from services.database.execution import Stopped
-from services.database.receipts import HIDDEN, outcome
-from services.database.rehearsal import Rehearsal
-from services.database.rehearsal import rehearse as rehearse_scripts
-from services.database.restore import restore as restore_snapshot
-from services.database.rollback import RollbackResult
-from services.database.rollback import rollback as roll_back_scripts
-from services.database.shadow import RowPolicy
+from services.database.rehearsal.rehearse import Rehearsal
+from services.database.rehearsal.rehearse import rehearse as rehearse_scripts
+from services.database.rehearsal.shadow import RowPolicy
+from services.database.rollback.roll_back import RollbackResult
+from services.database.rollback.roll_back import rollback as roll_back_scripts
+from services.database.snapshots.restore import restore as restore_snapshot
 from services.database.verification import verify as verify_queries
 from services.errors import Refused, Unavailable
 from services.jobs.app_actions import refuse_while_needed, serving_now

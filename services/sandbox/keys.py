@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 from pydantic import BaseModel, ConfigDict
 
-from services.database.backup_encryption import new_key
+from services.database.backup.encryption import new_key
 from services.sandbox.accounts import Account, make_accounts
 from services.sandbox.postgres import LOGIN_ROLES
 

@@ -12,7 +12,7 @@ import psycopg
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.database.security import security_findings
+from services.database.inspection.advisors import security_findings
 from services.sandbox.postgres import READ_ONLY
 from services.sandbox.supabase_database import message
 from services.sandbox.supabase_state import SupabaseState

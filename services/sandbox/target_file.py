@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from services.database.backup_encryption import public_part
+from services.database.backup.encryption import public_part
 from services.sandbox.postgres import OWNER, READ_ONLY
 
 if TYPE_CHECKING:

@@ -324,3 +324,47 @@ backups = Table(
     Column("body", JsonText, nullable=False),
     Index(None, "target", "started"),
 )
+
+# Catalogs as they were read, by the digest of their fingerprint: what drifted since can be told, not only that it did.
+catalogs = Table(
+    "catalogs",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("facts", JsonText, nullable=False),
+    Column("stored", UtcTime, nullable=False),
+)
+
+# A second person's yes or no to one plan (a release's content on one catalog), asked for by the first.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("target", String(80), nullable=False),
+    Column("run_id", String(40)),
+    Column("release_id", String(120), nullable=False),
+    Column("plan_hash", String(64), nullable=False),
+    Column("asked_by", JsonText, nullable=False),
+    Column("asked", UtcTime, nullable=False),
+    Column("decided_by", JsonText),
+    Column("decision", String(10)),
+    Column("reason", Text),
+    Column("decided", UtcTime),
+    Column("expires", UtcTime, nullable=False),
+    Index(None, "target", "plan_hash", "asked"),
+)
+
+# What was asked on the read-only console, by whom, and how it ended; never the rows that came back.
+console_queries = Table(
+    "console_queries",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("target", String(80), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("sql", Text, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("rows", Integer),
+    Column("took_ms", Float, nullable=False),
+    Column("saved_as", String(120)),
+    Index(None, "target", "actor", "at"),
+)

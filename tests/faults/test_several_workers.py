@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.database.receipts import find_receipt, remove_all
+from services.database.deployment.receipts import find_receipt, remove_all
 from services.jobs.queue import JobState, active_job, events, job, resume
 from services.jobs.watch import show_interest
 from services.store import audit

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
+from services.database.deployment.receipts import find_receipt, remove_all
 from services.database.fingerprint import catalog_fingerprint
-from services.database.receipts import find_receipt, remove_all
 from services.jobs.queue import Job, JobState, active_job, enqueue, events, job, resume
 from services.releases.bundle import Release, load_release, release_from_files
 from services.releases.ledger import run_view, start_run

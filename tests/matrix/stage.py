@@ -22,7 +22,7 @@ from services.checks.context import CheckContext
 from services.checks.of_app import catalogue_of
 from services.checks.registry import Catalogue
 from services.checks.runner import run_checks
-from services.database.deploy import deploy
+from services.database.deployment.deploy import deploy
 from services.jobs.checking import check_context
 from services.releases.bundle import Release, load_release
 from services.sandbox.fault import Fault

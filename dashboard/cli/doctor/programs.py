@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
-from services.database.backup_programs import tools_for
+from services.database.backup.programs import tools_for
 from services.database.binaries import find_binaries
 from services.errors import OpsError
 

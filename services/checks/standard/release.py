@@ -18,7 +18,7 @@ REHEARSAL_COUNTS_FOR = timedelta(hours=24)
 
 def release_receipt(context: CheckContext) -> Finding:
     """The row in the target that proves the deploy: there, not taken back, and of this very content."""
-    from services.database.receipts import HIDDEN, find_receipt
+    from services.database.deployment.receipts import HIDDEN, find_receipt
 
     release = release_of(context)
     url = context.target.database_url

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.database.backup_encryption import identities_of, new_key
+from services.database.backup.encryption import identities_of, new_key
 from services.database.connect import connect
 from tests.conftest import MakeDatabase, SupabaseDatabase
 from tests.dashboard.cli.conftest import Run

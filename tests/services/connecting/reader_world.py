@@ -16,7 +16,7 @@ from apps.pulsecheck.twin.seed import seed
 from services.app_definition import AppDefinition, load_app
 from services.connecting.reader_role import reader_role_sql, take_back_sql
 from services.database.connect import connect
-from services.database.receipts import make_schema
+from services.database.deployment.receipts import make_schema
 from services.database.server import Binaries, Server, scratch_server
 from services.sandbox.postgres import LOGIN_ROLES, OWNER, Cluster
 

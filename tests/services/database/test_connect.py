@@ -19,7 +19,7 @@ from services.database.connect import (
     read_only_transaction,
     resolve_url,
 )
-from services.database.deploy import deploy
+from services.database.deployment.deploy import deploy
 from services.errors import NotUnderstood, OpsError, Refused, Unavailable
 from tests.pooler import poolers
 from tests.services.database.app_database import Owner, script

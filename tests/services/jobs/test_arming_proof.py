@@ -13,9 +13,9 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from services.access.permissions import Actor, Role
-from services.database.deploy import deploy
-from services.database.receipts import remove_all
-from services.database.rollback import preview
+from services.database.deployment.deploy import deploy
+from services.database.deployment.receipts import remove_all
+from services.database.rollback.roll_back import preview
 from services.database.server import Server
 from services.errors import OpsError, Refused, Unavailable
 from services.jobs import releasing

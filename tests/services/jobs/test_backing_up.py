@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import insert
 
 from services.access.permissions import Actor
-from services.database.backup_encryption import new_key
+from services.database.backup.encryption import new_key
 from services.database.connect import connect
 from services.errors import Refused
 from services.jobs import backing_up

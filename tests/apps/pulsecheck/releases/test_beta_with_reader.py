@@ -9,10 +9,10 @@ import pytest
 
 from services.app_definition import load_app
 from services.connecting.reader_role import reader_role_sql, take_back_sql
-from services.database.deploy import Deployment, deploy
-from services.database.rehearsal import rehearse
-from services.database.rollback import RollbackResult, rollback
-from services.database.security import security_findings
+from services.database.deployment.deploy import Deployment, deploy
+from services.database.inspection.advisors import security_findings
+from services.database.rehearsal.rehearse import rehearse
+from services.database.rollback.roll_back import RollbackResult, rollback
 from services.releases.bundle import Release
 from services.verdict import Verdict
 from tests.apps.pulsecheck.releases.production import Database, Shape

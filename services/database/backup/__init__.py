@@ -1,0 +1,1 @@
+"""Backups of our own: taken, encrypted, restored at once and compared."""

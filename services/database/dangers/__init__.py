@@ -1,0 +1,1 @@
+"""What in a change endangers production: by effect, by rule, and by what the catalog lets strangers do."""

@@ -1,0 +1,143 @@
+"""Knows how to bring a target's rows to a shadow, masked, with one read-only transaction on the target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from services.database.fingerprint import user_tables
+from services.database.rehearsal.masking import masked
+
+SAMPLE_PER_TABLE = 1000
+
+_COLUMNS = """
+SELECT a.attname::text,
+       CASE WHEN t.typcategory = 'A' AND e.typname IN ('text', 'varchar') THEN 'text[]'
+            ELSE pg_catalog.format_type(COALESCE(NULLIF(t.typbasetype, 0), a.atttypid), NULL) END,
+       EXISTS (SELECT FROM pg_catalog.pg_constraint c
+               WHERE c.conrelid = a.attrelid AND c.contype = 'c' AND a.attnum = ANY (c.conkey))
+FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+WHERE a.attrelid = %s::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+ORDER BY a.attnum
+"""
+
+_ORPHANS = """
+SELECT c.conrelid::pg_catalog.regclass::text, c.confrelid::pg_catalog.regclass::text,
+       ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY k(n, at)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.n ORDER BY at),
+       ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY k(n, at)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.n ORDER BY at)
+FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.convalidated
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedRows:
+    """What came over. `incomplete`: tables ("schema.table") that hold rows in the target which the shadow lacks."""
+
+    rows: int
+    incomplete: frozenset[str]
+    problems: tuple[str, ...]
+
+
+def copy_rows(
+    target: psycopg.Connection[Any], scratch: psycopg.Connection[Any], how: str, keep: Sequence[str] = ()
+) -> CopiedRows:
+    """Copy rows of all user tables: how = "all", "sample" (the first of each table, orphans left out) or "none".
+
+    keep: values that are not masked. target: inside a read-only transaction.
+    scratch: the superuser's connection to the restored catalog.
+    """
+    total, incomplete, problems = 0, set(), []
+    scratch.execute("SET session_replication_role = replica")  # no triggers, no foreign keys while loading
+    for schema, table in user_tables(target):
+        name = f"{schema}.{table}"
+        target.execute("SAVEPOINT one_table")
+        try:
+            if how == "none" or _is_sample_cut(target, schema, table, how):
+                incomplete |= {name} if _has_rows(target, schema, table) else set()
+            if how != "none":
+                total += _copy_table(target, scratch, (schema, table), how, keep)
+        except psycopg.Error as error:
+            incomplete.add(name)
+            problems.append(f"the rows of {name} could not be copied ({error.sqlstate or 'connection lost'})")
+            if target.closed:
+                raise
+            target.execute("ROLLBACK TO SAVEPOINT one_table")
+    if how == "sample":
+        _remove_orphans(scratch)
+    scratch.execute("SET session_replication_role = origin")
+    _copy_positions(target, scratch)
+    return CopiedRows(total, frozenset(incomplete), tuple(problems))
+
+
+def _has_rows(target: psycopg.Connection[Any], schema: str, table: str) -> bool:
+    row = target.execute(
+        sql.SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(sql.Identifier(schema, table))
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _is_sample_cut(target: psycopg.Connection[Any], schema: str, table: str, how: str) -> bool:
+    if how != "sample":
+        return False
+    query = sql.SQL("SELECT EXISTS (SELECT FROM ONLY {} OFFSET {})")
+    row = target.execute(query.format(sql.Identifier(schema, table), sql.Literal(SAMPLE_PER_TABLE))).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _copy_table(
+    target: psycopg.Connection[Any],
+    scratch: psycopg.Connection[Any],
+    place: tuple[str, str],
+    how: str,
+    keep: Sequence[str],
+) -> int:
+    name = sql.Identifier(*place)
+    columns = target.execute(_COLUMNS, (name.as_string(target),)).fetchall()
+    if not columns:
+        return 0
+    limit = sql.SQL(" LIMIT {}").format(sql.Literal(SAMPLE_PER_TABLE)) if how == "sample" else sql.SQL("")
+    source = sql.SQL("COPY (SELECT {} FROM ONLY {}{}) TO STDOUT").format(
+        sql.SQL(", ").join(masked(column, kind, constrained=checked, keep=keep) for column, kind, checked in columns),
+        name,
+        limit,
+    )
+    into = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        name, sql.SQL(", ").join(sql.Identifier(column) for column, _, _ in columns)
+    )
+    with target.cursor() as reading, scratch.cursor() as writing:
+        with reading.copy(source) as rows_out, writing.copy(into) as rows_in:
+            for block in rows_out:
+                rows_in.write(block)
+        return max(0, writing.rowcount)
+
+
+def _remove_orphans(scratch: psycopg.Connection[Any]) -> None:
+    """Take out sampled rows whose parent row was not sampled, until there are none left."""
+    links = scratch.execute(_ORPHANS).fetchall()
+    removed = -1
+    while removed:
+        removed = 0
+        for child, parent, keys, parent_keys in links:
+            pairs = zip(keys, parent_keys, strict=True)
+            same = sql.SQL(" AND ").join(
+                sql.SQL("p.{} = c.{}").format(sql.Identifier(theirs), sql.Identifier(ours)) for ours, theirs in pairs
+            )
+            given = sql.SQL(" AND ").join(sql.SQL("c.{} IS NOT NULL").format(sql.Identifier(key)) for key in keys)
+            query = sql.SQL("DELETE FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})")
+            removed += scratch.execute(query.format(sql.SQL(child), given, sql.SQL(parent), same)).rowcount
+
+
+def _copy_positions(target: psycopg.Connection[Any], scratch: psycopg.Connection[Any]) -> None:
+    rows = target.execute(
+        "SELECT pg_catalog.format('%I.%I', schemaname, sequencename), last_value FROM pg_catalog.pg_sequences"
+        " WHERE last_value IS NOT NULL AND schemaname <> 'ops'"
+    ).fetchall()
+    for name, value in rows:
+        scratch.execute("SELECT pg_catalog.setval(%s::pg_catalog.regclass, %s)", (name, value))

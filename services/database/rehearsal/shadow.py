@@ -1,0 +1,227 @@
+"""Knows how to build a shadow: a scratch server with a target's catalog, roles, settings and, if allowed, its rows."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import psycopg
+from psycopg import sql
+
+from services.database.connect import (
+    ConnectionFacts,
+    connect,
+    connection_parameters,
+    inspect_connection,
+    refuse_transaction_pooler,
+)
+from services.database.execution import Emit, silent
+from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
+from services.database.rehearsal.roles import Circumstances, apply_settings, make_roles, read_circumstances
+from services.database.rehearsal.row_copy import CopiedRows, copy_rows
+from services.database.server import SUPERUSER, Binaries, Server, find_binaries, scratch_server
+from services.errors import Unavailable
+
+RowPolicy = Literal["all", "sample", "none"]
+ALL_ROWS_BYTES = 200 * 1024 * 1024
+"""Databases up to this size are rehearsed with all their rows."""
+
+_TEMPLATE = "shadow"
+_DUMP_S = 120
+
+
+class NoShadow(Exception):
+    """A shadow that would be like the target cannot be made; the text says why."""
+
+
+@dataclass(slots=True)
+class Shadow:
+    """A running copy of a target. `clone` gives a fresh database of it; `unlike` lists what is not as in the target."""
+
+    server: Server
+    facts: ConnectionFacts
+    around: Circumstances
+    target_fingerprint: Fingerprint
+    rows: CopiedRows
+    policy: RowPolicy
+    unlike: list[str] = field(default_factory=list)
+    password: str = field(default="", repr=False)
+    _made: int = 0
+    _clones: list[str] = field(default_factory=list)
+
+    def clone(self) -> str:
+        """Make a fresh copy of the shadow; returns its name."""
+        self._made += 1
+        name = f"{_TEMPLATE}_{self._made}"
+        self._clones.append(name)
+        with connect(self.server.dsn()) as admin:
+            made = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            admin.execute(made.format(sql.Identifier(name), sql.Identifier(_TEMPLATE)))
+            apply_settings(admin, self.around, name, only_database=True)
+        return name
+
+    def drop_clones(self) -> None:
+        """Drop all clones, so that a shadow that is used again and again does not grow."""
+        with connect(self.server.dsn()) as admin:
+            while self._clones:
+                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self._clones.pop())))
+
+    def url_of(self, name: str) -> str:
+        """The URL on which the connecting role reaches a clone."""
+        if self.facts.user == SUPERUSER:
+            return self.server.dsn(name)
+        return self.server.dsn(name, self.facts.user, self.password)
+
+    def as_superuser(self, name: str = _TEMPLATE) -> str:
+        """The URL of a clone, or of the untouched shadow, for looking at all of it."""
+        return self.server.dsn(name)
+
+
+def rows_allowed(facts: ConnectionFacts) -> RowPolicy:
+    """What may be copied by default: all rows of a small database on this machine, else none."""
+    return "all" if facts.loopback and facts.size_bytes <= ALL_ROWS_BYTES else "none"
+
+
+@contextmanager
+def shadow(url: str, *, rows: RowPolicy | None, keep: Sequence[str] = (), emit: Emit = silent) -> Iterator[Shadow]:
+    """Build a shadow of the target behind `url`; it is gone when the block is left.
+
+    The target is read in one read-only snapshot, and nothing is left there. rows None: see `rows_allowed`.
+    keep: e-mails and texts that are copied as they are, because the scripts spell them out.
+    Raises NoShadow where none can be made that is like the target, and as `connect` does.
+    """
+    emit("phase", {"name": "shadow"})
+    with connect(url, read_only=True, statement_timeout_s=_DUMP_S) as target:
+        facts = inspect_connection(target, url)
+        refuse_transaction_pooler(facts)
+        try:
+            binaries = find_binaries(facts.major)
+        except Unavailable as error:
+            raise NoShadow(error.what) from error
+        target.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")
+        # The catalog is read while the scratch server starts.
+        with _catalog_dump(url, target, binaries) as dumped, scratch_server(binaries=binaries) as server:
+            emit("phase", {"name": "catalog"})
+            yield _build(target, server, facts, rows or rows_allowed(facts), keep, dumped)
+
+
+def _build(
+    target: psycopg.Connection[Any],
+    server: Server,
+    facts: ConnectionFacts,
+    policy: RowPolicy,
+    keep: Sequence[str],
+    dumped: Callable[[], bytes],
+) -> Shadow:
+    around = read_circumstances(target)
+    fingerprint = catalog_fingerprint(target)
+    password = secrets.token_urlsafe(16)
+    with connect(server.dsn(), statement_timeout_s=_DUMP_S) as admin:
+        make_roles(admin, around)
+        if facts.user != SUPERUSER:
+            admin.execute(
+                sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(facts.user), sql.Literal(password))
+            )
+        _refuse_missing_extensions(target, admin)
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(_TEMPLATE)))
+        unlike = apply_settings(admin, around, _TEMPLATE)
+    _restore_catalog(dumped(), server)
+    with connect(server.dsn(_TEMPLATE)) as copy:
+        unlike += _differences(fingerprint, catalog_fingerprint(copy), facts.major, server.binaries.version)
+        copied = copy_rows(target, copy, policy, keep)
+    target.close()  # all is read: the target sees no more of us
+    return Shadow(server, facts, around, fingerprint, copied, policy, unlike, password)
+
+
+def _refuse_missing_extensions(target: psycopg.Connection[Any], admin: psycopg.Connection[Any]) -> None:
+    used = {row[0] for row in target.execute("SELECT extname FROM pg_catalog.pg_extension").fetchall()}
+    have = {row[0] for row in admin.execute("SELECT name FROM pg_catalog.pg_available_extensions").fetchall()}
+    if missing := sorted(used - have):
+        raise NoShadow(f"The scratch server lacks the extension {', '.join(missing)}, which the target uses.")
+
+
+@contextmanager
+def _catalog_dump(url: str, target: psycopg.Connection[Any], binaries: Binaries) -> Iterator[Callable[[], bytes]]:
+    """Start pg_dump on the very snapshot that `target` sees; what is given waits for its text."""
+    row = target.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
+    parts = connection_parameters(url)
+    # The password is not an argument: those show in the process list.
+    environment = _environment(parts.pop("password", None))
+    command = [str(binaries.tool("pg_dump")), "--schema-only", "--no-tablespaces", "--no-subscriptions"]
+    command += ["--no-security-labels", "--exclude-schema=ops", "--lock-wait-timeout=5s"]
+    command += [f"--snapshot={row[0] if row else ''}", "--dbname", psycopg.conninfo.make_conninfo("", **parts)]
+    with tempfile.TemporaryFile() as text, _started(command, environment, stdout=text) as dump:
+
+        def wait() -> bytes:
+            _finish(dump, None, "read")
+            text.seek(0)
+            return text.read()
+
+        yield wait
+
+
+def _restore_catalog(dumped: bytes, server: Server) -> None:
+    parts = connection_parameters(server.dsn(_TEMPLATE))
+    environment = _environment(parts.pop("password", None))
+    command = [str(server.binaries.tool("psql")), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1"]
+    command += ["-d", psycopg.conninfo.make_conninfo("", **parts)]
+    with _started(command, environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as load:
+        _finish(load, dumped, "restored")
+
+
+def _environment(password: str | None) -> dict[str, str]:
+    """Ours without libpq's variables, which would change where and how we connect, but with the password."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+    return environment if password is None else {**environment, "PGPASSWORD": password}
+
+
+@contextmanager
+def _started(command: list[str], environment: dict[str, str], **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A running program that is gone when the block is left."""
+    try:
+        running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, **streams)
+    except FileNotFoundError as error:
+        raise NoShadow(f"The folder of the scratch server's programs has no {Path(command[0]).name}.") from error
+    with running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def _finish(running: subprocess.Popen[bytes], data: bytes | None, verb: str) -> None:
+    try:
+        _, errors = running.communicate(data, timeout=_DUMP_S)
+    except subprocess.TimeoutExpired as error:
+        raise NoShadow(f"The catalog could not be {verb} within {_DUMP_S} s.") from error
+    if running.returncode:
+        told = errors.decode(errors="replace").splitlines()
+        reasons = [line.split("ERROR:")[-1].strip() for line in told if "ERROR:" in line]
+        reasons += [line.split("error:")[-1].strip() for line in told if "error:" in line]
+        reason = (reasons or ["no reason given"])[0]
+        if "permission denied" in reason:
+            # It locks every table, for which grants on columns are not enough.
+            reason += "; it takes the right to read every table in full, which the tables' owner has"
+        raise NoShadow(f"The catalog could not be {verb}: {reason}")
+
+
+def _differences(target: Fingerprint, copy: Fingerprint, target_major: int, copy_major: int) -> list[str]:
+    """In which ways the shadow's catalog is not the target's; how a newer server words definitions does not count."""
+    found = difference(target, copy)
+    same_server = target_major == copy_major
+    changed = [
+        name
+        for name in found.changed
+        if not name.startswith("extension ") and (same_server or name.startswith(("column ", "policy ", "trigger ")))
+    ]
+    names = [*found.added, *found.removed, *changed]
+    if not names:
+        return []
+    return [f"the shadow's catalog differs from the target's in {len(names)} facts, such as {', '.join(names[:3])}"]

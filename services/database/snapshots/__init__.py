@@ -1,0 +1,1 @@
+"""What would be lost, kept: copies proved in the same transaction, tables parked, and how both come back."""
