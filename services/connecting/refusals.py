@@ -13,7 +13,7 @@ from services.checks.of_app import catalogue_of
 from services.errors import Refused
 from services.jobs.arming import is_armed_for_use, require_armed
 from services.jobs.kinds import KINDS, JobKind
-from services.settings import LEVEL_MEANS, Level, Settings, Target
+from services.settings import LEVEL_MEANS, Level, Target
 from services.store.database import Store
 
 
@@ -33,12 +33,9 @@ def way_to(target: str, level: Level) -> str:
     return f"/settings?target={target}&level={level}"
 
 
-def refusals(store: Store, settings: Settings, target: Target, now: datetime | None = None) -> list[Refusal]:
-    """In the order of the levels: first what would change something, then checks. Asks nobody but our own store.
-
-    now: to tell what is refused because nobody has armed the target; None: that is not told
-    """
-    found = [*_actions(target), *(_not_armed(store, target, now) if now else ()), *_checks(target)]
+def refusals(store: Store, target: Target, now: datetime) -> list[Refusal]:
+    """In the order of the levels: first what would change something, then checks. Asks nobody but our own store."""
+    found = [*_actions(target), *_not_armed(store, target, now), *_checks(target)]
     return sorted(found, key=lambda one: tuple(Level).index(one.level))
 
 
@@ -49,9 +46,7 @@ def _actions(target: Target) -> Iterator[Refusal]:
         try:
             target.require(kind.level)
         except Refused as error:
-            yield Refusal(
-                "action", kind.title, kind.level, f"{error.what} {error.means}", way_to(target.name, kind.level)
-            )
+            yield _action(kind, target, error)
 
 
 def _action(kind: JobKind, target: Target, error: Refused) -> Refusal:
@@ -66,9 +61,7 @@ def _not_armed(store: Store, target: Target, now: datetime) -> Iterator[Refusal]
         try:
             require_armed(store, target, None, now)
         except Refused as error:
-            yield Refusal(
-                "action", kind.title, kind.level, f"{error.what} {error.means}", way_to(target.name, kind.level)
-            )
+            yield _action(kind, target, error)
 
 
 def _checks(target: Target) -> Iterator[Refusal]:

@@ -85,10 +85,10 @@ class Newcomer:
         self.settle()
 
     def refused(self) -> dict[str, set[str]]:
-        """What the page's table lists as refused, by the level that is missing; read from its CSV, not by clicking."""
+        """What the page's table lists as refused, by the level that would allow it; read from its CSV, not by clicking."""
         with self.page.expect_download() as download:
             self.page.locator('[class*="st-key-csv-refused-on"] button').locator("visible=true").first.click()
         listed: dict[str, set[str]] = {}
         for row in csv.DictReader(download.value.path().read_text(encoding="utf-8").splitlines()):
-            listed.setdefault(row["Missing level"], set()).add(row["Refused"])
+            listed.setdefault(row["Level"], set()).add(row["Refused"])
         return listed

@@ -82,8 +82,8 @@ def test_a_new_target_may_look_and_the_next_level_is_opened(open_settings: OpenS
     said = told(app)
     assert "Granted" in said and said.count("Not granted") == 4
     assert "Observe: read the database" in said
-    refused = next(one.value for one in app.dataframe if "Missing level" in one.value)
-    assert {"observe", "platform", "probe", "deploy"} == set(refused["Missing level"])
+    refused = next(one.value for one in app.dataframe if "Why" in one.value)
+    assert {"observe", "platform", "probe", "deploy"} == set(refused["Level"])
     assert button(app, "Grant observe").disabled
 
 
@@ -172,7 +172,7 @@ def test_a_proof_that_holds_opens_the_grant(
     assert "The newest deployment serves." in told(app) and "It could deploy." in told(app)
     button(app, "Grant platform").click().run()
     assert settings().target(NAME).allows(Level.PLATFORM)
-    assert "Restart the app" not in str(next(one.value for one in app.dataframe if "Missing level" in one.value))
+    assert "Restart the app" not in str(next(one.value for one in app.dataframe if "Why" in one.value))
 
 
 def test_a_proof_that_failed_grants_nothing_and_says_why(

@@ -142,7 +142,7 @@ def test_what_railway_is_asked_is_in_its_schema_and_changes_nothing(name: str) -
 
 def test_all_that_is_refused_is_listed_with_its_level_and_the_way(home: Home) -> None:
     home.make()
-    told = refusals(home.store, home.settings, home.target, NOON)
+    told = refusals(home.store, home.target, NOON)
     named = {one.what for one in told}
     assert {spec.title for spec in catalogue_of(APP) if spec.level is not Level.LOOK} <= named
     assert {kind.title for kind in KINDS.values() if kind.level is not Level.LOOK} - named <= {
@@ -155,7 +155,7 @@ def test_all_that_is_refused_is_listed_with_its_level_and_the_way(home: Home) ->
     home.keep(database_url="postgresql://ops_reader:x@127.0.0.1:1/postgres")
     home.proved(Level.OBSERVE)
     home.grant(Level.OBSERVE)
-    left = refusals(home.store, home.settings, home.target, NOON)
+    left = refusals(home.store, home.target, NOON)
     assert Level.OBSERVE not in {one.level for one in left}
     assert "looked at in its place" in next(one.sentence for one in left if one.what.startswith("A journal entry"))
 
@@ -164,6 +164,12 @@ def test_a_granted_deploy_is_refused_until_somebody_arms(home: Home) -> None:
     home.make()
     home.proved(Level.DEPLOY)
     home.grant(Level.DEPLOY)
-    told = refusals(home.store, home.settings, home.target, NOON)
+    told = refusals(home.store, home.target, NOON)
     assert "not armed" in next(one.sentence for one in told if one.what == "Deploy the schema")
-    assert "Deploy the schema" not in {one.what for one in refusals(home.store, home.settings, home.target)}
+
+
+def test_what_breaks_things_is_refused_by_level_on_disposable_targets_only(home: Home) -> None:
+    home.make()
+    disposable = home.target.model_copy(update={"fault_control_url": "http://127.0.0.1:1/x"})
+    assert "Break something" in {one.what for one in refusals(home.store, disposable, NOON)}
+    assert "Break something" not in {one.what for one in refusals(home.store, home.target, NOON)}
