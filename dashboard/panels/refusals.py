@@ -27,7 +27,7 @@ def refusals_part(context: PageContext) -> None:
             for one in found
         ],
         name=f"refused-on-{context.target.name}",
-        empty="No level is missing, and what needs arming is armed. What is refused now is refused by a role or a gate.",
+        empty="No level is missing, and what needs arming is armed. What is refused now, a role or a gate refuses.",
         columns=COLUMNS,
         config={COLUMNS["way"]: st.column_config.LinkColumn(display_text="Open the level", width="small")},
         height=300 if len(found) > 8 else None,
