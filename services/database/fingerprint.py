@@ -14,7 +14,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-_CATALOG_QUERY = (Path(__file__).parent / "fingerprint.sql").read_text()
+CATALOG_QUERY = (Path(__file__).parent / "fingerprint.sql").read_text()
+"""Gives the facts as (name, value); its names are absolute where search_path is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def bare_search_path(conn: psycopg.Connection[Any]) -> Iterator[None]:
 def catalog_fingerprint(conn: psycopg.Connection[Any]) -> Fingerprint:
     """All catalog facts outside system schemas and our own schema `ops`. Takes no lock above AccessShare."""
     with bare_search_path(conn):
-        rows = conn.execute(_CATALOG_QUERY).fetchall()
+        rows = conn.execute(CATALOG_QUERY).fetchall()
     return Fingerprint.of({str(key): str(value) for key, value in rows})
 
 

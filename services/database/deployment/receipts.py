@@ -19,13 +19,13 @@ from services.database.fingerprint import Fingerprint
 from services.errors import Refused, Unavailable
 
 _MARK = "Deploy receipts, parked tables and snapshots; made by the release cockpit, removed by it with one command"
-_LOCK_KEY = 7_305_808_869_229_538_401
+LOCK_KEY = 7_305_808_869_229_538_401
 """One advisory lock a database: "release!" as a number. Whoever holds it deploys or rolls back."""
 
 HIDDEN = "receipts-hidden"
 """The reason of an error: the role that asked may not look at the receipts."""
 
-_MAKE = f"""
+SCHEMA_SQL = f"""
 CREATE SCHEMA IF NOT EXISTS ops;
 COMMENT ON SCHEMA ops IS '{_MARK}';
 CREATE TABLE IF NOT EXISTS ops.deploy_receipts (
@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS ops.snapshot_parts (
   PRIMARY KEY (snapshot_id, part)
 );
 """
+"""All that is ours in a target; each statement does nothing where its part is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Receipt:
 
 def try_lock(conn: psycopg.Connection[Any]) -> bool:
     """Take the one lock for changing this database, without waiting. It lasts as long as the connection."""
-    row = conn.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone()
+    row = conn.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone()
     return row is not None and bool(row[0])
 
 
@@ -96,7 +97,7 @@ def lock_holder(conn: psycopg.Connection[Any]) -> tuple[int, str] | None:
         " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
         " AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
         " AND (l.classid::bigint << 32) | l.objid::bigint = %s",
-        (_LOCK_KEY,),
+        (LOCK_KEY,),
     ).fetchone()
 
 
@@ -115,7 +116,7 @@ def make_schema(conn: psycopg.Connection[Any]) -> None:
             "Rename that schema, then try again.",
         )
     if row is None or not receipts_exist(conn):
-        conn.execute(_MAKE)
+        conn.execute(SCHEMA_SQL)
         revoke_all(conn)
 
 
