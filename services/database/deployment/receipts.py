@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +26,7 @@ LOCK_KEY = 7_305_808_869_229_538_401
 HIDDEN = "receipts-hidden"
 """The reason of an error: the role that asked may not look at the receipts."""
 
-SCHEMA_SQL = f"""
+_PARTS_SQL = f"""
 CREATE SCHEMA IF NOT EXISTS ops;
 COMMENT ON SCHEMA ops IS '{_MARK}';
 CREATE TABLE IF NOT EXISTS ops.deploy_receipts (
@@ -47,13 +48,35 @@ CREATE TABLE IF NOT EXISTS ops.snapshot_parts (
   key_columns text[] NOT NULL, copy_name text NOT NULL, row_count bigint NOT NULL, row_digest text NOT NULL,
   PRIMARY KEY (snapshot_id, part)
 );
+ALTER TABLE ops.deploy_receipts ADD COLUMN IF NOT EXISTS state text NOT NULL DEFAULT 'done',
+  ADD COLUMN IF NOT EXISTS kept_snapshot_id uuid, ADD COLUMN IF NOT EXISTS parked text[],
+  ADD COLUMN IF NOT EXISTS inverse jsonb;
+CREATE TABLE IF NOT EXISTS ops.deploy_steps (
+  receipt_id uuid NOT NULL REFERENCES ops.deploy_receipts ON DELETE CASCADE, seq integer NOT NULL, kind text NOT NULL,
+  digest text NOT NULL, file text, line integer, intended_at timestamptz, done_at timestamptz, detail jsonb,
+  facts_after bytea, PRIMARY KEY (receipt_id, seq)
+);
 """
-"""All that is ours in a target; each statement does nothing where its part is there."""
+
+_FORM = f"deploy receipts, form {hashlib.sha256(_PARTS_SQL.encode()).hexdigest()[:16]}"
+
+SCHEMA_SQL = f"{_PARTS_SQL}COMMENT ON TABLE ops.deploy_receipts IS '{_FORM}';\n"
+"""All that is ours in a target; each statement does nothing where its part is there. The comment tells whether it is
+the form that this version makes, so that an older one is brought up to it."""
+
+State = Literal["begun", "done", "superseded"]
+Outcome = Literal["applied", "begun", "not-applied", "in-progress"]
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The proof of one deploy. `before` and `after` are the catalog's fingerprints around it."""
+    """The proof of one deploy. `before` and `after` are the catalog's fingerprints around it.
+
+    state: "begun" while only some of its parts are in (see `apart`), "superseded" where another deploy of the release
+    came after such a one.
+    kept_snapshot_id, parked: what the deploy itself kept of the rows it took away; snapshot_id is the rollback's.
+    inverse: {"sql", "not_restored"} derived from the catalog, for a release that brought no rollback.
+    """
 
     id: str
     job_id: str
@@ -68,6 +91,10 @@ class Receipt:
     rolled_back_by: str | None
     snapshot_id: str | None
     rollback_result: dict[str, Any] | None
+    state: State = "done"
+    kept_snapshot_id: str | None = None
+    parked: tuple[str, ...] = ()
+    inverse: dict[str, Any] | None = None
 
 
 def try_lock(conn: psycopg.Connection[Any]) -> bool:
@@ -115,19 +142,30 @@ def make_schema(conn: psycopg.Connection[Any]) -> None:
             "Nothing was changed: its contents are not ours.",
             "Rename that schema, then try again.",
         )
-    if row is None or not receipts_exist(conn):
+    if row is None or not _has_this_form(conn):
         conn.execute(SCHEMA_SQL)
         revoke_all(conn)
 
 
+def _has_this_form(conn: psycopg.Connection[Any]) -> bool:
+    row = conn.execute(
+        "SELECT pg_catalog.obj_description(pg_catalog.to_regclass('ops.deploy_receipts'), 'pg_class')"
+    ).fetchone()
+    return row is not None and row[0] == _FORM
+
+
 def revoke_all(conn: psycopg.Connection[Any]) -> None:
-    """Take back what default privileges may have granted on our schema and tables to others."""
+    """Take back what default privileges may have granted on our schema and tables to others.
+
+    The roles that read for us keep what they were given.
+    """
     rows = conn.execute(
         "SELECT DISTINCT CASE WHEN x.grantee = 0 THEN NULL ELSE x.grantee::pg_catalog.regrole::text END"
         " FROM (SELECT relacl AS acl, relowner AS owner FROM pg_catalog.pg_class"
         "       WHERE relnamespace = 'ops'::pg_catalog.regnamespace"
         "       UNION ALL SELECT nspacl, nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'ops') o,"
-        " pg_catalog.aclexplode(o.acl) x WHERE x.grantee <> o.owner"
+        " pg_catalog.aclexplode(o.acl) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee"
+        " WHERE x.grantee <> o.owner AND COALESCE(r.rolname !~ '^ops_reader(_[a-z0-9_]+)?$', true)"
     ).fetchall()
     for (role,) in rows:
         grantee = sql.SQL("PUBLIC") if role is None else sql.SQL(role)
@@ -151,12 +189,13 @@ def write_receipt(
     statements: int,
     before: Fingerprint,
     after: Fingerprint,
+    state: State = "done",
 ) -> str:
-    """Write the receipt inside the deploy's own transaction; returns its id."""
+    """Write the receipt inside the deploy's own transaction; returns its id. state "begun": more parts follow."""
     receipt_id = str(uuid.uuid4())
     conn.execute(
         "INSERT INTO ops.deploy_receipts (id, job_id, release_id, plan_hash, actor, statements, fingerprint_before,"
-        " facts_before, fingerprint_after, facts_after) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " facts_before, fingerprint_after, facts_after, state) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             receipt_id,
             job_id,
@@ -168,9 +207,41 @@ def write_receipt(
             before.packed(),
             after.digest,
             after.packed(),
+            state,
         ),
     )
+    conn.execute(
+        "UPDATE ops.deploy_receipts SET state = 'superseded' WHERE release_id = %s AND state = 'begun' AND id <> %s",
+        (release_id, receipt_id),
+    )
     return receipt_id
+
+
+def go_on_with_receipt(
+    conn: psycopg.Connection[Any], receipt_id: str, *, job_id: str, statements: int, after: Fingerprint, state: State
+) -> None:
+    """Bring the receipt of a deploy of several parts up to date, inside the transaction of a later part."""
+    conn.execute(
+        "UPDATE ops.deploy_receipts SET job_id = %s, statements = statements + %s, fingerprint_after = %s,"
+        " facts_after = %s, state = %s WHERE id = %s",
+        (job_id, statements, after.digest, after.packed(), state, receipt_id),
+    )
+
+
+def note_kept(
+    conn: psycopg.Connection[Any],
+    receipt_id: str,
+    *,
+    snapshot_id: str | None,
+    parked: Sequence[str],
+    inverse: Mapping[str, Any] | None,
+) -> None:
+    """Note in the receipt what the deploy kept of what it took away, and the way back derived from the catalog."""
+    conn.execute(
+        "UPDATE ops.deploy_receipts SET kept_snapshot_id = COALESCE(%s, kept_snapshot_id),"
+        " parked = COALESCE(parked, '{}') || %s::text[], inverse = COALESCE(%s, inverse) WHERE id = %s",
+        (snapshot_id, list(parked), Jsonb(dict(inverse)) if inverse is not None else None, receipt_id),
+    )
 
 
 def receipt_of(conn: psycopg.Connection[Any], column: str, value: str) -> Receipt | None:
@@ -196,6 +267,11 @@ def receipt_of(conn: psycopg.Connection[Any], column: str, value: str) -> Receip
         rolled_back_by=row["rolled_back_by"],
         snapshot_id=str(row["snapshot_id"]) if row["snapshot_id"] else None,
         rollback_result=row["rollback_result"],
+        # Receipts that an older version wrote have none of these.
+        state=row.get("state", "done"),
+        kept_snapshot_id=str(row["kept_snapshot_id"]) if row.get("kept_snapshot_id") else None,
+        parked=tuple(row.get("parked") or ()),
+        inverse=row.get("inverse"),
     )
 
 
@@ -261,16 +337,18 @@ def application_name(job_id: str) -> str:
 
 def outcome(
     url: str, job_id: str, column: Literal["job_id", "rollback_job_id"] = "job_id"
-) -> Literal["applied", "not-applied", "in-progress"]:
+) -> Outcome:
     """What became of a deploy whose client is gone: told by its receipt and by the sessions still there.
 
     column: "rollback_job_id" asks the same of a rollback.
+    "begun": some parts of a deploy of several are in, and the rest waits to be resumed.
     "in-progress" while its server process lives, or while a process that we cannot name holds the lock.
     Raises as `find_receipt`.
     """
     with connect(url, read_only=True, statement_timeout_s=10) as conn, _hidden_told(conn):
-        if receipt_of(conn, column, job_id):
-            return "applied"
+        before = _told_by_receipt(receipt_of(conn, column, job_id))
+        if before == "applied":
+            return before
         alive = conn.execute(
             "SELECT FROM pg_catalog.pg_stat_activity"
             " WHERE application_name = %s AND pid <> pg_catalog.pg_backend_pid()",
@@ -280,4 +358,10 @@ def outcome(
         if alive is not None or (holder is not None and not holder[1]):
             return "in-progress"
         # It may have committed between our two looks.
-        return "applied" if receipt_of(conn, column, job_id) else "not-applied"
+        return _told_by_receipt(receipt_of(conn, column, job_id))
+
+
+def _told_by_receipt(receipt: Receipt | None) -> Outcome:
+    if receipt is None:
+        return "not-applied"
+    return "begun" if receipt.state == "begun" and receipt.rollback_job_id is None else "applied"
