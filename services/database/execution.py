@@ -52,25 +52,31 @@ def run_sql(
     *,
     cancelled: Cancelled = never,
     tick: Tick | None = None,
+    every_s: float = _TICK_S,
     sample: int = 0,
 ) -> Rows:
     """Send `sql` as psql does (simple protocol), and wait for all its results.
 
-    cancelled is asked ten times a second; once true, the server is told to cancel. tick(seconds) is called as often.
-    sample: how many rows to keep. Raises psycopg.Error as the server reports it, Stopped after a cancel.
+    cancelled is asked every `every_s` seconds; once true, the server is told to cancel. tick(seconds) is called as
+    often. sample: how many rows to keep. Raises psycopg.Error as the server reports it, Stopped after a cancel.
     """
     started = time.monotonic()
     raw = conn.pgconn
     raw.send_query(sql.encode())
     asked, failure, found = False, None, Rows(0, (), ())
+    due = started + every_s
     while True:
         while raw.is_busy():
-            ready, _, _ = select.select([raw.socket], [], [], _TICK_S)
+            ready, _, _ = select.select([raw.socket], [], [], max(0.0, due - time.monotonic()))
             if ready:
                 raw.consume_input()
+            now = time.monotonic()
+            # Also where notices keep coming: a statement that never falls silent must still be stopped.
+            if now < due:
                 continue
+            due = now + every_s
             if tick is not None:
-                tick(time.monotonic() - started)
+                tick(now - started)
             if not asked and cancelled():
                 asked = True
                 _cancel(conn)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
 
+from services.database.deployment.beside import LOOK_EVERY_S, Beside
+from services.database.deployment.blockers import Blocker
 from services.database.execution import Cancelled, Emit, Stopped, never, run_sql, silent
 from services.database.failure_classes import Failure
 from services.database.fingerprint import Fingerprint, difference
@@ -18,6 +22,7 @@ from services.database.script import ReadScripts, Script, Statement, read_script
 from services.errors import NotUnderstood, Refused
 
 _LONG_STATEMENT_S = 0.2
+_MAY_CHANGE_LIMITS = re.compile(r"_timeout|\bset_config\b|\breset\s+all\b|\bdiscard\b", re.IGNORECASE)
 _Outcome = TypeVar("_Outcome")
 
 
@@ -26,23 +31,27 @@ class Limits:
     """How patient a change is. Waits for locks are short, so that nobody queues behind us; patience is in the retries.
 
     lock_timeout_ms per lock; statement_timeout_s and query_timeout_s per statement and verification query;
-    attempts in all; pause_s the longest pause between two.
+    transaction_s the longest a transaction may last; attempts in all; pause_s the longest pause between two;
+    old_session_s how long we wait for the session of a client that died before we take its place.
     """
 
     lock_timeout_ms: int = 100
     statement_timeout_s: float = 600
     query_timeout_s: float = 15
+    transaction_s: float = 3600
     attempts: int = 30
     pause_s: float = 2.0
+    old_session_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who is told about progress, who may stop it, and how patient it is."""
+    """Who is told about progress, who may stop it, how patient it is, and who looks on from a second connection."""
 
     emit: Emit = silent
     cancelled: Cancelled = never
     limits: Limits = field(default_factory=Limits)
+    beside: Beside | None = None
 
     def phase(self, name: str) -> None:
         self.emit("phase", {"name": name})
@@ -66,13 +75,23 @@ class Ran:
 
 
 class StatementFailed(Exception):
-    """The server refused a statement; `statement` None where it was COMMIT or our own bookkeeping."""
+    """The server refused a statement; `statement` None where it was COMMIT or our own bookkeeping.
 
-    def __init__(self, statement: Statement | None, error: psycopg.Error, retries: int = 0) -> None:
+    blockers: the sessions that were seen to keep it waiting.
+    """
+
+    def __init__(
+        self,
+        statement: Statement | None,
+        error: psycopg.Error,
+        retries: int = 0,
+        blockers: Sequence[Blocker] = (),
+    ) -> None:
         super().__init__(str(error.sqlstate))
         self.statement = statement
         self.error = error
         self.retries = retries
+        self.blockers = tuple(blockers)
 
     def failure(self, fallback_file: str) -> Failure:
         if self.statement is None:
@@ -115,10 +134,19 @@ def refuse_drift(expected: Fingerprint | str | None, found: Fingerprint) -> None
 
 def begin(conn: psycopg.Connection[Any], limits: Limits) -> None:
     """Open the transaction with its limits. A client that freezes must not hold locks for ever: idling is limited."""
-    conn.execute(
-        f"BEGIN; SET LOCAL lock_timeout = {limits.lock_timeout_ms};"
-        f"SET LOCAL statement_timeout = {round(limits.statement_timeout_s * 1000)};"
-        "SET LOCAL idle_in_transaction_session_timeout = '30s'"
+    whole = ""
+    if conn.info.server_version >= 170000:
+        # The last resort, which ends the session; before that `run_statements` lets no statement run longer.
+        whole = f"SET LOCAL transaction_timeout = {round((limits.transaction_s + 30) * 1000)};"
+    conn.execute(f"BEGIN; {whole}{_settings('SET LOCAL', limits)}")
+
+
+def _settings(command: str, limits: Limits, statement_timeout_s: float | None = None) -> str:
+    longest = limits.statement_timeout_s if statement_timeout_s is None else statement_timeout_s
+    return (
+        f"{command} lock_timeout = {limits.lock_timeout_ms};"
+        f"{command} statement_timeout = {max(1, round(longest * 1000))};"
+        f"{command} idle_in_transaction_session_timeout = '30s'"
     )
 
 
@@ -129,12 +157,37 @@ def roll_back_if_open(conn: psycopg.Connection[Any]) -> None:
 
 
 def run_statements(
-    conn: psycopg.Connection[Any], statements: Sequence[Statement], watch: Watch, ran: list[Ran], notices: list[str]
+    conn: psycopg.Connection[Any],
+    statements: Sequence[Statement],
+    watch: Watch,
+    ran: list[Ran],
+    notices: list[str],
+    instead: Callable[[Statement], bool] | None = None,
+    *,
+    of: int | None = None,
 ) -> None:
     """Run the statements in the open transaction, filling `ran` and `notices` as it goes.
 
-    A statement is told of when it ends; one that takes longer than 0.2 s also while it runs. Raises StatementFailed.
+    A statement is told of when it ends; one that takes longer than 0.2 s also while it runs.
+    instead: asked before each statement; True where it did what the statement asks for in another way.
+    of: how many statements there are in all, where these go on after those in `ran`. Raises StatementFailed.
     """
+    until = time.monotonic() + watch.limits.transaction_s
+    with listening(conn, watch, notices):
+        for statement in statements:
+            _limit(conn, watch.limits, until, statement)
+            place = {"index": len(ran) + 1, "of": of or len(statements)}
+            ran.append(run_one(conn, statement, place, watch, instead))
+            if _MAY_CHANGE_LIMITS.search(statement.sql):
+                # A script's own SET lock_timeout = 0 would let writers queue behind us for ever.
+                conn.execute(_settings("SET LOCAL", watch.limits))
+    # A script may end as another role; what is ours is done as ourselves.
+    conn.execute("RESET SESSION AUTHORIZATION; RESET ROLE")
+
+
+@contextmanager
+def listening(conn: psycopg.Connection[Any], watch: Watch, notices: list[str]) -> Iterator[None]:
+    """Within: what the server raises is told while the statement runs, and kept in `notices`."""
 
     def heard(notice: errors.Diagnostic) -> None:
         message = notice.message_primary or ""
@@ -143,15 +196,29 @@ def run_statements(
 
     conn.add_notice_handler(heard)
     try:
-        for index, statement in enumerate(statements, start=1):
-            ran.append(_run_one(conn, statement, {"index": index, "of": len(statements)}, watch))
+        yield
     finally:
         conn.remove_notice_handler(heard)
-    # A script may end as another role; what is ours is done as ourselves.
-    conn.execute("RESET SESSION AUTHORIZATION; RESET ROLE")
 
 
-def _run_one(conn: psycopg.Connection[Any], statement: Statement, place: dict[str, Any], watch: Watch) -> Ran:
+def _limit(conn: psycopg.Connection[Any], limits: Limits, until: float, statement: Statement) -> None:
+    """Give the statement what is left of the transaction's time, where that is less than its own limit."""
+    left = until - time.monotonic()
+    if left < limits.statement_timeout_s:
+        try:
+            conn.execute(_settings("SET LOCAL", limits, max(left, 0.001)))
+        except psycopg.Error as error:
+            raise StatementFailed(statement, error) from error
+
+
+def run_one(
+    conn: psycopg.Connection[Any],
+    statement: Statement,
+    place: Mapping[str, Any],
+    watch: Watch,
+    instead: Callable[[Statement], bool] | None = None,
+) -> Ran:
+    """Run one statement, telling of it, of who blocks it and of its progress; see `run_statements`."""
     event = {**place, "file": statement.file, "line": statement.line, "sql": statement.sql, "lock": None}
     told = False
 
@@ -160,16 +227,26 @@ def _run_one(conn: psycopg.Connection[Any], statement: Statement, place: dict[st
         if not told and seconds >= _LONG_STATEMENT_S:
             told = True
             watch.emit("statement", {**event, "state": "running", "ms": None})
+        if watch.beside is not None:
+            watch.beside.tick(event)
 
     watch.stop_if_cancelled()
     started = time.monotonic()
     try:
-        run_sql(conn, statement.sql, cancelled=watch.cancelled, tick=tick)
+        if instead is None or not instead(statement):
+            run_sql(conn, statement.sql, cancelled=watch.cancelled, tick=tick, every_s=LOOK_EVERY_S)
     except psycopg.Error as error:
-        raise StatementFailed(statement, error) from error
+        raise StatementFailed(statement, error, blockers=_blockers(watch, event)) from error
     ms = (time.monotonic() - started) * 1000
     watch.emit("statement", {**event, "state": "done", "ms": round(ms, 2)})
     return Ran(statement.file, statement.line, statement.sql, ms)
+
+
+def _blockers(watch: Watch, event: Mapping[str, Any]) -> tuple[Blocker, ...]:
+    if watch.beside is None:
+        return ()
+    watch.beside.last_look(event)
+    return tuple(watch.beside.blockers.values())
 
 
 def with_retries(
@@ -181,6 +258,8 @@ def with_retries(
     """
     pauses = random.Random(seed)  # noqa: S311 - jitter, not a secret
     for number in range(1, watch.limits.attempts + 1):
+        if watch.beside is not None:
+            watch.beside.forget()
         try:
             return attempt(number - 1)
         except (StatementFailed, psycopg.Error) as failed:

@@ -335,9 +335,7 @@ def application_name(job_id: str) -> str:
     return f"{APPLICATION_NAME} {job_id}"[:63]
 
 
-def outcome(
-    url: str, job_id: str, column: Literal["job_id", "rollback_job_id"] = "job_id"
-) -> Outcome:
+def outcome(url: str, job_id: str, column: Literal["job_id", "rollback_job_id"] = "job_id") -> Outcome:
     """What became of a deploy whose client is gone: told by its receipt and by the sessions still there.
 
     column: "rollback_job_id" asks the same of a rollback.
@@ -364,4 +362,4 @@ def outcome(
 def _told_by_receipt(receipt: Receipt | None) -> Outcome:
     if receipt is None:
         return "not-applied"
-    return "begun" if receipt.state == "begun" and receipt.rollback_job_id is None else "applied"
+    return "begun" if receipt.state == "begun" and receipt.rolled_back_at is None else "applied"
