@@ -32,6 +32,7 @@ class Permission(StrEnum):
     WAIVE = "waive a step"
     REHEARSE = "rehearse"
     DEPLOY = "deploy"
+    APPROVE = "approve a deploy"
     RESTART = "restart or redeploy the app"
     ROLL_BACK = "roll back"
     COMMAND_INCIDENT = "open and run an incident"

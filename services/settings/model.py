@@ -107,6 +107,8 @@ class Target(BaseModel):
     backup_recipient: str | None = None
     backup_folder: Path | None = None
     backup_keep_days: int = Field(default=30, ge=1)
+    second_approval: bool = False
+    approval_hours: float = Field(default=24, gt=0)
     notify_urls: tuple[SecretStr, ...] = ()
     founder: str | None = None
     fault_control_url: str | None = None

@@ -181,6 +181,7 @@ TARGETS = (
     of_target("person-with-an-empty-name", "people", f'[{{name = "", role = "{PLANTED}"}}]', "[0].name is missing"),
     of_target("recipient-mistyped", "backup_recipient", f'"age1{"q" * 58}"', "check sum"),
     of_target("keep-no-days", "backup_keep_days", "0", "at least 1"),
+    of_target("approval-for-no-time", "approval_hours", "0", "more than 0"),
     of_target("mistyped-key", "databse_url", f'"{DSN}"', "is not a setting", "write database_url"),
     of_target("unknown-key", PLANTED[:-1] + "x", "1", "is not a setting", "docs/settings.md"),
     of_target("number-as-secret", "railway_token", "4711", "must be text"),

@@ -1,0 +1,235 @@
+"""A second person's yes to one plan: who may give it, how long it holds, and what it does not hold for."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from services.access.notices import tell
+from services.access.permissions import Actor, Permission
+from services.errors import NotUnderstood, Refused
+from services.settings import Target
+from services.store import audit
+from services.store.database import Store
+from services.store.tables import approvals
+
+NOTICE = "approval"
+
+
+class ApprovalState(StrEnum):
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A question to a second person, and the answer. plan_hash: of the scripts and the catalog they were rehearsed on.
+
+    expires: when the question, or the yes, is void.
+    """
+
+    id: str
+    target: str
+    run_id: str | None
+    release_id: str
+    plan_hash: str
+    asked_by: Actor
+    asked: datetime
+    decided_by: Actor | None
+    decision: bool | None
+    reason: str
+    decided: datetime | None
+    expires: datetime
+
+    def state(self, now: datetime) -> ApprovalState:
+        if self.decision is False:
+            return ApprovalState.REFUSED
+        if now >= self.expires:
+            return ApprovalState.EXPIRED
+        return ApprovalState.WAITING if self.decision is None else ApprovalState.APPROVED
+
+
+def cannot_be_told_apart(one: Actor, other: Actor) -> str | None:
+    """Why these two may be one person, in words; None where they are two.
+
+    An account at the one way of signing in tells nothing about an account at another: only two accounts of the same
+    way are two people, and a name that both bear makes them one.
+    """
+    if one.id == other.id:
+        return f"{other.name} is the same account"
+    if one.way != other.way:
+        return f"{one.name} and {other.name} came by different ways, behind which one person may stand"
+    if one.name.strip().casefold() == other.name.strip().casefold():
+        return f"both accounts bear the name {other.name}"
+    return None
+
+
+def ask_for_approval(
+    store: Store,
+    *,
+    actor: Actor,
+    target: Target,
+    release_id: str,
+    plan_hash: str,
+    now: datetime,
+    run_id: str | None = None,
+) -> Approval:
+    """Ask a second person; a question that waits already, or a yes that still holds, is returned as it is."""
+    actor.require(Permission.DEPLOY, target.name)
+    known = newest_approval(store, target.name, plan_hash)
+    if known is not None and known.state(now) in (ApprovalState.WAITING, ApprovalState.APPROVED):
+        return known
+    approval_id = f"approval-{secrets.token_hex(5)}"
+    until = now + timedelta(hours=target.approval_hours)
+    with store.write() as tx:
+        tx.execute(
+            insert(approvals).values(
+                id=approval_id,
+                target=target.name,
+                run_id=run_id,
+                release_id=release_id,
+                plan_hash=plan_hash,
+                asked_by=actor.to_json(),
+                asked=now,
+                expires=until,
+            )
+        )
+        audit.record(
+            tx,
+            actor=actor.id,
+            action="ask for approval",
+            target=target.name,
+            subject=approval_id,
+            now=now,
+            detail={"release": release_id, "plan_hash": plan_hash},
+        )
+        text = f"{actor.name} asks a second person to approve the deploy of {release_id} to {target.name}."
+        tell(tx, target=target.name, kind=NOTICE, text=text, now=now, until=until)
+    return approval(store, approval_id)
+
+
+def decide(
+    store: Store, *, actor: Actor, target: Target, approval_id: str, approve: bool, reason: str, now: datetime
+) -> Approval:
+    """Answer yes or no, once. Raises Refused for whoever asked, by whatever way, and for what is decided or expired."""
+    actor.require(Permission.APPROVE, target.name)
+    known = approval(store, approval_id)
+    if known.target != target.name:
+        raise Refused(f"This question is about {known.target}.", "Nothing was decided.", "Open that target.")
+    if approve and (why := cannot_be_told_apart(known.asked_by, actor)):
+        raise Refused(
+            f"A second person has to approve this, and {why}.",
+            "Nothing was approved.",
+            "Ask somebody else, who signs in the same way as the one who asked.",
+        )
+    if not approve and not reason.strip():
+        raise NotUnderstood("A no needs its reason.", "Nothing was decided.", "Say what has to change.", "reason")
+    with store.write() as tx:
+        mine = tx.execute(
+            update(approvals)
+            .where(approvals.c.id == approval_id, approvals.c.decision.is_(None), approvals.c.expires > now)
+            .values(
+                decided_by=actor.to_json(),
+                decision="yes" if approve else "no",
+                reason=reason.strip(),
+                decided=now,
+                expires=now + timedelta(hours=target.approval_hours),
+            )
+        ).rowcount
+        if not mine:
+            raise Refused(
+                "This question is decided already, or it has expired.",
+                "Your answer was not counted.",
+                "Look at what it says now; if need be, ask again.",
+            )
+        audit.record(
+            tx,
+            actor=actor.id,
+            action="approve a deploy" if approve else "refuse a deploy",
+            target=target.name,
+            subject=approval_id,
+            now=now,
+            detail={"release": known.release_id, "plan_hash": known.plan_hash, "reason": reason.strip()},
+        )
+    return approval(store, approval_id)
+
+
+def require_approval(store: Store, *, actor: Actor, target: Target, plan_hash: str, now: datetime) -> None:
+    """Raise Refused where the target wants a second person's yes to this very plan and there is none that holds.
+
+    actor: who is about to deploy; their own yes does not count, whoever asked for it.
+    """
+    if not target.second_approval:
+        return
+    known = newest_approval(store, target.name, plan_hash)
+    means = "Nothing was changed."
+    if known is None:
+        raise Refused(
+            f"{target.name} wants a second person's approval of this plan, and nobody was asked.",
+            means,
+            "Ask for it on /database, under Deploy. What was approved before the plan changed does not count.",
+        )
+    state = known.state(now)
+    if state is not ApprovalState.APPROVED:
+        said = {
+            ApprovalState.WAITING: f"It has been waiting for a second person since {known.asked:%Y-%m-%d %H:%M} UTC.",
+            ApprovalState.REFUSED: f"{known.decided_by.name if known.decided_by else ''} said no: {known.reason}",
+            ApprovalState.EXPIRED: f"The approval expired at {known.expires:%Y-%m-%d %H:%M} UTC.",
+        }[state]
+        raise Refused(f"This plan is not approved. {said}", means, "Ask again, or change what was objected to.")
+    if known.decided_by is not None and (why := cannot_be_told_apart(known.decided_by, actor)):
+        raise Refused(
+            f"Whoever approves does not deploy, and {why}.", means, "Let the one who asked deploy, or a third person."
+        )
+
+
+def approval(store: Store, approval_id: str) -> Approval:
+    """Raises NotUnderstood for an id that is not there."""
+    with store.read() as tx:
+        row = tx.execute(select(approvals).where(approvals.c.id == approval_id)).one_or_none()
+    if row is None:
+        raise NotUnderstood(f"There is no approval '{approval_id}'.", "Nothing was decided.", "Copy its id.")
+    return _approval(row)
+
+
+def newest_approval(store: Store, target: str, plan_hash: str) -> Approval | None:
+    """The newest question about this plan, whatever became of it."""
+    with store.read() as tx:
+        row = tx.execute(
+            select(approvals)
+            .where(approvals.c.target == target, approvals.c.plan_hash == plan_hash)
+            .order_by(approvals.c.asked.desc(), approvals.c.id.desc())
+            .limit(1)
+        ).one_or_none()
+    return _approval(row) if row is not None else None
+
+
+def recent_approvals(store: Store, target: str, *, limit: int = 20) -> list[Approval]:
+    """Questions about any plan of a target, the newest first."""
+    query = select(approvals).where(approvals.c.target == target).order_by(approvals.c.asked.desc()).limit(limit)
+    with store.read() as tx:
+        return [_approval(row) for row in tx.execute(query)]
+
+
+def _approval(row: Row[Any]) -> Approval:
+    return Approval(
+        row.id,
+        row.target,
+        row.run_id,
+        row.release_id,
+        row.plan_hash,
+        Actor.from_json(row.asked_by),
+        row.asked,
+        Actor.from_json(row.decided_by) if row.decided_by else None,
+        None if row.decision is None else row.decision == "yes",
+        row.reason or "",
+        row.decided,
+        row.expires,
+    )

@@ -1,0 +1,162 @@
+"""A second person's yes: for one plan, for some hours, and never by whoever asked or deploys, by whatever way."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.access.notices import current_notices
+from services.access.permissions import Actor, Role
+from services.errors import NotUnderstood, Refused
+from services.releases.approvals import (
+    Approval,
+    ApprovalState,
+    ask_for_approval,
+    cannot_be_told_apart,
+    decide,
+    newest_approval,
+    require_approval,
+)
+from services.settings import Target
+from services.store.database import Store
+from tests.services.conftest import NOON, TurnableClock
+
+ANN = Actor("staging:1", "Ann", Role.OPERATOR, "staging", way="auth")
+BOB = Actor("staging:2", "Bob", Role.OPERATOR, "staging", way="auth")
+CARLA = Actor("staging:3", "Carla", Role.OPERATOR, "staging", way="auth")
+PLAN = "p" * 64
+
+
+@pytest.fixture
+def careful(target: Target) -> Target:
+    return target.model_copy(update={"second_approval": True, "approval_hours": 8})
+
+
+def ask(store: Store, target: Target, actor: Actor = ANN, plan: str = PLAN) -> Approval:
+    return ask_for_approval(store, actor=actor, target=target, release_id="beta", plan_hash=plan, now=NOON)
+
+
+def answer(store: Store, target: Target, asked: Approval, actor: Actor = BOB, **more: object) -> Approval:
+    given = {"approve": True, "reason": "", "now": NOON, **more}
+    return decide(store, actor=actor, target=target, approval_id=asked.id, **given)  # type: ignore[arg-type]
+
+
+def require(store: Store, target: Target, plan: str = PLAN, actor: Actor = ANN, hours: float = 0) -> None:
+    require_approval(store, actor=actor, target=target, plan_hash=plan, now=NOON + timedelta(hours=hours))
+
+
+def test_a_yes_of_a_second_person_opens_the_deploy_of_that_plan_alone(store: Store, careful: Target) -> None:
+    with pytest.raises(Refused, match="nobody was asked"):
+        require(store, careful)
+    asked = ask(store, careful)
+    with pytest.raises(Refused, match="waiting for a second person"):
+        require(store, careful)
+    answer(store, careful, asked)
+    require(store, careful)
+    with pytest.raises(Refused, match="nobody was asked"):
+        require(store, careful, plan="q" * 64)
+
+
+def test_a_target_that_wants_none_asks_for_none(store: Store, target: Target) -> None:
+    require(store, target)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ANN,
+        replace(ANN, role=Role.ADMIN),
+        replace(BOB, name=" ann"),
+        replace(BOB, way="oidc"),
+        replace(BOB, way="recovery", name="Ann"),
+        replace(BOB, way="founder"),
+        Actor("cli:ann", "ann (command line)", Role.ADMIN, "staging"),
+    ],
+)
+def test_nobody_approves_what_they_asked_for_by_any_way(store: Store, careful: Target, other: Actor) -> None:
+    asked = ask(store, careful)
+    with pytest.raises(Refused, match="second person"):
+        answer(store, careful, asked, actor=other)
+    assert newest_approval(store, "staging", PLAN) == asked
+
+
+def test_two_accounts_of_one_way_are_two_people() -> None:
+    assert cannot_be_told_apart(ANN, BOB) is None
+    assert cannot_be_told_apart(replace(ANN, way="oidc"), replace(BOB, way="oidc")) is None
+
+
+def test_who_approved_does_not_deploy(store: Store, careful: Target) -> None:
+    answer(store, careful, ask(store, careful))
+    require(store, careful, actor=CARLA)
+    with pytest.raises(Refused, match="does not deploy"):
+        require(store, careful, actor=BOB)
+
+
+def test_a_yes_expires(store: Store, careful: Target) -> None:
+    answer(store, careful, ask(store, careful))
+    require(store, careful, hours=7.9)
+    with pytest.raises(Refused, match="expired"):
+        require(store, careful, hours=8)
+
+
+def test_a_question_expires_unanswered_and_can_be_asked_again(
+    store: Store, careful: Target, clock: TurnableClock
+) -> None:
+    asked = ask(store, careful)
+    assert ask(store, careful) == asked
+    later = clock.turn(8 * 3600)
+    assert asked.state(later) is ApprovalState.EXPIRED
+    with pytest.raises(Refused, match="expired"):
+        answer(store, careful, asked, now=later)
+    again = ask_for_approval(store, actor=ANN, target=careful, release_id="beta", plan_hash=PLAN, now=later)
+    assert again.id != asked.id
+
+
+def test_a_no_has_a_reason_and_closes_the_deploy(store: Store, careful: Target) -> None:
+    asked = ask(store, careful)
+    with pytest.raises(NotUnderstood, match="reason"):
+        answer(store, careful, asked, approve=False)
+    answer(store, careful, asked, approve=False, reason="not on a Friday")
+    with pytest.raises(Refused, match="Bob said no: not on a Friday"):
+        require(store, careful)
+
+
+def test_who_asked_may_take_the_question_back(store: Store, careful: Target) -> None:
+    asked = ask(store, careful)
+    answer(store, careful, asked, actor=ANN, approve=False, reason="wrong release")
+    assert ask(store, careful).id != asked.id
+
+
+def test_one_answer_counts(store: Store, careful: Target) -> None:
+    asked = ask(store, careful)
+    counted: list[bool] = []
+
+    def try_it(actor: Actor) -> None:
+        try:
+            answer(store, careful, asked, actor=actor)
+            counted.append(True)
+        except Refused:
+            counted.append(False)
+
+    threads = [threading.Thread(target=try_it, args=(actor,)) for actor in (BOB, CARLA)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(counted) == [False, True]
+
+
+def test_roles_count(store: Store, careful: Target) -> None:
+    viewer = replace(BOB, role=Role.VIEWER)
+    with pytest.raises(Refused, match="viewer"):
+        ask(store, careful, actor=viewer)
+    with pytest.raises(Refused, match="approve a deploy"):
+        answer(store, careful, ask(store, careful), actor=viewer)
+
+
+def test_everybody_on_the_target_is_told(store: Store, careful: Target) -> None:
+    ask(store, careful)
+    assert "Ann asks a second person" in current_notices(store, "staging", NOON)[0].text
