@@ -1,9 +1,10 @@
-"""Knows how to keep what a rollback destroys: copies in schema `ops`, proved equal to what they were taken from."""
+"""Knows how to keep what a change destroys: copies in schema `ops`, proved equal to what they were taken from."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,8 +13,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from services.database.fingerprint import RowHash
+from services.database.snapshots.storage import close_to_others, make_tables, steady_texts
+from services.errors import Refused
 
-PartKind = Literal["table", "column"]
+PartKind = Literal["table", "column", "parked", "inserted"]
 
 
 class NotProved(Exception):
@@ -22,7 +25,13 @@ class NotProved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One copied piece: whole rows of a table, or some columns with the key that finds their rows again."""
+    """One kept piece of a table.
+
+    kind: "table" (all its rows), "column" (some columns with the key that finds their rows again), "parked" (the table
+    itself, moved to schema `ops`), "inserted" (no row of before: only what the change added).
+    after_name: the rows that the change altered, as they then were; None where the table was gone after the change,
+    with after_columns and after_types, the columns that it then had.
+    """
 
     kind: PartKind
     schema: str
@@ -32,14 +41,26 @@ class Part:
     key_columns: tuple[str, ...]
     copy_name: str
     rows: RowHash
+    after_name: str | None = None
+    after_columns: tuple[str, ...] = ()
+    after_types: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         return f"{self.schema}.{self.table}"
 
+    @property
+    def place(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, self.table)
+
+    @property
+    def copy(self) -> sql.Identifier:
+        return sql.Identifier("ops", self.copy_name)
+
 
 def new_snapshot(conn: psycopg.Connection[Any], release_id: str, actor: str) -> str:
     """Open a snapshot inside the transaction; returns its id."""
+    make_tables(conn)
     snapshot_id = str(uuid.uuid4())
     conn.execute(
         "INSERT INTO ops.snapshots (id, release_id, actor) VALUES (%s, %s, %s)", (snapshot_id, release_id, actor)
@@ -50,28 +71,32 @@ def new_snapshot(conn: psycopg.Connection[Any], release_id: str, actor: str) -> 
 def keep_table(conn: psycopg.Connection[Any], snapshot_id: str, part: int, schema: str, table: str) -> Part:
     """Copy all rows of a table. Writers of the table wait from here to the end of the transaction.
 
-    Raises NotProved where the copy does not equal the table.
+    Raises NotProved where the copy does not equal the table, Refused where row-level security hides rows from us.
     """
-    columns, types = _columns(conn, schema, table)
-    return _keep(conn, snapshot_id, part, "table", (schema, table), columns, types, _key(conn, schema, table))
+    with steady_texts(conn):
+        columns, types = columns_of(conn, schema, table)
+        key = key_of(conn, schema, table)
+        return _keep(conn, snapshot_id, part, "table", (schema, table), columns, types, key)
 
 
 def keep_columns(
     conn: psycopg.Connection[Any], snapshot_id: str, part: int, schema: str, table: str, lost: Sequence[str]
 ) -> Part:
-    """Copy some columns of a table with the key of each row; without a primary key, with all its other columns."""
-    columns, types = _columns(conn, schema, table)
-    key = [name for name in _key(conn, schema, table) if name not in lost]
-    key = key or [name for name in columns if name not in lost]
-    kept = [name for name in columns if name in key or name in lost]
-    kept_types = [kind for name, kind in zip(columns, types, strict=True) if name in kept]
-    return _keep(conn, snapshot_id, part, "column", (schema, table), kept, kept_types, key)
+    """Copy some columns of a table with the key of each row; the whole table where no other column is its key."""
+    with steady_texts(conn):
+        columns, types = columns_of(conn, schema, table)
+        key = key_of(conn, schema, table)
+        if not key or set(key) & set(lost):
+            return _keep(conn, snapshot_id, part, "table", (schema, table), columns, types, key)
+        kept = [name for name in columns if name in key or name in lost]
+        kept_types = [kind for name, kind in zip(columns, types, strict=True) if name in kept]
+        return _keep(conn, snapshot_id, part, "column", (schema, table), kept, kept_types, key)
 
 
 def _keep(
     conn: psycopg.Connection[Any],
     snapshot_id: str,
-    part: int,
+    number: int,
     kind: PartKind,
     place: tuple[str, str],
     columns: Sequence[str],
@@ -79,36 +104,82 @@ def _keep(
     key: Sequence[str],
 ) -> Part:
     source = sql.Identifier(*place)
-    copy_name = f"snapshot_{snapshot_id.split('-')[0]}_{part}"
+    copy_name = f"snapshot_{snapshot_id.split('-')[0]}_{number}"
     copy = sql.Identifier("ops", copy_name)
     # SHARE keeps writers out, so that no row can come between the copy and the change; readers go on.
     conn.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(source))
-    # Values of types that the rollback may drop are kept as text; all others as they are.
-    selected = sql.SQL(", ").join(
-        sql.Identifier(name) if _lasting(conn, type_name) else sql.SQL("{0}::text AS {0}").format(sql.Identifier(name))
-        for name, type_name in zip(columns, types, strict=True)
-    )
-    conn.execute(sql.SQL("CREATE TABLE {} AS SELECT {} FROM ONLY {}").format(copy, selected, source))
-    before, after = text_hash(conn, source, columns), text_hash(conn, copy, columns)
+    with every_row_seen(conn, place):
+        query = sql.SQL("CREATE TABLE {} AS SELECT {} FROM ONLY {}")
+        conn.execute(query.format(copy, kept_values(conn, columns, types), source))
+        before, after = text_hash(conn, source, columns), text_hash(conn, copy, columns)
     if before != after:
         raise NotProved(f"{place[0]}.{place[1]}")
+    close_to_others(conn, copy_name)
+    part = Part(kind, *place, tuple(columns), tuple(types), tuple(key), copy_name, after)
+    record_part(conn, snapshot_id, number, part)
+    return part
+
+
+def record_part(conn: psycopg.Connection[Any], snapshot_id: str, number: int, part: Part) -> None:
+    """Write down one part of a snapshot."""
     conn.execute(
         "INSERT INTO ops.snapshot_parts (snapshot_id, part, kind, schema_name, table_name, columns, column_types,"
-        " key_columns, copy_name, row_count, row_digest) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " key_columns, copy_name, row_count, row_digest, after_name, after_columns, after_types)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             snapshot_id,
-            part,
-            kind,
-            *place,
-            list(columns),
-            list(types),
-            list(key),
-            copy_name,
-            after.count,
-            after.digest,
+            number,
+            part.kind,
+            part.schema,
+            part.table,
+            list(part.columns),
+            list(part.column_types),
+            list(part.key_columns),
+            part.copy_name,
+            part.rows.count,
+            part.rows.digest,
+            part.after_name,
+            list(part.after_columns),
+            list(part.after_types),
         ),
     )
-    return Part(kind, *place, tuple(columns), tuple(types), tuple(key), copy_name, after)
+
+
+def kept_values(
+    conn: psycopg.Connection[Any], columns: Sequence[str], types: Sequence[str], alias: str = ""
+) -> sql.Composed:
+    """The columns as they are kept: values of types that a change may drop as text, all others as they are."""
+    dot = sql.SQL("{}.").format(sql.Identifier(alias)) if alias else sql.SQL("")
+    one = sql.SQL("{dot}{name}::text AS {name}")
+    plain = sql.SQL("{dot}{name}")
+    lasting = _lasting(conn, types)
+    return sql.SQL(", ").join(
+        (plain if type_name in lasting else one).format(dot=dot, name=sql.Identifier(name))
+        for name, type_name in zip(columns, types, strict=True)
+    )
+
+
+@contextmanager
+def every_row_seen(conn: psycopg.Connection[Any], place: tuple[str, str]) -> Iterator[None]:
+    """Within: row-level security hides no row of the table from us, its owner. Raises Refused where it must."""
+    named = sql.Identifier(*place)
+    row = conn.execute(
+        "SELECT pg_catalog.row_security_active(c.oid), pg_catalog.pg_has_role(c.relowner, 'USAGE'),"
+        " c.relforcerowsecurity FROM pg_catalog.pg_class c WHERE c.oid = %s::pg_catalog.regclass",
+        (named.as_string(conn),),
+    ).fetchone()
+    hidden, ours, forced = row if row else (False, False, False)
+    if hidden and not (ours and forced):
+        raise Refused(
+            f"Row-level security may hide rows of {place[0]}.{place[1]} from {conn.info.user!r}.",
+            "Nothing was changed: rows that are not seen cannot be kept.",
+            "Change the database as the owner of its tables.",
+        )
+    if hidden:
+        conn.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(named))
+    yield
+    if hidden:
+        conn.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(named))
 
 
 def text_hash(conn: psycopg.Connection[Any], table: sql.Identifier, columns: Sequence[str]) -> RowHash:
@@ -126,6 +197,7 @@ def text_hash(conn: psycopg.Connection[Any], table: sql.Identifier, columns: Seq
 
 def parts_of(conn: psycopg.Connection[Any], snapshot_id: str) -> list[Part]:
     """The parts of a snapshot, in the order in which they were taken."""
+    make_tables(conn)
     query = "SELECT * FROM ops.snapshot_parts WHERE snapshot_id = %s ORDER BY part"
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(query, (snapshot_id,)).fetchall()
@@ -139,37 +211,46 @@ def parts_of(conn: psycopg.Connection[Any], snapshot_id: str) -> list[Part]:
             tuple(row["key_columns"]),
             row["copy_name"],
             RowHash(row["row_count"], row["row_digest"]),
+            row["after_name"],
+            tuple(row["after_columns"] or ()),
+            tuple(row["after_types"] or ()),
         )
         for row in rows
     ]
 
 
-def _columns(conn: psycopg.Connection[Any], schema: str, table: str) -> tuple[list[str], list[str]]:
+def columns_of(conn: psycopg.Connection[Any], schema: str, table: str) -> tuple[list[str], list[str]]:
+    """Names and types of the columns that hold values of their own, in order; none where there is no such table."""
     rows = conn.execute(
         "SELECT attname::text, pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute"
-        " WHERE attrelid = %s::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
+        " WHERE attrelid = pg_catalog.to_regclass(%s) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
         " ORDER BY attnum",
         (sql.Identifier(schema, table).as_string(conn),),
     ).fetchall()
     return [row[0] for row in rows], [row[1] for row in rows]
 
 
-def _key(conn: psycopg.Connection[Any], schema: str, table: str) -> list[str]:
-    rows = conn.execute(
-        "SELECT a.attname::text FROM pg_catalog.pg_index i"
-        " CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k(number, at)"
-        " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number"
-        " WHERE i.indrelid = %s::pg_catalog.regclass AND i.indisprimary ORDER BY k.at",
-        (sql.Identifier(schema, table).as_string(conn),),
-    ).fetchall()
-    return [row[0] for row in rows]
-
-
-def _lasting(conn: psycopg.Connection[Any], type_name: str) -> bool:
-    """True for the server's own types, which no rollback can drop."""
+def key_of(conn: psycopg.Connection[Any], schema: str, table: str) -> list[str]:
+    """The columns that tell each row from all others: the primary key, else a unique index over columns never NULL."""
     row = conn.execute(
-        "SELECT t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace FROM pg_catalog.pg_type t"
-        " WHERE t.oid = pg_catalog.to_regtype(%s)",
-        (type_name,),
+        "SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.at) FROM pg_catalog.pg_index i"
+        " CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k(number, at)"
+        " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number"
+        " WHERE i.indrelid = pg_catalog.to_regclass(%s) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL"
+        " AND i.indexprs IS NULL AND k.at <= i.indnkeyatts"
+        " GROUP BY i.indexrelid, i.indisprimary HAVING pg_catalog.bool_and(a.attnotnull AND a.attgenerated = '')"
+        " ORDER BY i.indisprimary DESC, pg_catalog.count(*), i.indexrelid LIMIT 1",
+        (sql.Identifier(schema, table).as_string(conn),),
     ).fetchone()
-    return row is not None and bool(row[0])
+    return list(row[0]) if row else []
+
+
+def _lasting(conn: psycopg.Connection[Any], types: Sequence[str]) -> frozenset[str]:
+    """Those of the types that are the server's own, which no change can drop."""
+    rows = conn.execute(
+        "SELECT n.name FROM pg_catalog.unnest(%s::text[]) n(name)"
+        " JOIN pg_catalog.pg_type t ON t.oid = pg_catalog.to_regtype(n.name)"
+        " WHERE t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace",
+        (list(set(types)),),
+    ).fetchall()
+    return frozenset(row[0] for row in rows)

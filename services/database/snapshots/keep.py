@@ -1,0 +1,242 @@
+"""Knows how a change loses nothing: what it will take is kept before, parked instead, and measured afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+import psycopg
+
+from services.database.execution import Emit, silent
+from services.database.script import Statement
+from services.database.snapshots.after_images import keep_after_image, keep_inserted
+from services.database.snapshots.effects import Place, TableState, table_states
+from services.database.snapshots.foretold import (
+    all_placed,
+    changed_tables,
+    dropped_columns,
+    dropped_tables,
+    placed,
+    rewrites_only,
+)
+from services.database.snapshots.snapshot import Part, keep_columns, keep_table, new_snapshot
+from services.database.snapshots.storage import make_tables
+from services.errors import Refused
+
+_ROUNDS = 4
+_Outcome = TypeVar("_Outcome")
+
+
+class Told(Protocol):
+    """A loss that was foretold: what kind, and where."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def schema(self) -> str | None: ...
+    @property
+    def table(self) -> str | None: ...
+    @property
+    def column(self) -> str | None: ...
+
+
+@dataclass(slots=True)
+class Cover:
+    """What a snapshot must hold: whole tables, and columns of tables, by (schema, table).
+
+    copied: tables of which a copy is needed even where a DROP TABLE is replaced by a park, because the change alters
+    their rows first.
+    """
+
+    tables: set[Place] = field(default_factory=set)
+    columns: dict[Place, set[str]] = field(default_factory=dict)
+    copied: set[Place] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, losses: Iterable[Told]) -> Cover:
+        """The cover that foretold losses ask for."""
+        cover = cls()
+        for loss in losses:
+            if loss.schema is None or loss.table is None:
+                continue
+            if loss.kind in ("table", "rows"):
+                cover.tables.add((loss.schema, loss.table))
+            elif loss.kind == "column" and loss.column:
+                cover.add_column((loss.schema, loss.table), loss.column)
+        return cover
+
+    def __bool__(self) -> bool:
+        return bool(self.tables or self.columns or self.copied)
+
+    def add(self, other: Cover) -> None:
+        self.tables |= other.tables
+        self.copied |= other.copied
+        for place, names in other.columns.items():
+            self.columns.setdefault(place, set()).update(names)
+
+    def add_column(self, place: Place, column: str) -> None:
+        self.columns.setdefault(place, set()).add(column)
+
+
+class Uncovered(Exception):
+    """The statements took what was not kept: undo all, and try again with this cover as well."""
+
+    def __init__(self, cover: Cover) -> None:
+        super().__init__(", ".join(sorted(".".join(place) for place in cover.tables | cover.copied | {*cover.columns})))
+        self.cover = cover
+
+
+def covered(attempt: Callable[[Cover], _Outcome], cover: Cover | None = None) -> _Outcome:
+    """Call attempt(cover) until it does not raise Uncovered, each time with all that was found missing so far.
+
+    attempt opens its transaction, and has rolled it back when it raises. Raises Refused after four rounds.
+    """
+    known = Cover()
+    if cover is not None:
+        known.add(cover)
+    for _ in range(_ROUNDS):
+        try:
+            return attempt(known)
+        except Uncovered as uncovered:
+            known.add(uncovered.cover)
+    raise Refused(
+        "The change takes rows that could not be kept.",
+        "Nothing was changed.",
+        "Split the script, so that what it deletes can be told beforehand.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was kept of a change. rows: all rows that the snapshot holds; parked: the tables moved aside."""
+
+    snapshot_id: str | None
+    rows: int = 0
+    parked: tuple[str, ...] = ()
+
+
+class Keeping:
+    """Keeps, inside one open transaction, all that a change takes from the database.
+
+    Call in this order: `before`, the statements (each asked through `instead` first), `missing`, `after`.
+    Schema `ops` is there already.
+    """
+
+    def __init__(
+        self,
+        conn: psycopg.Connection[Any],
+        *,
+        release_id: str,
+        actor: str,
+        keep_days: int = 30,
+        emit: Emit = silent,
+    ) -> None:
+        self._conn = conn
+        self._release_id = release_id
+        self._actor = actor
+        self._keep_days = keep_days
+        self._emit = emit
+        self._snapshot_id: str | None = None
+        self._parts: list[Part] = []
+        self._base: dict[int, TableState] = {}
+        self._rewriting: set[int] = set()
+
+    def before(self, cover: Cover, statements: Sequence[Statement] = ()) -> None:
+        """Copy and prove what the cover names, and what the statements say they take.
+
+        Raises NotProved (a copy is not equal), Refused (rows hidden from us, changes not counted).
+        """
+        make_tables(self._conn)
+        self._base = table_states(self._conn)
+        wanted = self._foretold(statements)
+        wanted.add(cover)
+        wanted.tables |= wanted.copied
+        there = {state.place for state in self._base.values() if state.place[0] != "ops"}
+        for place in sorted(wanted.tables & there):
+            self._kept(keep_table(self._conn, self._id(), len(self._parts), *place))
+        for place, names in sorted(wanted.columns.items()):
+            if place in there and place not in wanted.tables:
+                self._kept(keep_columns(self._conn, self._id(), len(self._parts), *place, sorted(names)))
+
+    def instead(self, statement: Statement) -> bool:
+        """Do in the statement's place what keeps the rows; False where the statement is to run as it is."""
+        self._forgive_rewrite()
+        self._expect_rewrite(statement)
+        return False
+
+    def missing(self) -> Cover:
+        """What the statements took, measured by effect, and no part of the snapshot holds; empty: nothing is lost."""
+        self._forgive_rewrite()
+        now = table_states(self._conn)
+        missing = Cover()
+        whole = {(part.schema, part.table) for part in self._parts if part.kind == "table"}
+        kept = {(part.schema, part.table): set(part.columns) for part in self._parts}
+        for oid, old in self._base.items():
+            if old.place[0] == "ops" or old.place in whole:
+                continue
+            new = now.get(oid)
+            if new is None or new.place != old.place or new.rows_touched_since(old):
+                missing.tables.add(old.place)
+                continue
+            for number, column in old.stored.items():
+                if new.stored.get(number) != column and column not in kept.get(old.place, set()):
+                    missing.add_column(old.place, column)
+        return missing
+
+    def after(self) -> Kept:
+        """Keep what the change made of the rows it altered and added; tells what the snapshot holds in all."""
+        if self._snapshot_id is not None:
+            for number, part in enumerate(self._parts):
+                self._parts[number] = keep_after_image(self._conn, self._snapshot_id, number, part)
+        held = {(part.schema, part.table) for part in self._parts}
+        now = table_states(self._conn)
+        for oid, old in sorted(self._base.items()):
+            new = now.get(oid)
+            if new is not None and new.inserted > old.inserted and old.place not in held and old.place[0] != "ops":
+                self._parts.append(keep_inserted(self._conn, self._id(), len(self._parts), new.place))
+        return Kept(self._snapshot_id, sum(part.rows.count for part in self._parts))
+
+    def _foretold(self, statements: Sequence[Statement]) -> Cover:
+        cover = Cover()
+        for statement in statements:
+            cover.tables.update(all_placed(self._conn, (*dropped_tables(statement), *changed_tables(statement))))
+            for names, column in dropped_columns(statement):
+                place = placed(self._conn, names)
+                if place is not None:
+                    cover.add_column(place, column)
+        known = {state.place: set(state.stored.values()) for state in self._base.values()}
+        cover.columns = {
+            place: held
+            for place, names in cover.columns.items()
+            if place not in cover.tables and (held := names & known.get(place, set()))
+        }
+        return cover
+
+    def _expect_rewrite(self, statement: Statement) -> None:
+        """Remember the table that a statement may rewrite without taking anything from it."""
+        place = next(all_placed(self._conn, rewrites_only(statement)), None)
+        if place is not None:
+            now = table_states(self._conn)
+            self._rewriting = {
+                oid
+                for oid, old in self._base.items()
+                if old.place == place and oid in now and now[oid].file == old.file
+            }
+
+    def _forgive_rewrite(self) -> None:
+        """A statement that only adds or moves gives a table a new file, and takes nothing from it."""
+        if self._rewriting:
+            now = table_states(self._conn)
+            for oid in self._rewriting & now.keys():
+                self._base[oid] = replace(self._base[oid], file=now[oid].file)
+        self._rewriting = set()
+
+    def _id(self) -> str:
+        if self._snapshot_id is None:
+            self._snapshot_id = new_snapshot(self._conn, self._release_id, self._actor)
+        return self._snapshot_id
+
+    def _kept(self, part: Part) -> None:
+        self._parts.append(part)
+        self._emit("snapshot", {"object": part.name, "rows": part.rows.count})
