@@ -1,0 +1,76 @@
+"""What is read as definitions makes the same catalog again in an empty database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+
+from services.database.definitions.definition import Definition, Definitions, missing_since
+from services.database.definitions.read import read_definitions
+from services.database.fingerprint import catalog_fingerprint, difference
+from tests.services.database.definitions.conftest import Databases
+from tests.services.database.definitions.rich_schema import SCHEMA
+
+
+def make(conn: psycopg.Connection[Any], definitions: Definitions) -> None:
+    with conn.transaction():
+        for statement in definitions.statements():
+            conn.execute(statement)
+
+
+def test_everything_is_made_again(databases: Databases) -> None:
+    with databases.fresh(SCHEMA) as original, databases.fresh() as copy:
+        definitions = read_definitions(original)
+        make(copy, definitions)
+        assert not difference(catalog_fingerprint(original), catalog_fingerprint(copy))
+        kept = Definitions.of(Definition.from_json(json.loads(json.dumps(d.to_json()))) for d in definitions)
+        assert kept.statements() == definitions.statements()
+        again = read_definitions(copy)
+        assert {d.key: d.create for d in definitions} == {d.key: d.create for d in again}
+
+
+LOSSES = {
+    "a table that others refer to": "DROP TABLE public.users CASCADE",
+    "a partition": "DROP TABLE app.ev_2 CASCADE",
+    "a partitioned table": "DROP TABLE app.ev CASCADE",
+    "a partitioned table below another": "DROP TABLE app.ev_d CASCADE",
+    "a table with children": "DROP TABLE app.base CASCADE",
+    "the last columns": 'ALTER TABLE public.users DROP COLUMN "after", DROP COLUMN last',
+    "a function with dependents": "DROP FUNCTION app.tf() CASCADE",
+    "a view with dependents": "DROP VIEW public.moods CASCADE",
+    "a materialized view": "DROP MATERIALIZED VIEW app.mv CASCADE",
+    "a sequence": "DROP SEQUENCE app.s1",
+    "an index of a partitioned table": "DROP INDEX app.ev_v",
+    "a key of a partitioned table": "ALTER TABLE app.ev DROP CONSTRAINT ev_pkey CASCADE",
+    "a check of a partitioned table": "ALTER TABLE app.ev DROP CONSTRAINT ev_v_check",
+    "a check of a parent": "ALTER TABLE app.base DROP CONSTRAINT base_a_check",
+    "a schema": "DROP SCHEMA app CASCADE; DROP SCHEMA public CASCADE",
+    "rights": "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM def_anon, def_member",
+    "a publication": "DROP PUBLICATION pub",
+    "an event trigger": "DROP EVENT TRIGGER et",
+}
+
+
+@pytest.fixture(scope="module")
+def rich(databases: Databases) -> Any:
+    with databases.fresh(SCHEMA) as conn:
+        yield conn
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_what_went_is_made_again(rich: psycopg.Connection[Any], loss: str) -> None:
+    before, catalog = read_definitions(rich), catalog_fingerprint(rich)
+    with rich.transaction(force_rollback=True):
+        rich.execute(LOSSES[loss])
+        missing = missing_since(before, read_definitions(rich))
+        if loss != "rights":
+            assert missing
+        rich.execute("SET LOCAL check_function_bodies = off")
+        for definition in missing:
+            for statement in definition.create:
+                rich.execute(statement)
+        found = difference(catalog, catalog_fingerprint(rich))
+        assert not found or loss == "rights", found.sentence()
