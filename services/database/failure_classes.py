@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -187,19 +187,59 @@ def classify(sqlstate: str | None, message: str) -> FailureClass:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What the server said beside its message. Never shown as it is: details may hold values of rows.
+
+    position: 1-based character in the statement that was sent. source: the server's own function that refused it.
+    """
+
+    detail: str = ""
+    hint: str = ""
+    position: int | None = None
+    relation: str | None = None
+    column: str | None = None
+    constraint: str | None = None
+    source: str = ""
+
+    @classmethod
+    def of(cls, error: psycopg.Error) -> Said:
+        told = error.diag
+        place = f"{told.schema_name}.{told.table_name}" if told.schema_name and told.table_name else None
+        return cls(
+            told.message_detail or "",
+            told.message_hint or "",
+            int(told.statement_position) if told.statement_position else None,
+            place,
+            told.column_name,
+            told.constraint_name,
+            told.source_function or "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """The first failure of a run of scripts; `line` is None where no statement failed but COMMIT did."""
+    """A failure in a run of scripts; `line` is None where no statement failed but COMMIT did.
+
+    suggestion: what would help here, in words or as SQL, made from the real catalog; None where nothing is known.
+    """
 
     file: str
     line: int | None
     sqlstate: str | None
     message: str
     failure_class: FailureClass
+    said: Said = field(default_factory=Said, repr=False, compare=False)
+    suggestion: str | None = None
 
     @classmethod
     def of(cls, file: str, line: int | None, error: psycopg.Error) -> Failure:
         message = error.diag.message_primary or "The connection was lost."
-        return cls(file, line, error.sqlstate, message, classify(error.sqlstate, message))
+        return cls(file, line, error.sqlstate, message, classify(error.sqlstate, message), Said.of(error))
+
+    @property
+    def wants_no_transaction(self) -> bool:
+        """True if the server refused the statement only because it came inside a transaction block."""
+        return self.sqlstate == "25001" and self.said.source == "PreventInTransactionBlock"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -208,4 +248,7 @@ class Failure:
             "sqlstate": self.sqlstate,
             "message": self.message,
             "class": self.failure_class.id,
+            "means": self.failure_class.means,
+            "fix": self.failure_class.fix,
+            "suggestion": self.suggestion,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
 # Loaded by name: the parser's type stubs are not valid for a strict type checker, and a parse tree is untyped anyway.
@@ -31,3 +32,28 @@ def deparse(tree: Any) -> str:
 def new_tree() -> Any:
     """An empty parse tree, to be filled and deparsed."""
     return importlib.import_module("postgast.pg_query_pb2").ParseResult()
+
+
+def parse_plpgsql(source: str) -> Any | None:
+    """The syntax tree (lists and mappings) of a CREATE FUNCTION in PL/pgSQL, or None where it is not valid."""
+    try:
+        return _postgast.parse_plpgsql(source)
+    except _postgast.PgQueryError:
+        return None
+
+
+def walk(node: Any) -> Any:
+    """(field name, message) of every part of a parse tree, itself first."""
+    return _postgast.walk(node)
+
+
+def nodes(message: Any, kind: str) -> Iterator[Any]:
+    """The nodes of one kind in a parse tree, by the grammar's name for it, such as "RangeVar"."""
+    return (one for _, one in walk(message) if one.DESCRIPTOR.name == kind)
+
+
+def expression_sql(node: Any) -> str:
+    """The SQL text of one expression of a parse tree."""
+    tree = new_tree()
+    tree.stmts.add().stmt.select_stmt.target_list.add().res_target.val.CopyFrom(node)
+    return deparse(tree).removeprefix("SELECT ")

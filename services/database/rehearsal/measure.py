@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -19,6 +19,8 @@ SELECT c.oid::bigint, n.nspname || '.' || c.relname, c.relkind::text, c.relfilen
        pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid),
        pg_catalog.pg_stat_get_xact_tuples_updated(c.oid),
        pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid),
+       COALESCE((SELECT pg_catalog.sum(pg_catalog.pg_stat_get_xact_tuples_returned(i.indexrelid))
+         FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid), 0)::bigint,
        ARRAY(SELECT l.mode FROM pg_catalog.pg_locks l WHERE l.locktype = 'relation' AND l.relation = c.oid
              AND l.pid = pg_catalog.pg_backend_pid() AND l.granted)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -51,6 +53,7 @@ class RelationState:
     inserted: int
     updated: int
     deleted: int
+    by_index: int
     locks: frozenset[str]
 
 
@@ -60,7 +63,10 @@ Measurement = Mapping[int, RelationState]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one statement did to one relation that was there before the script."""
+    """What one statement did to one relation that was there before the script.
+
+    rows_scanned: read one after the other; by_index: entries read from its indexes.
+    """
 
     relation: str
     kind: str
@@ -74,6 +80,8 @@ class Effect:
     rewritten: bool
     dropped: bool
     dropped_columns: int
+    by_index: int = 0
+    oid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,11 @@ class StatementEffects:
     def lock(self) -> str | None:
         """The strongest lock the statement took on a relation that was there before."""
         return strongest(effect.lock for effect in self.effects)
+
+    @property
+    def locks(self) -> dict[str, str]:
+        """The strongest lock the statement took, by relation that was there before."""
+        return {effect.relation: effect.lock for effect in self.effects if effect.lock}
 
     @property
     def rewrites(self) -> list[str]:
@@ -111,8 +124,18 @@ def measure(conn: psycopg.Connection[Any]) -> Measurement:
 
 
 def _state(*values: Any) -> RelationState:
-    name, kind, file, dropped, scans, scanned, inserted, updated, deleted, locks = values
-    return RelationState(name, kind, file, dropped, scans, scanned, inserted, updated, deleted, frozenset(locks))
+    name, kind, file, dropped, scans, scanned, inserted, updated, deleted, by_index, locks = values
+    return RelationState(
+        name, kind, file, dropped, scans, scanned, inserted, updated, deleted, by_index, frozenset(locks)
+    )
+
+
+def at_rest(state: Measurement) -> Measurement:
+    """The same relations as a new transaction finds them: no locks, all counters at zero."""
+    return {
+        oid: replace(one, locks=frozenset(), scans=0, rows_scanned=0, inserted=0, updated=0, deleted=0, by_index=0)
+        for oid, one in state.items()
+    }
 
 
 def effects(base: Measurement, before: Measurement, after: Measurement) -> StatementEffects:
@@ -120,24 +143,25 @@ def effects(base: Measurement, before: Measurement, after: Measurement) -> State
     found = [
         effect
         for oid, original in base.items()
-        if oid in before and (effect := _effect(original, before[oid], after.get(oid)))
+        if oid in before and (effect := _effect(oid, original, before[oid], after.get(oid)))
     ]
-    zero = RelationState("", "", 0, 0, 0, 0, 0, 0, 0, frozenset())
+    zero = RelationState("", "", 0, 0, 0, 0, 0, 0, 0, 0, frozenset())
     scanned = written = 0
     for oid, state in after.items():
         old = before.get(oid, zero)
-        scanned += max(0, state.rows_scanned - old.rows_scanned)
+        scanned += max(0, state.rows_scanned - old.rows_scanned) + max(0, state.by_index - old.by_index)
         written += max(0, state.inserted - old.inserted) + max(0, state.updated - old.updated)
         written += max(0, state.deleted - old.deleted)
     return StatementEffects(tuple(found), scanned, written)
 
 
-def _effect(original: RelationState, old: RelationState, new: RelationState | None) -> Effect | None:
+def _effect(oid: int, original: RelationState, old: RelationState, new: RelationState | None) -> Effect | None:
     if new is None:
         lock = "AccessExclusiveLock"
         return Effect(
-            original.name, original.kind, lock, lock, 0, 0, 0, 0, 0, rewritten=False, dropped=True, dropped_columns=0
-        )
+            original.name, original.kind, lock, lock, 0, 0, 0, 0, 0,
+            rewritten=False, dropped=True, dropped_columns=0, oid=oid,
+        )  # fmt: skip
     effect = Effect(
         relation=original.name,
         kind=original.kind,
@@ -151,6 +175,8 @@ def _effect(original: RelationState, old: RelationState, new: RelationState | No
         rewritten=new.file != old.file,
         dropped=False,
         dropped_columns=max(0, new.dropped_columns - old.dropped_columns),
+        by_index=max(0, new.by_index - old.by_index),
+        oid=oid,
     )
     counts = (
         effect.scans,
@@ -159,5 +185,6 @@ def _effect(original: RelationState, old: RelationState, new: RelationState | No
         effect.updated,
         effect.deleted,
         effect.dropped_columns,
+        effect.by_index,
     )
     return effect if effect.lock or effect.rewritten or any(counts) else None

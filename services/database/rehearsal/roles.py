@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+_GONE = "ops_gone_"
 _LISTS = {"search_path", "temp_tablespaces"}
 _NEED_LIBRARIES = {"session_preload_libraries", "local_preload_libraries", "shared_preload_libraries"}
 
@@ -92,6 +94,35 @@ def make_roles(scratch: psycopg.Connection[Any], around: Circumstances) -> None:
     for group, member, admin in around.memberships:
         option = sql.SQL(" WITH ADMIN OPTION") if admin else sql.SQL("")
         scratch.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(member)) + option)
+
+
+def put_back_roles(scratch: psycopg.Connection[Any], around: Circumstances, databases: Sequence[str]) -> None:
+    """Make the scratch server's roles again what they are around the target: scripts change them for all databases.
+
+    databases: clones in which a role that a script made may own something; such a role keeps it, under another name.
+    """
+    now = read_circumstances(scratch)
+    me = scratch.info.user
+    wanted = {role["rolname"]: role for role in around.roles if role["rolname"] != me}
+    there = {role["rolname"]: role for role in now.roles if role["rolname"] != me}
+    for number, name in enumerate(sorted(there.keys() - wanted.keys())):
+        if name.startswith(_GONE):
+            continue
+        other = f"{_GONE}{len(databases)}_{number}"
+        scratch.execute(sql.SQL("ALTER ROLE {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(other)))
+    memberships = {one for one in now.memberships if not one[1].startswith(_GONE)}
+    for group, member, _ in memberships - set(around.memberships):
+        if {group, member} <= {*wanted, me}:
+            scratch.execute(sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(group), sql.Identifier(member)))
+    if any(there.get(name) != role for name, role in wanted.items()) or set(around.memberships) - memberships:
+        make_roles(scratch, around)
+    if {one for one in now.settings if not one.here} != {one for one in around.settings if not one.here}:
+        for name in wanted:
+            scratch.execute(sql.SQL("ALTER ROLE {} RESET ALL").format(sql.Identifier(name)))
+        for setting in around.settings:
+            if not setting.here and setting.role and setting.name not in _NEED_LIBRARIES:
+                with suppress(psycopg.Error):  # told of when the shadow was built
+                    scratch.execute(_alter(setting, ""))
 
 
 def apply_settings(

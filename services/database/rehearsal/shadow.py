@@ -6,7 +6,7 @@ import os
 import secrets
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +22,16 @@ from services.database.connect import (
     inspect_connection,
     refuse_transaction_pooler,
 )
+from services.database.dangers.by_effect import sizes_of
 from services.database.execution import Emit, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
-from services.database.rehearsal.roles import Circumstances, apply_settings, make_roles, read_circumstances
+from services.database.rehearsal.roles import (
+    Circumstances,
+    apply_settings,
+    make_roles,
+    put_back_roles,
+    read_circumstances,
+)
 from services.database.rehearsal.row_copy import CopiedRows, copy_rows
 from services.database.server import SUPERUSER, Binaries, Server, find_binaries, scratch_server
 from services.errors import Unavailable
@@ -35,6 +42,27 @@ ALL_ROWS_BYTES = 200 * 1024 * 1024
 
 _TEMPLATE = "shadow"
 _DUMP_S = 120
+_OTHERS = (
+    "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datname <> 'postgres'"
+    " AND datname <> ALL (%s)"
+)
+"""Databases that a script made on the scratch server."""
+
+_FILLED_VIEWS = """
+WITH RECURSIVE uses AS (
+  SELECT r.ev_class AS view, d.refobjid AS used FROM pg_catalog.pg_rewrite r
+  JOIN pg_catalog.pg_depend d ON d.objid = r.oid AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+  WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class
+), deep(view, used, depth) AS (
+  SELECT view, used, 1 FROM uses
+  UNION SELECT deep.view, uses.used, depth + 1 FROM deep JOIN uses ON uses.view = deep.used
+  WHERE depth < 50
+)
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'm' AND c.relispopulated AND n.nspname NOT IN ('ops')
+ORDER BY (SELECT COALESCE(pg_catalog.max(depth), 0) FROM deep WHERE deep.view = c.oid), 1, 2
+"""
+"""Materialized views that hold rows, those first on which others rest."""
 
 
 class NoShadow(Exception):
@@ -43,7 +71,10 @@ class NoShadow(Exception):
 
 @dataclass(slots=True)
 class Shadow:
-    """A running copy of a target. `clone` gives a fresh database of it; `unlike` lists what is not as in the target."""
+    """A running copy of a target. `clone` gives a fresh database of it; `unlike` lists what is not as in the target.
+
+    url: where the target is; sizes: how many rows its tables have of which the shadow lacks some, by estimate.
+    """
 
     server: Server
     facts: ConnectionFacts
@@ -53,6 +84,8 @@ class Shadow:
     policy: RowPolicy
     unlike: list[str] = field(default_factory=list)
     password: str = field(default="", repr=False)
+    url: str = field(default="", repr=False)
+    sizes: Mapping[str, int] = field(default_factory=dict)
     _made: int = 0
     _clones: list[str] = field(default_factory=list)
 
@@ -62,6 +95,7 @@ class Shadow:
         name = f"{_TEMPLATE}_{self._made}"
         self._clones.append(name)
         with connect(self.server.dsn()) as admin:
+            put_back_roles(admin, self.around, self._clones)
             made = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
             admin.execute(made.format(sql.Identifier(name), sql.Identifier(_TEMPLATE)))
             apply_settings(admin, self.around, name, only_database=True)
@@ -70,6 +104,8 @@ class Shadow:
     def drop_clones(self) -> None:
         """Drop all clones, so that a shadow that is used again and again does not grow."""
         with connect(self.server.dsn()) as admin:
+            others = admin.execute(_OTHERS, ([_TEMPLATE, *self._clones],)).fetchall()
+            self._clones += [str(row[0]) for row in others]
             while self._clones:
                 admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self._clones.pop())))
 
@@ -109,7 +145,9 @@ def shadow(url: str, *, rows: RowPolicy | None, keep: Sequence[str] = (), emit: 
         # The catalog is read while the scratch server starts.
         with _catalog_dump(url, target, binaries) as dumped, scratch_server(binaries=binaries) as server:
             emit("phase", {"name": "catalog"})
-            yield _build(target, server, facts, rows or rows_allowed(facts), keep, dumped)
+            copy = _build(target, server, facts, rows or rows_allowed(facts), keep, dumped)
+            copy.url = url
+            yield copy
 
 
 def _build(
@@ -136,8 +174,21 @@ def _build(
     with connect(server.dsn(_TEMPLATE)) as copy:
         unlike += _differences(fingerprint, catalog_fingerprint(copy), facts.major, server.binaries.version)
         copied = copy_rows(target, copy, policy, keep)
+        unlike += _fill_views(target, copy)
+        lacking = {name: rows for name, rows in sizes_of(target).items() if name in copied.incomplete}
     target.close()  # all is read: the target sees no more of us
-    return Shadow(server, facts, around, fingerprint, copied, policy, unlike, password)
+    return Shadow(server, facts, around, fingerprint, copied, policy, unlike, password, sizes=lacking)
+
+
+def _fill_views(target: psycopg.Connection[Any], copy: psycopg.Connection[Any]) -> list[str]:
+    """Fill the materialized views that are filled in the target; gives sentences on those that could not be."""
+    problems = []
+    for schema, name in target.execute(_FILLED_VIEWS).fetchall():
+        try:
+            copy.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(schema, name)))
+        except psycopg.Error as error:
+            problems.append(f"the materialized view {schema}.{name} could not be filled ({error.sqlstate})")
+    return problems
 
 
 def _refuse_missing_extensions(target: psycopg.Connection[Any], admin: psycopg.Connection[Any]) -> None:

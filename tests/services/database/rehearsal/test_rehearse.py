@@ -49,19 +49,41 @@ def test_the_result_has_the_documented_shape(app: Owner):
         "dangers",
         "security",
         "took_ms",
+        "further_failures",
+        "not_idempotent",
+        "left_out",
+        "probes",
+        "inspection",
+        "inverse",
+        "predicted",
+        "plan_hash",
+        "order",
     ]
     assert (found["verdict"], found["failure"]) == ("fail", None)
     second = found["second_run"]
-    assert second == {
+    told = {key: second[key] for key in ("file", "line", "sqlstate", "message", "class")}
+    assert told == {
         "file": "change.sql",
         "line": 1,
         "sqlstate": "42P07",
         "message": 'relation "t" already exists',
         "class": "exists-already",
     }
-    assert {"file", "line", "sql", "lock", "rows_scanned", "rewrites", "rows_written", "ms"} == set(
-        found["statements"][0]
-    )
+    assert second["suggestion"] == "CREATE TABLE IF NOT EXISTS t (id int)"
+    assert {"means", "fix"} < set(second)
+    assert list(found["statements"][0]) == [
+        "file",
+        "line",
+        "sql",
+        "lock",
+        "rows_scanned",
+        "rewrites",
+        "rows_written",
+        "ms",
+        "locks",
+        "predicted_ms",
+        "stall_ms",
+    ]
 
 
 def test_nothing_is_left_on_the_target(app: Owner):
@@ -147,7 +169,7 @@ def test_only_new_security_findings_are_told(app_shadow: Shadow):
     found = on(app_shadow, "CREATE TABLE open_to_all (id int); GRANT SELECT ON open_to_all TO anon;")
     assert {finding.rule for finding in found.security} == {"rls-off", "rls-missing", "anon-granted"}
     assert {finding.object for finding in found.security} == {"public.open_to_all"}
-    assert ("public.open_to_all", None) in dangers(found, "security")
+    assert ("public.open_to_all", 1) in dangers(found, "security")
 
 
 def test_statements_outside_transactions_run_apart_as_the_server_wants(app_shadow: Shadow):
