@@ -181,6 +181,8 @@ def classify(sqlstate: str | None, message: str) -> FailureClass:
     if sqlstate == "42P16":
         about_view = re.search(r"\bview\b", message, re.IGNORECASE)
         return FAILURE_CLASSES["view-columns" if about_view else "other"]
+    if sqlstate == "0A000" and message.startswith("cannot alter type of a column used"):
+        return FAILURE_CLASSES["dependents"]
     if sqlstate == "42883" and message.startswith("operator"):
         return FAILURE_CLASSES["type-mismatch"]
     return FAILURE_CLASSES[_BY_STATE.get(sqlstate) or _BY_STATE_CLASS.get(sqlstate[:2], "other")]

@@ -79,11 +79,14 @@ class CatalogNames:
     types: tuple[tuple[str, str], ...] = ()
     schemas: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
 
     def named(self, relation: str) -> list[Relation]:
-        """The relations that a name, with or without its schema, may mean."""
+        """The relations that a name may mean: without a schema the one on the search path, else all of that name."""
         schema, _, name = relation.rpartition(".")
-        return [one for one in self.relations if one.name == name and schema in ("", one.schema)]
+        found = [one for one in self.relations if one.name == name and schema in ("", one.schema)]
+        seen = [one for place in self.path for one in found if one.schema == place]
+        return found if schema or not seen else seen[:1]
 
     def columns_of(self, relation: str) -> list[Column]:
         """The columns of all relations that a name may mean."""
@@ -93,6 +96,7 @@ class CatalogNames:
 
 def read_names(conn: psycopg.Connection[Any]) -> CatalogNames:
     """Read them as the connection's transaction sees them. Takes no lock above AccessShare on catalogs."""
+    path = conn.execute("SELECT pg_catalog.current_schemas(false)::text[]").fetchone()
     with bare_search_path(conn):
         return CatalogNames(
             tuple(Relation(*row) for row in conn.execute(_RELATIONS).fetchall()),
@@ -112,4 +116,5 @@ def read_names(conn: psycopg.Connection[Any]) -> CatalogNames:
                     "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY 1"
                 ).fetchall()
             ),
+            tuple(path[0]) if path else (),
         )

@@ -136,7 +136,11 @@ def _failed(order: _Order, name: str, first: Run) -> Rehearsal:
     at = first.failures[0][0]
     if failure is None:
         raise AssertionError("only a failed run comes here")
-    failure = with_suggestions(failure, going_on)
+    if at is None:  # COMMIT failed: the clone is as it was before
+        with connect(copy.url_of(name)) as conn:
+            failure = with_suggestion(conn, statements[-1], failure)
+    else:
+        failure = with_suggestions(failure, going_on)
     if failure.failure_class.id == "exists-already" and at is not None:
         failure = replace(failure, suggestion=_guarded(order, at, failure))
     further = further_failures(statements, going_on, at)

@@ -148,34 +148,46 @@ def _third_run(
     cancelled: Cancelled,
 ) -> _Later:
     """Once more, looking after each statement; a table counts as changed only if it is another at the end."""
-    later, last = _Later(), dict[str, Any]()
+    later, seen_rows = _Later(), dict[int, set[str]]()
     with connect(url) as conn:
-        last["catalog"] = catalog_fingerprint(conn) if catalog else None
-        start = {table: _hash(conn, table) for table in doubtful}
+        start = catalog_fingerprint(conn) if catalog else None
+        rows = {table: _hash(conn, table) for table in doubtful}
+    last, latest = start, dict(rows)
 
     def look(conn: psycopg.Connection[Any], index: int) -> None:
-        if catalog and statements[index].kind not in _ROW_STATEMENTS:
-            now = catalog_fingerprint(conn)
-            if changed := difference(last["catalog"], now):
+        nonlocal last
+        for table in doubtful & set(wrote.get(index, ())):
+            now = _hash(conn, table)
+            if now is None or now != latest[table]:
+                seen_rows.setdefault(index, set()).add(table)
+            latest[table] = now
+        if last is not None and statements[index].kind not in _ROW_STATEMENTS:
+            catalog_now = catalog_fingerprint(conn)
+            if changed := difference(last, catalog_now):
                 later.catalog[index] = (*changed.added, *changed.changed, *changed.removed)
-            last["catalog"] = now
+            last = catalog_now
 
     run(url, statements, apart, Manner(goes_on=True, measured=False, after_each=look), cancelled=cancelled)
+    # What a later statement puts back, such as DROP and CREATE of one view, is no change.
     with connect(url) as conn:
-        end = {table: _hash(conn, table) for table in doubtful}
-    changed_tables = {table for table in doubtful if start[table] is None or start[table] != end[table]}
-    for index, tables in wrote.items():
-        later.rows[index] = tuple(sorted(changed_tables & set(tables)))
+        changed_tables = {table for table in doubtful if rows[table] is None or rows[table] != _hash(conn, table)}
+        if start is not None:
+            net = difference(start, catalog_fingerprint(conn))
+            kept = {*net.added, *net.changed, *net.removed}
+            facts = {index: tuple(one for one in made if one in kept) for index, made in later.catalog.items()}
+            later.catalog = {index: made for index, made in facts.items() if made}
+    later.rows = {index: tuple(sorted(tables & changed_tables)) for index, tables in seen_rows.items()}
     return later
 
 
 def _hash(conn: psycopg.Connection[Any], table: str) -> Any:
     """The row hash of a table, None where the role may not read it."""
     schema, _, bare = table.partition(".")
-    try:
-        return row_hash(conn, schema, bare)
-    except psycopg.errors.InsufficientPrivilege:
-        return None
+    allowed = conn.execute(
+        "SELECT pg_catalog.has_table_privilege(pg_catalog.format('%%I.%%I', %s::text, %s::text), 'SELECT')",
+        (schema, bare),
+    ).fetchone()
+    return row_hash(conn, schema, bare) if allowed and allowed[0] else None
 
 
 def prove_guarded(

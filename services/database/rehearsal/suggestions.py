@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from services.database.failure_classes import Failure
-from services.database.parser import parse
+from services.database.parser import enum_name, expression_sql, nodes, parse
 from services.database.psql_cutter import TokenKind, tokens
 from services.database.rehearsal.catalog_names import CatalogNames, Column
 from services.database.rehearsal.immutable_forms import immutable_form
@@ -101,7 +101,10 @@ def _described(found: list[str], columns: list[Column]) -> list[str]:
 def _relations_in(sql: str, names: CatalogNames) -> list[str]:
     """Relations of the catalog whose names stand in the text, also inside the bodies of functions and DO blocks."""
     words = set(re.findall(r"[A-Za-z_][\w$]*", sql.lower()))
-    return [one.full for one in names.relations if one.name.lower() in words and one.kind not in "iIS"]
+    found = [one for one in names.relations if one.name.lower() in words and one.kind not in "iIS"]
+    spelled = [one for one in found if one.full.lower() in sql.lower()]
+    seen = [one for one in found if one in names.named(one.name)]
+    return [one.full for one in spelled or seen or found]
 
 
 def _missing_function(failure: Failure, statement: Statement, names: CatalogNames) -> str | None:
@@ -186,7 +189,11 @@ def _wrong_kind(failure: Failure, statement: Statement, names: CatalogNames) -> 
 
 
 def _dependents(failure: Failure, statement: Statement, names: CatalogNames) -> str | None:
-    lines = [line.split(" depends on ")[0] for line in failure.said.detail.splitlines() if " depends on " in line]
+    lines = [
+        re.sub(r"^rule \S+ on ", "", line.split(" depends on ")[0])
+        for line in failure.said.detail.splitlines()
+        if " depends on " in line
+    ]
     if not lines:
         return None
     return f"These depend on it: {_listed(lines)}. Drop or change them first, and make them again after it."
@@ -259,16 +266,34 @@ def _unclosed(statement: Statement) -> str | None:
     base = statement.start_line - raw.count(b"\n", 0, len(statement.sql[: _start(statement.sql)].encode()))
     for token in tokens(raw):
         if not token.closed:
-            what = "comment" if token.kind is TokenKind.COMMENT else raw[token.start : token.start + 1].decode()
-            if what == "$":
-                what = raw[token.start : raw.index(b"$", token.start + 1) + 1].decode()
-            return f"What is opened with {what} at line {base + raw[: token.start].count(_NEWLINE)} is never closed."
+            what = "comment" if token.kind is TokenKind.COMMENT else "quote"
+            if raw[token.start : token.start + 1] == b"$":
+                what = f"dollar quote {raw[token.start : raw.index(b'$', token.start + 1) + 1].decode()}"
+            return f"The {what} opened at line {base + raw[: token.start].count(_NEWLINE)} is never closed."
         if token.kind is TokenKind.OPEN:
             opened.append(token.start)
         elif token.kind is TokenKind.CLOSE and opened:
             opened.pop()
     if opened:
         return f"The parenthesis opened at line {base + raw[: opened[-1]].count(_NEWLINE)} is never closed."
+    return None
+
+
+def _check(failure: Failure, statement: Statement, names: CatalogNames) -> str | None:
+    """How to find the rows that break a constraint which the statement adds."""
+    parsed = parse(statement.sql)
+    if parsed is None or "violated by some row" not in failure.message:
+        return None
+    for one in nodes(parsed, "Constraint"):
+        if enum_name(one, "contype") == "CONSTR_CHECK" and one.conname in ("", failure.said.constraint):
+            broken = expression_sql(one.raw_expr)
+            return f"Find them: SELECT * FROM {failure.said.relation} WHERE NOT ({broken}); or add it NOT VALID."
+    return None
+
+
+def _bad_value(failure: Failure, statement: Statement, names: CatalogNames) -> str | None:
+    if match := re.search(r"value too long for type (.+)$", failure.message):
+        return f"Shorten the value, or use a type longer than {match[1]}."
     return None
 
 
@@ -293,6 +318,8 @@ _BY_CLASS: dict[str, Suggest] = {
     "missing-row": _missing_row,
     "null-value": _null_value,
     "duplicate-row": _duplicate,
+    "check-violation": _check,
+    "bad-value": _bad_value,
     "ambiguous": _ambiguous,
     "permission": _permission,
 }
