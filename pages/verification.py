@@ -1,4 +1,4 @@
-"""Verification: queries that must return no row, every check with what it last saw, and what was measured over time."""
+"""Verification: queries that must return no row, every check's last word, what was measured over time, a console."""
 
 import streamlit as st
 
@@ -6,11 +6,12 @@ from dashboard.components.choice import choose_part
 from dashboard.components.problem import problems_shown
 from dashboard.context import current
 from dashboard.panels.checks import checks_part
+from dashboard.panels.console import open_console
 from dashboard.panels.queries import queries_part
 from dashboard.panels.trends import trends_part
 
 PARTS = {"queries": queries_part, "checks": checks_part, "trends": trends_part}
-TITLES = {"queries": "Queries", "checks": "Checks", "trends": "Trends"}
+TITLES = {"queries": "Queries", "checks": "Checks", "trends": "Trends", "console": "Console"}
 
 # A link to a check opens the catalogue, whatever part was looked at last.
 opening = "checks" if st.query_params.get("check") else "queries"
@@ -23,4 +24,7 @@ def live() -> None:
         PARTS[part](current())
 
 
-live()
+if part == "console":
+    open_console()
+else:
+    live()

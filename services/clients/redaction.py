@@ -22,18 +22,20 @@ _AFTER_A_HEAD = (
 )
 
 
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
+def redact(text: str, secrets: Iterable[str] = (), *, addresses: bool = True) -> str:
     """The text without anything that looks like a secret, without the given values, and without e-mail addresses.
 
     secrets: values known to be secret, looked for as they are, encoded for URLs, JSON or HTML, in base64 and hex, and
     across colour codes and line ends; those shorter than 6 characters are ignored, since blanking them would destroy
-    ordinary words. Idempotent: redacting twice changes nothing more. Takes time in proportion to the text.
+    ordinary words. addresses: False leaves e-mail addresses, for who may see them. Idempotent: redacting twice changes nothing more. Takes time in proportion to the text.
     """
     text = blanked(text, secrets, HIDDEN)
     for pattern in _AFTER_A_HEAD:
         text = pattern.sub(_keep_head, text)
     for token in shapes.TOKENS:
         text = token.sub(HIDDEN, text)
+    if not addresses:
+        return text
     text = shapes.MAIL_WITH_PERCENT.sub(_MAIL_HIDDEN, text)
     return shapes.MAIL.sub(_MAIL_HIDDEN, text)
 

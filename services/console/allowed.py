@@ -1,0 +1,136 @@
+"""Knows which functions, operators, types and relations a question may use: those that cannot do more than read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Protocol
+
+from services.console.catalog import Relation, Routine
+from services.console.question import Name, Question, question_of
+from services.database.parser import parse
+from services.errors import Refused
+
+HARMLESS_THOUGH_VOLATILE = frozenset(
+    {
+        "clock_timestamp",
+        "gen_random_uuid",
+        "pg_column_size",
+        "pg_database_size",
+        "pg_indexes_size",
+        "pg_relation_size",
+        "pg_table_size",
+        "pg_total_relation_size",
+        "random",
+        "timeofday",
+    }
+)
+"""The server's own functions that are called volatile because their answer changes, not because they do anything."""
+
+ACTS_THOUGH_STABLE = frozenset({"txid_current", "pg_current_xact_id", "ts_stat", "ts_rewrite", "current_setting"})
+"""The server's own that are called stable and yet run SQL they are handed, use up a transaction id, or read settings,
+among which platforms keep keys."""
+
+TELLS_OF_ROWS = frozenset(
+    {"pg_stats", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic", "pg_statistic_ext_data", "pg_largeobject"}
+)
+"""System relations that hold samples of what stands in private columns."""
+
+TELLS_OF_SETTINGS = frozenset({"pg_settings", "pg_db_role_setting", "pg_user_mapping", "pg_user_mappings"})
+
+_DEEPEST = 8
+
+
+class AsksCatalog(Protocol):
+    """What is asked of a catalog here."""
+
+    def relations(self, names: Iterable[Name]) -> dict[Name, Relation]: ...
+    def routines(self, names: Iterable[Name]) -> list[Routine]: ...
+    def operators(self, names: Iterable[Name]) -> list[Routine]: ...
+    def domains(self, names: Iterable[Name]) -> list[str]: ...
+
+
+def require_allowed(question: Question, catalog: AsksCatalog) -> None:
+    """Raise Refused, naming it, for the first thing in the question, or in a view that it reads, that may do more."""
+    _Judge(catalog).question(question, "", 0)
+
+
+class _Judge:
+    """Walks a question and what it calls, each view and function once."""
+
+    def __init__(self, catalog: AsksCatalog) -> None:
+        self._catalog = catalog
+        self._views: set[int] = set()
+        self._bodies: set[int] = set()
+
+    def question(self, question: Question, through: str, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise _no(f"{through.strip()} reaches too deep to be judged")
+        for routine in self._catalog.routines(question.functions):
+            self._routine(routine, through, depth)
+        for routine in self._catalog.operators(question.operators):
+            self._routine(routine, f"{through} an operator", depth)
+        for domain in self._catalog.domains(question.types):
+            raise _no(f"{domain} is a domain, whose checks may call anything{through}")
+        for relation in self._catalog.relations(question.relations).values():
+            self._relation(relation, through, depth)
+
+    def _relation(self, relation: Relation, through: str, depth: int) -> None:
+        name = f"{relation.schema}.{relation.name}"
+        if relation.is_system:
+            if relation.name in TELLS_OF_ROWS:
+                raise _no(f"{relation.name} holds samples of private columns")
+            if relation.name in TELLS_OF_SETTINGS:
+                raise _no(f"{relation.name} holds settings, among which platforms keep keys")
+        elif relation.kind == "f":
+            raise _no(f"{name} is a foreign table: reading it does something elsewhere{through}")
+        elif relation.kind == "v" and relation.definition and relation.oid not in self._views:
+            self._views.add(relation.oid)
+            tree = parse(relation.definition)
+            if tree is None:
+                raise _no(f"the definition of {name} cannot be read")
+            self.question(question_of(tree), f" (through {name})", depth + 1)
+
+    def _routine(self, routine: Routine, through: str, depth: int) -> None:
+        name = routine.name if routine.schema == "pg_catalog" else f"{routine.schema}.{routine.name}"
+        if routine.schema == "pg_catalog":
+            if routine.volatility == "v" and routine.name not in HARMLESS_THOUGH_VOLATILE:
+                raise _no(f"{name}() may do more than read{through}")
+            reads_settings = routine.name == "current_setting" and depth
+            if not reads_settings and (routine.name in ACTS_THOUGH_STABLE or "_to_xml" in routine.name):
+                raise _no(f"{name}() does more than it says{through}")
+            return
+        if routine.of_extension and routine.language in ("c", "internal") and routine.volatility == "i":
+            return
+        if routine.volatility == "v":
+            raise _no(f"{name}() is marked as one that may write{through}")
+        if routine.definer:
+            raise _no(f"{name}() runs with the rights of its owner{through}")
+        if routine.language != "sql" or routine.body is None:
+            raise _no(f"{name}() is written in {routine.language}: what it does cannot be told{through}")
+        if routine.oid not in self._bodies:
+            self._bodies.add(routine.oid)
+            self.question(_body(routine.body, name), f" (through {name}())", depth + 1)
+
+
+def _body(body: str, name: str) -> Question:
+    text = body.strip().removeprefix("BEGIN ATOMIC").removesuffix("END") if body.startswith("BEGIN ATOMIC") else body
+    if text.lstrip().upper().startswith("RETURN "):
+        text = "SELECT " + text.lstrip()[len("RETURN ") :]
+    tree = parse(_without_parameters(text))
+    if tree is None:
+        raise _no(f"the body of {name}() cannot be read")
+    return question_of(tree)
+
+
+def _without_parameters(text: str) -> str:
+    """A body's $1 is an argument, which may be anything: it is judged as NULL."""
+    return re.sub(r"\$\d+", "NULL", text)
+
+
+def _no(what: str) -> Refused:
+    return Refused(
+        f"The console only reads: {what}.",
+        "Nothing was asked.",
+        "Ask for columns and the server's own functions; what must be called goes through a release.",
+    )

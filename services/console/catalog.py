@@ -1,0 +1,156 @@
+"""Knows what the names in a question stand for in a database: tables, views, functions, operators and types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from services.console.question import Name
+
+_RELATIONS = """
+WITH RECURSIVE asked AS (
+  SELECT name, pg_catalog.to_regclass(name)::oid AS oid FROM pg_catalog.unnest(%s::text[]) AS name
+), up AS (
+  SELECT oid AS base, oid FROM asked WHERE oid IS NOT NULL
+  UNION SELECT up.base, i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.oid
+)
+SELECT a.name, c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text,
+       CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END,
+       ARRAY(SELECT t.attname::text FROM pg_catalog.pg_attribute t
+             WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped ORDER BY t.attnum),
+       ARRAY(SELECT pg_catalog.format_type(t.atttypid, t.atttypmod) FROM pg_catalog.pg_attribute t
+             WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped ORDER BY t.attnum),
+       ARRAY(SELECT pn.nspname || '.' || pc.relname FROM up JOIN pg_catalog.pg_class pc ON pc.oid = up.oid
+             JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace WHERE up.base = c.oid)
+FROM asked a JOIN pg_catalog.pg_class c ON c.oid = a.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+"""
+
+_ROUTINES = """
+SELECT p.oid::bigint, n.nspname::text, p.proname::text, p.prokind::text, p.provolatile::text, p.prosecdef,
+       l.lanname::text, EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e'
+         AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass),
+       CASE WHEN l.lanname = 'sql' THEN COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+"""
+
+_NAMED = (
+    " JOIN unnest(%s::text[], %s::text[]) AS w(space, name)"
+    " ON p.proname = w.name AND (w.space = '' OR n.nspname = w.space)"
+)
+
+_OF_OPERATORS = (
+    " WHERE p.oid IN (SELECT o.oprcode::oid FROM pg_catalog.pg_operator o"
+    " JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace"
+    " JOIN unnest(%s::text[], %s::text[]) AS w(space, name)"
+    " ON o.oprname = w.name AND (w.space = '' OR s.nspname = w.space) WHERE s.nspname <> 'pg_catalog')"
+)
+
+_DOMAINS = """
+SELECT pg_catalog.format('%%I.%%I', n.nspname, t.typname) FROM pg_catalog.pg_type t
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+JOIN unnest(%s::text[], %s::text[]) AS w(space, name)
+  ON t.typname = w.name AND (w.space = '' OR n.nspname = w.space)
+WHERE t.typtype = 'd' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
+
+_POWERS = """
+SELECT 'is a superuser' FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper
+UNION ALL SELECT 'may make roles or databases' FROM pg_catalog.pg_roles
+  WHERE rolname = current_user AND (rolcreaterole OR rolcreatedb OR rolreplication)
+UNION ALL SELECT 'belongs to ' || r.rolname FROM pg_catalog.pg_roles r
+  WHERE r.rolname IN ('pg_write_all_data', 'pg_write_server_files', 'pg_read_server_files', 'pg_signal_backend',
+                      'pg_execute_server_program', 'pg_maintain', 'pg_checkpoint', 'pg_create_subscription')
+    AND pg_catalog.pg_has_role(r.oid, 'MEMBER')
+UNION ALL (SELECT 'may change ' || c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    AND (pg_catalog.pg_has_role(c.relowner, 'MEMBER')
+      OR pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+      OR pg_catalog.has_any_column_privilege(c.oid, 'INSERT, UPDATE')) LIMIT 1)
+UNION ALL (SELECT 'may make objects in schema ' || nspname FROM pg_catalog.pg_namespace
+  WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+    AND pg_catalog.has_schema_privilege(oid, 'CREATE') LIMIT 1)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What a name in FROM stands for. ancestors: itself and the tables it is a part of, as "schema.table"."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    definition: str | None
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    ancestors: frozenset[str]
+
+    @property
+    def is_system(self) -> bool:
+        return self.schema in ("pg_catalog", "information_schema")
+
+
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """A function that a name may mean. volatility: i, s or v; body: of one in SQL."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    volatility: str
+    definer: bool
+    language: str
+    of_extension: bool
+    body: str | None
+
+
+class Catalog:
+    """A database's catalog, asked by name through one connection."""
+
+    def __init__(self, conn: psycopg.Connection[Any]) -> None:
+        self._conn = conn
+
+    def relations(self, names: Iterable[Name]) -> dict[Name, Relation]:
+        """Names that are tables, views or the like; those of common table expressions are not among them."""
+        wanted = {_written(name): name for name in names}
+        rows = self._conn.execute(_RELATIONS, (list(wanted),)).fetchall()
+        return {
+            wanted[row[0]]: Relation(
+                row[1], row[2], row[3], row[4], row[5], tuple(row[6]), tuple(row[7]), frozenset(row[8])
+            )
+            for row in rows
+        }
+
+    def routines(self, names: Iterable[Name]) -> list[Routine]:
+        """Every function that one of the names may mean, in any schema where none is written."""
+        return self._routines(_ROUTINES + _NAMED, names)
+
+    def operators(self, names: Iterable[Name]) -> list[Routine]:
+        """The functions behind operators that are not the server's own."""
+        return self._routines(_ROUTINES + _OF_OPERATORS, names)
+
+    def domains(self, names: Iterable[Name]) -> list[str]:
+        """Which of the types are domains of the database's own: their checks may call anything."""
+        return [str(row[0]) for row in self._conn.execute(_DOMAINS, _spaces_and_names(names)).fetchall()]
+
+    def powers(self) -> list[str]:
+        """What the connecting role may do beyond reading, in words that follow "it"."""
+        return [str(row[0]) for row in self._conn.execute(_POWERS).fetchall()]
+
+    def _routines(self, query: str, names: Iterable[Name]) -> list[Routine]:
+        return [Routine(*row) for row in self._conn.execute(query, _spaces_and_names(names)).fetchall()]
+
+
+def _written(name: Name) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name)
+
+
+def _spaces_and_names(names: Iterable[Name]) -> tuple[list[str], list[str]]:
+    known = sorted(names)
+    return [name[-2] if len(name) > 1 else "" for name in known], [name[-1] for name in known]

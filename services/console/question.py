@@ -1,0 +1,115 @@
+"""Knows what a question may look like, by the grammar alone: one SELECT that reads and does nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from services.database.parser import enum_name, parse, walk
+from services.errors import NotUnderstood, Refused
+
+LONGEST = 20_000
+"""Characters of a question."""
+
+Name = tuple[str, ...]
+"""A name as it was written: with or without its schema, unquoted and folded as the server folds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question that the grammar allows, with every name in it that the catalog has yet to judge."""
+
+    tree: Any
+    relations: frozenset[Name]
+    functions: frozenset[Name]
+    operators: frozenset[Name]
+    types: frozenset[Name]
+    common_tables: frozenset[str]
+
+
+def read_question(text: str) -> Question:
+    """Read what was typed. Raises NotUnderstood for what is no SQL, Refused for what is more than one SELECT."""
+    if len(text) > LONGEST:
+        raise NotUnderstood(f"The question has more than {LONGEST} characters.", "Nothing was asked.", "Shorten it.")
+    if "\0" in text:
+        raise NotUnderstood("The question holds a zero byte.", "Nothing was asked.", "Type it anew.")
+    tree = parse(text)
+    if tree is None:
+        raise NotUnderstood("This is not valid SQL.", "Nothing was asked.", "Write one SELECT.")
+    return question_of(tree)
+
+
+def question_of(tree: Any) -> Question:
+    """The same of a tree that is there already, such as a view's definition."""
+    if len(tree.stmts) != 1:
+        raise _no(f"{len(tree.stmts) or 'no'} statements were typed", "Ask one at a time.")
+    kind = str(tree.stmts[0].stmt.WhichOneof("node"))
+    if kind != "select_stmt":
+        raise _no(f"{_words(kind)} is not a SELECT", "Only questions are asked here; changes go through a release.")
+    names = _Names(set(), set(), set(), set(), set())
+    for _, node in walk(tree):
+        _look(node, names)
+    return Question(
+        tree,
+        frozenset(names.relations),
+        frozenset(names.functions),
+        frozenset(names.operators),
+        frozenset(names.types),
+        frozenset(names.common_tables),
+    )
+
+
+@dataclass(slots=True)
+class _Names:
+    relations: set[Name]
+    functions: set[Name]
+    operators: set[Name]
+    types: set[Name]
+    common_tables: set[str]
+
+
+def _look(node: Any, names: _Names) -> None:
+    kind = node.DESCRIPTOR.name
+    if kind.endswith("Stmt") and kind not in ("SelectStmt", "RawStmt"):
+        raise _no(f"{kind.removesuffix('Stmt').upper()} stands inside it", "Only SELECT reads and does nothing else.")
+    if kind == "SelectStmt":
+        if node.HasField("into_clause"):
+            raise _no("SELECT INTO makes a table", "Leave INTO out.")
+        if node.locking_clause:
+            raise _no("FOR UPDATE and its like take locks", "Leave it out.")
+    elif kind == "ParamRef":
+        raise _no("it has a parameter ($1)", "Write the value.")
+    elif kind == "RangeVar":
+        if node.catalogname:
+            raise _no("a name has three parts", "Leave the database's name out.")
+        names.relations.add((node.schemaname, node.relname) if node.schemaname else (node.relname,))
+    elif kind == "FuncCall":
+        names.functions.add(_strings(node.funcname))
+    elif kind == "A_Expr":
+        names.operators.update(_operators(node))
+    elif kind == "SubLink" and node.oper_name:
+        names.operators.add(_strings(node.oper_name))
+    elif kind == "SortBy" and node.use_op:
+        names.operators.add(_strings(node.use_op))
+    elif kind == "TypeName":
+        names.types.add(_strings(node.names))
+    elif kind == "CommonTableExpr":
+        names.common_tables.add(node.ctename)
+
+
+def _operators(node: Any) -> Iterator[Name]:
+    if node.name and enum_name(node, "kind") not in ("AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN"):
+        yield _strings(node.name)
+
+
+def _strings(nodes: Any) -> Name:
+    return tuple(node.string.sval for node in nodes)
+
+
+def _words(kind: str) -> str:
+    return kind.removesuffix("_stmt").replace("_", " ").upper() or "This"
+
+
+def _no(what: str, do: str) -> Refused:
+    return Refused(f"The console asks one SELECT: {what}.", "Nothing was asked.", do)

@@ -1,0 +1,82 @@
+"""A database with what people wrote, and with functions and views that do more than read; and a console on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from pydantic import SecretStr
+
+from services.access.permissions import Actor, Role
+from services.app_definition import AppDefinition, load_app
+from services.console.asking import Limits, Reply, ask
+from services.database.connect import connect
+from services.sandbox.postgres import OWNER, READ_ONLY, Cluster
+from services.settings import Level, Target
+
+WORLD = """
+CREATE TABLE public.users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email text, name text, tier text, born date);
+INSERT INTO public.users (email, name, tier) SELECT 'person' || i || '@example.com', 'Person ' || i, 'free'
+  FROM generate_series(1, 20) i;
+CREATE TABLE public.journal_entries (id bigserial PRIMARY KEY, user_id text, content text, tags text[], extra jsonb,
+  mood_level int, created_at timestamptz DEFAULT '2026-01-01');
+INSERT INTO public.journal_entries (user_id, content, tags, mood_level)
+  SELECT 'u' || i, CASE WHEN i > 1 THEN 'a private thought ' || i END, ARRAY['private tag'], i
+  FROM generate_series(1, 30) i;
+CREATE TABLE public.plain (id int PRIMARY KEY, word text);
+INSERT INTO public.plain SELECT i, 'word ' || i FROM generate_series(1, 1000) i;
+CREATE VIEW public.moods AS SELECT user_id, mood_level, content FROM public.journal_entries;
+CREATE VIEW public.moods_of_moods AS SELECT m.user_id, upper(m.content) AS said FROM public.moods m;
+CREATE MATERIALIZED VIEW public.kept AS SELECT content FROM public.journal_entries;
+CREATE FUNCTION public.writes() RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS
+  $$ BEGIN INSERT INTO public.plain VALUES (-1, 'written'); RETURN 1; END $$;
+CREATE FUNCTION public.locks() RETURNS bool LANGUAGE plpgsql STABLE SECURITY DEFINER AS
+  $$ BEGIN RETURN pg_try_advisory_lock(4711); END $$;
+CREATE FUNCTION public.locks_in_sql() RETURNS bool LANGUAGE sql STABLE AS $$ SELECT pg_try_advisory_lock(4711) $$;
+CREATE FUNCTION public.reads(text) RETURNS bigint LANGUAGE sql STABLE AS
+  $$ SELECT count(*) FROM public.plain WHERE word = $1 $$;
+CREATE FUNCTION public.lies() RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+  $$ BEGIN PERFORM pg_notify('ops_attack', 'x'); RETURN 1; END $$;
+CREATE FUNCTION public.same(a int, b int) RETURNS bool LANGUAGE plpgsql SECURITY DEFINER AS
+  $$ BEGIN PERFORM pg_advisory_lock(4711); RETURN a = b; END $$;
+CREATE OPERATOR public.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = public.same);
+CREATE DOMAIN public.odd AS int CHECK (public.writes() = 1);
+CREATE VIEW public.locking AS SELECT pg_try_advisory_lock(4711) AS got;
+CREATE VIEW public.behind AS SELECT * FROM public.locking;
+CREATE SEQUENCE public.counter;
+GRANT USAGE, UPDATE ON SEQUENCE public.counter TO PUBLIC;
+"""
+
+
+class Console:
+    """Asks questions as a person would, and knows the database from behind."""
+
+    def __init__(self, target: Target, app: AppDefinition, owner: str) -> None:
+        self.target, self.app = target, app
+        self.behind: psycopg.Connection[Any] = connect(owner)
+
+    def ask(self, text: str, role: Role = Role.OPERATOR, limits: Limits | None = None) -> Reply:
+        actor = Actor("staging:1", "Ann", role, "staging", way="auth")
+        return ask(self.target, self.app, actor, text, limits)
+
+
+@pytest.fixture(scope="module")
+def console(supabase_cluster: Cluster, supabase_template: str) -> Iterator[Console]:
+    name = "test_console"
+    with psycopg.connect(supabase_cluster.server.dsn(), autocommit=True) as admin:
+        make = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}")
+        admin.execute(make.format(sql.Identifier(name), sql.Identifier(supabase_template), sql.Identifier(OWNER)))
+        target = Target(
+            name="staging",
+            production=False,
+            levels=frozenset({Level.LOOK, Level.OBSERVE}),
+            read_only_url=SecretStr(supabase_cluster.dsn(READ_ONLY, name)),
+        )
+        one = Console(target, load_app("pulsecheck"), supabase_cluster.dsn(OWNER, name))
+        one.behind.execute(WORLD.encode())
+        yield one
+        one.behind.close()
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

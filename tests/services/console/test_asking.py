@@ -1,0 +1,143 @@
+"""The console answers one SELECT, masks what people wrote, ends in time, and refuses what may do more than read."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+
+from services.access.permissions import Role
+from services.console.asking import Limits
+from services.errors import NotUnderstood, Refused, Unavailable
+from tests.services.console.conftest import Console
+
+
+def test_rows_come_back_as_the_server_writes_them(console: Console) -> None:
+    reply = console.ask("SELECT id, word, NULL AS nothing, id > 1 AS more FROM plain ORDER BY id LIMIT 2")
+    assert reply.columns == ("id", "word", "nothing", "more")
+    assert reply.rows == (("1", "word 1", None, "f"), ("2", "word 2", None, "t"))
+    assert reply.more is None and reply.masked == ()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "TABLE plain",
+        "VALUES (1, 2)",
+        "WITH a AS (SELECT 1 AS x) SELECT x FROM a",
+        "SELECT count(*) FILTER (WHERE id > 3) OVER () FROM plain LIMIT 1 -- why not",
+        "SELECT now(), random() < 2, pg_size_pretty(pg_total_relation_size('plain'))",
+        "SELECT public.reads('word 3')",
+        "SELECT tier, avg(mood_level)::int FROM users LEFT JOIN journal_entries j ON user_id = name GROUP BY tier",
+        "SELECT relname FROM pg_class WHERE relname = 'plain'",
+        "SELECT auth.uid()",
+        "SELECT word ~ 'w', word LIKE 'w%', word SIMILAR TO 'w' FROM plain LIMIT 1",
+        "SELECT DISTINCT ON (word) * FROM public.plain, LATERAL (SELECT 1) x LIMIT 1;",
+        "SELECT public.plain.word FROM public.plain LIMIT 1",
+    ],
+)
+def test_ordinary_questions_are_answered(console: Console, question: str) -> None:
+    assert console.ask(question).columns
+
+
+def test_the_rows_end_where_they_are_too_many_or_too_large(console: Console) -> None:
+    few = console.ask("SELECT generate_series(1, 1000000000)", limits=Limits(rows=10))
+    assert len(few.rows) == 10 and "more" in str(few.more)
+    large = console.ask("SELECT repeat('x', 1000) FROM plain", limits=Limits(value_bytes=20_000))
+    assert len(large.rows) < 30 and "kB" in str(large.more)
+
+
+def test_a_question_that_takes_too_long_is_not_answered(console: Console) -> None:
+    with pytest.raises(Unavailable, match=r"within 0\.2 s"):
+        console.ask("SELECT count(*) FROM plain a, plain b, plain c, plain d", limits=Limits(deadline_s=0.2))
+
+
+WRITTEN = ("private", "Person", "thought")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SELECT * FROM journal_entries",
+        "SELECT content FROM public.journal_entries WHERE content IS NOT NULL",
+        "SELECT upper(content) || 'x', tags FROM journal_entries j",
+        "SELECT row_to_json(j) FROM journal_entries j",
+        "SELECT j::text, j FROM journal_entries AS j",
+        "SELECT public.journal_entries.content FROM public.journal_entries",
+        "SELECT string_agg(content, ' ') FROM ONLY journal_entries",
+        "SELECT (SELECT content FROM journal_entries LIMIT 1 OFFSET 3)",
+        "SELECT x.a FROM journal_entries AS x(i, u, a)",
+        "WITH e AS (SELECT * FROM journal_entries) SELECT * FROM e",
+        "SELECT * FROM users, moods",
+        "SELECT said FROM moods_of_moods",
+        "SELECT m::text FROM moods m",
+        "TABLE journal_entries",
+        "SELECT 1 UNION ALL SELECT length(content) FROM journal_entries WHERE content LIKE '%thought%'",
+        "SELECT name FROM users ORDER BY name",
+        "SELECT u FROM users u",
+    ],
+)
+def test_what_people_wrote_is_masked_however_it_is_asked_for(console: Console, question: str) -> None:
+    for role in Role:
+        reply = console.ask(question, role)
+        text = str(reply.rows)
+        assert not any(word in text for word in WRITTEN), text
+        assert reply.masked
+
+
+def test_a_condition_on_what_is_masked_finds_nothing_out(console: Console) -> None:
+    assert console.ask("SELECT count(*) FROM journal_entries WHERE content LIKE 'a private%'").rows == (("0",),)
+    assert console.ask("SELECT count(*) FROM journal_entries WHERE content IS NULL").rows == (("1",),)
+    assert console.ask("SELECT max(length(content)) FROM journal_entries").rows == (("3",),)
+
+
+def test_addresses_are_shown_to_admins_alone(console: Console) -> None:
+    question = "SELECT email FROM users ORDER BY email LIMIT 1"
+    assert "example.com" in str(console.ask(question, Role.ADMIN).rows)
+    assert "example.com" not in str(console.ask(question, Role.OPERATOR).rows)
+    assert "example.com" not in str(console.ask("SELECT 'person1' || '@example.com'", Role.VIEWER).rows)
+
+
+@pytest.mark.parametrize(
+    ("question", "why"),
+    [
+        ("SELECT most_common_vals FROM pg_stats", "samples"),
+        ("SELECT content FROM kept", "stored view"),
+        ("WITH journal_entries AS (SELECT * FROM journal_entries) SELECT * FROM journal_entries", "bears the name"),
+        ("SELECT * FROM journal_entries TABLESAMPLE SYSTEM (100)", "TABLESAMPLE"),
+        ("SELECT setting FROM pg_settings", "settings"),
+        ("SELECT current_setting('app.settings.jwt_secret', true)", "does more"),
+        ("SELECT query_to_xml('SELECT content FROM journal_entries', true, true, '')", "more than"),
+        ("SELECT table_to_xml('journal_entries', true, true, '')", "more than"),
+        ("SELECT 1; SELECT 2", "2 statements"),
+        ("", "no statements"),
+        ("SELECT 1 WHERE $1", "parameter"),
+    ],
+)
+def test_what_would_tell_it_another_way_is_refused(console: Console, question: str, why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        console.ask(question)
+
+
+@pytest.mark.parametrize("question", ["SELEC 1", "SELECT nothing FROM plain", "SELECT * FROM nowhere", "SELECT 'a"])
+def test_what_the_server_does_not_understand_is_told_in_its_words(console: Console, question: str) -> None:
+    with pytest.raises(NotUnderstood):
+        console.ask(question)
+
+
+def test_a_role_that_may_write_is_not_asked(console: Console) -> None:
+    address = f"postgresql://postgres:{console.behind.info.password}@127.0.0.1:{console.behind.info.port}/test_console"
+    owner = console.target.model_copy(update={"read_only_url": SecretStr(address)})
+    with pytest.raises(Refused, match="can do more than read"):
+        Console.ask(_with(console, owner), "SELECT 1")
+
+
+def test_without_an_address_it_is_off(console: Console) -> None:
+    without = console.target.model_copy(update={"read_only_url": None, "database_url": console.target.read_only_url})
+    with pytest.raises(Refused, match="is off"):
+        Console.ask(_with(console, without), "SELECT 1")
+
+
+def _with(console: Console, target: object) -> Console:
+    other = object.__new__(Console)
+    other.target, other.app, other.behind = target, console.app, console.behind  # type: ignore[assignment]
+    return other

@@ -1,0 +1,57 @@
+"""Hundreds of attacks on the console: none is answered, and nothing in the database, its sessions or files moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from services.access.permissions import Role
+from services.console.asking import address_of
+from services.database.connect import connect
+from services.database.fingerprint import catalog_fingerprint, row_hashes
+from services.errors import OpsError
+from tests.campaign import sample
+from tests.services.console.attacks import attacks
+from tests.services.console.conftest import Console
+
+FILE = Path("/tmp/ops-attack")
+EVERY = attacks()
+
+
+def state(conn: psycopg.Connection[Any]) -> dict[str, Any]:
+    """All that an attack could have moved."""
+    ask = {
+        "sequences": "SELECT last_value, is_called FROM public.counter",
+        "large objects": "SELECT count(*) FROM pg_largeobject_metadata",
+        "advisory locks": "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711",
+        "sessions of the console": "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%console'",
+        "snapshots": "SELECT count(*) FROM pg_prepared_xacts",
+        "settings": "SELECT setrole, setconfig FROM pg_db_role_setting ORDER BY 1",
+    }
+    told: dict[str, Any] = {name: conn.execute(query).fetchall() for name, query in ask.items()}  # type: ignore[call-overload]
+    return {**told, "rows": row_hashes(conn), "catalog": catalog_fingerprint(conn).digest, "file": FILE.exists()}
+
+
+def test_there_are_at_least_300() -> None:
+    assert len(EVERY) >= 300
+
+
+def test_no_attack_is_answered_and_nothing_moves(console: Console) -> None:
+    chosen = sample(EVERY, 120, seed=20260310)
+    witness = connect(address_of(console.target))
+    console.behind.execute("LISTEN ops_attack")
+    before = state(console.behind)
+    answered = []
+    for attack in chosen:
+        try:
+            console.ask(attack, Role.ADMIN)
+            answered.append(attack)
+        except OpsError:
+            continue
+    assert answered == []
+    assert state(console.behind) == before
+    assert list(console.behind.notifies(timeout=0)) == []
+    assert witness.execute("SELECT 1").fetchone() == (1,)
+    witness.close()
