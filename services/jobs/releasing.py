@@ -8,8 +8,10 @@ from pydantic import SecretStr
 
 from services.app_definition import load_app
 from services.database.connect import connect, inspect_connection
+from services.database.deployment.deploy import Deployment
 from services.database.deployment.deploy import deploy as deploy_scripts
 from services.database.deployment.receipts import HIDDEN, outcome
+from services.database.deployment.receipts import Outcome as Found
 from services.database.execution import Stopped
 from services.database.rehearsal.rehearse import Rehearsal
 from services.database.rehearsal.rehearse import rehearse as rehearse_scripts
@@ -21,12 +23,15 @@ from services.database.verification import verify as verify_queries
 from services.errors import Refused, Unavailable
 from services.jobs.app_actions import refuse_while_needed, serving_now
 from services.jobs.checking import STATE_OF, last_rehearsal, prove
+from services.jobs.over_rest import RestAnswers, ask_over_rest, made_relations
 from services.jobs.queue import JobState
 from services.jobs.worker import JobContext, Outcome
+from services.releases.approvals import require_approval
 from services.releases.bundle import Release, load_release
+from services.releases.catalogs import catalog_of, keep_catalog
 from services.releases.ledger import get_run, pin, pinned_release
 from services.settings import Target
-from services.verdict import Verdict
+from services.verdict import Verdict, worst
 
 MOST_BYTES_COPIED = 200_000_000
 
@@ -106,6 +111,8 @@ def rehearse(context: JobContext) -> Outcome:
         rollback=release.rollback,
         emit=context.emit,
     )
+    if result.before is not None:
+        keep_catalog(context.store, result.before, context.clock())
     document = {
         "content_hash": release.content_hash,
         "release": release.id,
@@ -148,6 +155,13 @@ def deploy(context: JobContext) -> Outcome:
             "Nothing was changed.",
             "Rehearse it, then deploy.",
         )
+    require_approval(
+        context.store,
+        actor=context.job.actor,
+        target=context.target,
+        plan_hash=rehearsal.get("plan_hash") or release.content_hash,
+        now=context.clock(),
+    )
     if context.job.run_id is not None:
         pin(
             context.store,
@@ -157,6 +171,7 @@ def deploy(context: JobContext) -> Outcome:
             now=context.clock(),
             job_id=context.job.id,
         )
+    digest = rehearsal.get("target_fingerprint")
     try:
         done = deploy_scripts(
             deploying_url(context.target),
@@ -168,14 +183,35 @@ def deploy(context: JobContext) -> Outcome:
             job_id=context.job.id,
             emit=context.emit,
             cancelled=context.cancelled,
-            expected_fingerprint=rehearsal.get("target_fingerprint"),
+            expected_fingerprint=(catalog_of(context.store, digest) or digest) if digest else None,
+            order=rehearsal.get("order"),
+            predicted=rehearsal["statements"],
+            accept_stall_ms=context.job.payload.get("accept_stall_ms"),
+            keep_inverse=not release.rollback,
         )
     except Stopped:
         return Outcome(JobState.CANCELLED, "Stopped before COMMIT: nothing was applied.", {"applied": False})
     context.emit("applied", {"applied": done.applied, "receipt_id": done.receipt_id})
-    if done.applied:
-        prove(context)
-    return Outcome(STATE_OF[done.verdict], done.summary, {"release": release.id, **done.to_json()})
+    return _deployed(context, release, done)
+
+
+def _deployed(context: JobContext, release: Release, done: Deployment) -> Outcome:
+    """The deploy's outcome, with what the Data API says about the tables that it made."""
+    if not done.applied:
+        return Outcome(STATE_OF[done.verdict], done.summary, {"release": release.id, **done.to_json(), "rest": None})
+    answers = _over_rest(context, done)
+    prove(context)
+    verdict = worst((done.verdict, answers.verdict)) if answers.counts else done.verdict
+    summary = f"{done.summary} {answers.sentence()}".strip()
+    document = {**done.to_json(), "verdict": verdict.value, "summary": summary, "rest": answers.to_json()}
+    return Outcome(STATE_OF[verdict], summary, {"release": release.id, **document})
+
+
+def _over_rest(context: JobContext, done: Deployment) -> RestAnswers:
+    if done.before is None or done.after is None:
+        return RestAnswers()
+    context.emit("phase", {"name": "rest"})
+    return ask_over_rest(context.target, made_relations(done.before, done.after), cancelled=context.cancelled)
 
 
 def settle_deploy(context: JobContext) -> Outcome | None:
@@ -189,6 +225,12 @@ def settle_deploy(context: JobContext) -> Outcome | None:
             "The worker died before COMMIT: nothing was applied. It can be resumed.",
             {"applied": False},
         )
+    if found == "begun":
+        return Outcome(
+            JobState.INTERRUPTED,
+            "The worker died half-way: some parts of the deploy are in. Resumed, it goes on from there.",
+            {"applied": False, "state": "begun"},
+        )
     evidence = prove(context)
     return Outcome(
         JobState.PASSED,
@@ -197,9 +239,7 @@ def settle_deploy(context: JobContext) -> Outcome | None:
     )
 
 
-def _outcome(
-    context: JobContext, column: Literal["job_id", "rollback_job_id"]
-) -> Literal["applied", "not-applied", "in-progress"]:
+def _outcome(context: JobContext, column: Literal["job_id", "rollback_job_id"]) -> Found:
     """As `outcome`; without the owner's address by the reading role, where that may see the receipts.
 
     Raises Unavailable where it may not: what became of the job is never guessed.

@@ -1,11 +1,12 @@
-"""Knows how to change a database wholly or not at all: one transaction, verified before COMMIT, receipt within."""
+"""Knows how to change a database wholly or not at all: one transaction, verified before COMMIT, receipt within; and
+where the server wants a statement outside any, in parts that can be resumed."""
 
 from __future__ import annotations
 
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -16,100 +17,46 @@ from services.database.connect import (
     refuse_missing_rights,
     refuse_transaction_pooler,
 )
+from services.database.deployment.aftermath import looked_at_again
+from services.database.deployment.apart import look_before, run_apart, tidy
+from services.database.deployment.beside import beside
 from services.database.deployment.guarded import (
     ConnectionLost,
     Limits,
     Ran,
     StatementFailed,
     Watch,
-    begin,
     check_scripts,
-    refuse_drift,
-    run_statements,
+    listening,
     with_retries,
 )
+from services.database.deployment.order import Course, Deployment, Order
+from services.database.deployment.ordering import in_order
+from services.database.deployment.parts import Part, is_refused_inside, known_apart, parts_of
 from services.database.deployment.receipts import (
     Receipt,
     application_name,
-    make_schema,
     outcome,
     receipt_of,
     require_lock,
-    write_receipt,
 )
-from services.database.execution import Cancelled, Emit, never, silent
-from services.database.failure_classes import Failure
+from services.database.deployment.sessions import take_the_lock
+from services.database.deployment.stalls import refuse_stalls
+from services.database.deployment.steps import done as note_done
+from services.database.deployment.steps import intend, steps_of
+from services.database.deployment.together import refuse_meanwhile, replay_settings, run_together
+from services.database.execution import Cancelled, Emit, Stopped, never, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint
-from services.database.script import ReadScripts, Script
-from services.database.verification import Query, Verification, check_queries, verify, verify_inside
-from services.errors import OpsError, Unavailable
-from services.verdict import Verdict, worst
+from services.database.script import Script
+from services.database.snapshots.keep import covered
+from services.database.snapshots.snapshot import NotProved
+from services.database.verification import Query, check_queries
+from services.errors import OpsError, Refused, Unavailable
+from services.verdict import Verdict
 
 __all__ = ["Deployment", "Limits", "Ran", "deploy", "outcome"]
 
 _OUTCOME_S = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """What came of a deploy. `applied` tells whether the database was changed; `verdict` whether all is well.
-
-    `verification` is what was seen after COMMIT, or the one inside the transaction that stopped it.
-    `transaction_ms` is the time from BEGIN to COMMIT of the attempt that counted, in milliseconds.
-    """
-
-    verdict: Verdict
-    applied: bool
-    summary: str
-    statements: tuple[Ran, ...] = ()
-    notices: tuple[str, ...] = ()
-    verification: Verification | None = None
-    receipt_id: str | None = None
-    failure: Failure | None = None
-    retries: int = 0
-    transaction_ms: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "verdict": self.verdict.value,
-            "applied": self.applied,
-            "summary": self.summary,
-            "statements": [statement.to_json() for statement in self.statements],
-            "notices": list(self.notices),
-            "verification": self.verification.to_json() if self.verification else None,
-            "receipt_id": self.receipt_id,
-            "failure": self.failure.to_json() if self.failure else None,
-            "retries": self.retries,
-            "transaction_ms": round(self.transaction_ms, 1),
-        }
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What the latest try of the transaction has done so far."""
-
-    statements: list[Ran] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
-
-    def result(self, verdict: Verdict, applied: bool, summary: str) -> Deployment:
-        took = (time.monotonic() - self.started) * 1000
-        return Deployment(verdict, applied, summary, tuple(self.statements), tuple(self.notices), transaction_ms=took)
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What was asked for."""
-
-    url: str
-    read: ReadScripts
-    queries: Sequence[Query]
-    release_id: str
-    plan_hash: str
-    actor: str
-    job_id: str
-    expected: Fingerprint | str | None
-    watch: Watch
 
 
 def deploy(
@@ -125,111 +72,214 @@ def deploy(
     cancelled: Cancelled = never,
     expected_fingerprint: Fingerprint | str | None = None,
     limits: Limits | None = None,
+    order: Sequence[int] | None = None,
+    predicted: Sequence[Any] | None = None,
+    accept_stall_ms: float | None = None,
+    keep_days: int | None = 30,
+    keep_inverse: bool = False,
 ) -> Deployment:
     """Run the scripts in one transaction; COMMIT only if every verification query returns no row.
 
+    Statements that the server refuses inside a transaction stand apart, between transactions; verification comes with
+    the last of these. Interrupted, such a deploy goes on where it stopped when it is asked for again.
     job_id: makes the deploy repeatable: a second call with the same id finds the receipt and changes nothing.
     expected_fingerprint: the catalog that was rehearsed; any other stops the deploy.
-    Raises NotUnderstood (scripts), Refused (pooler, rights, drift, another deploy), Unavailable (no connection, or
-    the outcome of COMMIT cannot be found out), Stopped (cancelled; nothing was applied).
+    order: places of the statements in the order that was rehearsed; None: the scripts' own.
+    predicted, accept_stall_ms: the rehearsal's statements, and how many milliseconds writers may be kept waiting.
+    keep_days: how long what is parked stays; None: nothing that the change takes away is kept.
+    keep_inverse: derive the way back from the catalog and keep it in the receipt, for scripts that bring none.
+    Raises NotUnderstood (scripts), Refused (pooler, rights, drift, stall, another deploy), Unavailable (no connection,
+    or the outcome of COMMIT cannot be found out), Stopped (cancelled; nothing was applied).
     """
     read = check_scripts(scripts)
     check_queries(queries)
+    statements = in_order(read.statements, order)
+    refuse_stalls(statements, predicted or (), accept_stall_ms)
     job = job_id or str(uuid.uuid4())
     watch = Watch(emit, cancelled, limits or Limits())
-    order = _Order(url, read, queries, release_id, plan_hash, actor, job, expected_fingerprint, watch)
     watch.phase("connect")
     with connect(url, application_name=application_name(job)) as conn:
         facts = inspect_connection(conn, url)
         refuse_transaction_pooler(facts)
         refuse_missing_rights(facts)
-        require_lock(conn)
-        if receipt := receipt_of(conn, "job_id", job):
-            return Deployment(Verdict.PASS, True, "This job had been applied before.", receipt_id=receipt.id)
-        done = _attempts(conn, order)
-    return _verified_again(order, done) if done.applied else done
+        take_the_lock(conn, job, watch)
+        if (receipt := receipt_of(conn, "job_id", job)) and receipt.state != "begun":
+            return Deployment(
+                Verdict.PASS, True, "This job had been applied before.", receipt_id=receipt.id, state="done"
+            )
+        with beside(url, conn, emit, application_name=f"{application_name(job)[:50]} looks on") as looking:
+            asked = Order(
+                url,
+                statements,
+                queries,
+                release_id,
+                plan_hash,
+                actor,
+                job,
+                expected_fingerprint,
+                replace(watch, beside=looking),
+                keep_days,
+                keep_inverse,
+            )
+            done = _through(conn, asked, _course(conn, asked, receipt))
+    return looked_at_again(asked, done) if done.applied else done
 
 
-def _attempts(conn: psycopg.Connection[Any], order: _Order) -> Deployment:
-    latest = _Attempt()
+def _course(conn: psycopg.Connection[Any], order: Order, receipt: Receipt | None) -> Course:
+    """Where to begin: at the first part, or where an interrupted deploy of the same plan stopped."""
+    row = conn.execute("SELECT pg_catalog.current_setting('search_path')").fetchone()
+    course = Course(search_path=str(row[0]) if row else "")
+    found = receipt or receipt_of(conn, "release_id", order.release_id)
+    if found is None or found.state != "begun" or found.plan_hash != order.plan_hash or found.rolled_back_at:
+        return course
+    steps = steps_of(conn, found.id)
+    in_already = [step for step in steps if step.done]
+    after = in_already[-1].after if in_already else found.after
+    now = catalog_fingerprint(conn)
+    expected = order.expected.digest if isinstance(order.expected, Fingerprint) else order.expected
+    if expected == now.digest and after is not None and after.digest != now.digest:
+        return course  # Rehearsed again on what is there now: that plan begins at its beginning.
+    course.receipt_id, course.before, course.after = found.id, found.before, after
+    course.done, course.resumed = len(in_already), True
+    if len(steps) > len(in_already):
+        course.again, course.detail = True, dict(steps[-1].detail)
+    order.watch.emit("resumed", {"receipt_id": found.id, "done": course.done})
+    return course
 
-    def attempt(retries: int) -> Deployment:
-        nonlocal latest
-        latest = _Attempt()
-        return replace(_transaction(conn, order, latest), retries=retries)
 
+def _through(conn: psycopg.Connection[Any], order: Order, course: Course) -> Deployment:
+    """All parts from where the course stands; what stops it is told in the result."""
+    apart = known_apart(order.statements)
     try:
-        return with_retries(conn, order.watch, order.job_id, attempt)
+        while True:
+            parts = parts_of(order.statements, apart)
+            course.of = len(parts)
+            _require_same(conn, course, parts)
+            try:
+                ended = _part(conn, order, course, parts[course.done])
+            except StatementFailed as failed:
+                place = _refused_inside(order, failed)
+                if place is None or place in apart:
+                    raise
+                apart.add(place)
+                continue
+            if ended is not None:
+                return ended
     except StatementFailed as failed:
-        failure = failed.failure(order.read.statements[-1].file)
-        stopped = latest.result(Verdict.FAIL, False, f"Not applied: {failure.message}")
-        return replace(stopped, failure=failure, retries=failed.retries)
+        return _failed(order, course, failed)
+    except NotProved as error:
+        raise Refused(f"The copy of {error} does not equal the table.", "Nothing was changed.", "Try again.") from error
     except ConnectionLost:
-        return _after_lost_connection(order, latest)
+        return _after_lost_connection(order, course)
+    except Stopped:
+        if course.receipt_id is None:
+            raise
+        return course.told(Verdict.FAIL, "Stopped.")
 
 
-def _transaction(conn: psycopg.Connection[Any], order: _Order, tried: _Attempt) -> Deployment:
-    watch = order.watch
-    search_path = str((conn.execute("SELECT pg_catalog.current_setting('search_path')").fetchone() or ("",))[0])
-    begin(conn, watch.limits)
-    watch.phase("fingerprint")
-    before = catalog_fingerprint(conn)
-    refuse_drift(order.expected, before)
-    make_schema(conn)
-    watch.phase("statements")
-    run_statements(conn, order.read.statements, watch, tried.statements, tried.notices)
-    if order.queries:
-        watch.phase("verification")
-        seen = _verify_before_commit(conn, order, search_path)
-        if seen.verdict is not Verdict.PASS:
-            conn.execute("ROLLBACK")
-            bad = ", ".join(result.id for result in seen.queries if result.verdict is not Verdict.PASS)
-            summary = f"Not applied: verification before COMMIT did not pass ({bad})."
-            return replace(tried.result(seen.verdict, False, summary), verification=seen)
-    receipt_id = write_receipt(
-        conn,
-        job_id=order.job_id,
-        release_id=order.release_id,
-        plan_hash=order.plan_hash,
-        actor=order.actor,
-        statements=len(tried.statements),
-        before=before,
-        after=catalog_fingerprint(conn),
+def _part(conn: psycopg.Connection[Any], order: Order, course: Course, part: Part) -> Deployment | None:
+    if part.apart:
+        _run_apart(conn, order, course, part)
+        return None
+
+    def tries() -> Deployment | None:
+        return covered(lambda cover: with_retries(conn, order.watch, order.job_id, lambda tried: attempt(tried, cover)))
+
+    def attempt(tried: int, cover: Any) -> Deployment | None:
+        course.retries = max(course.retries, tried)
+        course.transaction_ms = 0.0 if course.receipt_id is None else course.transaction_ms
+        return run_together(conn, order, course, part, cover)
+
+    ended = tries()
+    return replace(ended, retries=course.retries) if ended is not None else None
+
+
+def _run_apart(conn: psycopg.Connection[Any], order: Order, course: Course, part: Part) -> None:
+    """One statement outside any transaction: intent, statement, done; each is there before the next begins."""
+    assert course.receipt_id is not None, "the first part is a transaction, which writes the receipt"
+    statement, watch, receipt_id = part.statements[0], order.watch, course.receipt_id
+    if course.again:
+        tidy(conn, statement, course.detail)
+    elif course.resumed:
+        refuse_meanwhile(course.after, catalog_fingerprint(conn))
+    if not course.again:
+        course.detail = look_before(conn, statement)
+        intend(conn, receipt_id, part, course.detail)
+    watch.phase("apart")
+    place = {"index": len(course.ran) + 1, "of": len(order.statements)}
+    was_sent = course.again
+
+    def attempt(tried: int) -> Ran:
+        course.retries = max(course.retries, tried)
+        replay_settings(conn, order.statements, part)
+        return run_apart(conn, statement, place, watch, course.detail, again=was_sent or tried > 0)
+
+    course.again = True
+    with listening(conn, watch, course.notices):
+        course.ran.append(with_retries(conn, watch, order.job_id, attempt))
+    require_lock(conn)  # DISCARD ALL gives it back.
+    course.after = catalog_fingerprint(conn)
+    note_done(conn, receipt_id, part, course.after)
+    course.done, course.resumed, course.again, course.detail = part.seq + 1, False, False, {}
+
+
+def _require_same(conn: psycopg.Connection[Any], course: Course, parts: Sequence[Part]) -> None:
+    """Raises Refused where the parts that are in are not the first ones of this plan."""
+    if not course.resumed or course.receipt_id is None:
+        return
+    steps = [step for step in steps_of(conn, course.receipt_id) if step.done]
+    if len(steps) < len(parts) and all(step.digest == parts[step.seq].digest for step in steps):
+        return
+    raise Refused(
+        "The deploy that stopped half-way had its statements in other parts.",
+        "Nothing more was changed; the parts that are in stay in.",
+        "Rehearse on the database as it is now: a deploy bound to that begins anew.",
     )
-    watch.stop_if_cancelled()
-    watch.phase("commit")
-    conn.execute("COMMIT")
-    summary = f"{len(tried.statements)} statements were applied."
-    return replace(tried.result(Verdict.PASS, True, summary), receipt_id=receipt_id)
 
 
-def _verify_before_commit(conn: psycopg.Connection[Any], order: _Order, search_path: str) -> Verification:
-    return verify_inside(
-        conn,
-        order.queries,
-        search_path=search_path,
-        timeout_s=order.watch.limits.query_timeout_s,
-        emit=order.watch.emit,
-        cancelled=order.watch.cancelled,
-    )
+def _refused_inside(order: Order, failed: StatementFailed) -> int | None:
+    """The place of a statement that the server wants outside transactions, though its form alone did not say so."""
+    if failed.statement is None:
+        return None
+    message = failed.error.diag.message_primary or ""
+    place = next((n for n, one in enumerate(order.statements) if one is failed.statement), -1)
+    return place if place >= 0 and is_refused_inside(failed.error.sqlstate, message) else None
 
 
-def _after_lost_connection(order: _Order, tried: _Attempt) -> Deployment:
+def _failed(order: Order, course: Course, failed: StatementFailed) -> Deployment:
+    failure = failed.failure(order.statements[-1].file)
+    course.blockers = failed.blockers
+    course.retries = failed.retries
+    told = course.told(Verdict.FAIL, _why_not(failure.message, course))
+    return replace(told, failure=failure)
+
+
+def _why_not(message: str, course: Course) -> str:
+    summary = f"Not applied: {message}"
+    if course.blockers:
+        summary += "; kept waiting by " + " and ".join(blocker.sentence() for blocker in course.blockers[:3])
+    return f"{summary}." if not summary.endswith(".") else summary
+
+
+def _after_lost_connection(order: Order, course: Course) -> Deployment:
     """Our connection died: only the receipt tells whether COMMIT got through."""
     order.watch.phase("outcome")
-    if _wait_for_outcome(order) == "not-applied":
-        return tried.result(Verdict.FAIL, False, "Not applied: the connection was lost.")
+    found = _wait_for_outcome(order)
     receipt = _receipt(order)
-    done = tried.result(Verdict.PASS, True, "The connection was lost, but all was applied.")
-    return replace(done, receipt_id=receipt.id if receipt else None)
+    course.receipt_id = receipt.id if receipt else None
+    if found == "applied":
+        course.before, course.after = (receipt.before, receipt.after) if receipt else (None, None)
+        course.done = course.of
+        return course.told(Verdict.PASS, "The connection was lost, but all was applied.", applied=True)
+    return course.told(Verdict.FAIL, "Not applied: the connection was lost.")
 
 
-def _receipt(order: _Order) -> Receipt | None:
+def _receipt(order: Order) -> Receipt | None:
     with connect(order.url, read_only=True) as conn:
         return receipt_of(conn, "job_id", order.job_id)
 
 
-def _wait_for_outcome(order: _Order) -> str:
+def _wait_for_outcome(order: Order) -> str:
     until = time.monotonic() + _OUTCOME_S
     while time.monotonic() < until:
         try:
@@ -244,17 +294,3 @@ def _wait_for_outcome(order: _Order) -> str:
         "It is applied wholly or not at all; the deploy receipt in the database tells which.",
         "Resume this job when the database answers again.",
     )
-
-
-def _verified_again(order: _Order, done: Deployment) -> Deployment:
-    """Verification from a fresh connection, as a newcomer sees the database. It cannot undo; it can tell."""
-    if not order.queries:
-        return done
-    order.watch.phase("verification-after")
-    limits = order.watch.limits
-    try:
-        seen = verify(order.url, order.queries, timeout_s=limits.query_timeout_s, emit=order.watch.emit)
-    except Unavailable as error:
-        summary = f"{done.summary} Verification after COMMIT is not known: {error.what}"
-        return replace(done, verdict=Verdict.UNKNOWN, summary=summary)
-    return replace(done, verdict=worst((done.verdict, seen.verdict)), verification=seen)

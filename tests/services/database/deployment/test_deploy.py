@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from services.database.connect import connect
+from services.database.deployment import together
 from services.database.deployment.deploy import Limits, deploy, outcome
 from services.database.deployment.receipts import application_name, find_receipt, remove_all, require_lock
 from services.database.execution import Stopped
@@ -192,16 +193,16 @@ def test_a_session_ended_by_the_server_is_told_by_the_receipt(app: Owner):
 
 def test_a_session_ended_just_after_commit_is_applied(app: Owner, monkeypatch):
     """The server commits, and the answer never comes: here the connection is cut right behind COMMIT."""
-    real = psycopg.Connection.execute
+    real = together.run_sql
 
-    def execute(self, query, *args, **kwargs):
-        result = real(self, query, *args, **kwargs)
-        if query == "COMMIT":
-            self.close()
+    def run_sql(conn, sql, **more):
+        result = real(conn, sql, **more)
+        if sql == "COMMIT":
+            conn.close()
             raise psycopg.OperationalError("server closed the connection unexpectedly")
         return result
 
-    monkeypatch.setattr(psycopg.Connection, "execute", execute)
+    monkeypatch.setattr(together, "run_sql", run_sql)
     done = run(app, GOOD)
     assert (done.verdict, done.applied, done.receipt_id is not None) == (Verdict.PASS, True, True)
     assert app.exists("logs")

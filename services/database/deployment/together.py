@@ -1,0 +1,192 @@
+"""Knows one transaction of a deploy: drift refused, rows kept, statements, verification, receipt, then COMMIT."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from services.database.deployment.guarded import begin, refuse_drift, roll_back_if_open, run_statements
+from services.database.deployment.order import Course, Deployment, Order
+from services.database.deployment.parts import Part
+from services.database.deployment.receipts import go_on_with_receipt, make_schema, note_kept, write_receipt
+from services.database.deployment.steps import done as note_done
+from services.database.execution import run_sql
+from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
+from services.database.script import Statement
+from services.database.snapshots.keep import Cover, Keeping, Kept, Uncovered
+from services.database.verification import Verification, verify_inside
+from services.errors import Refused
+from services.verdict import Verdict
+
+_ROLE_FROM_REST = "authenticator"
+
+
+def run_together(
+    conn: psycopg.Connection[Any], order: Order, course: Course, part: Part, cover: Cover
+) -> Deployment | None:
+    """Run one part's statements in a transaction, and COMMIT it; None where the deploy goes on, else its end.
+
+    Raises what `run_statements` raises, Uncovered (to be tried again with that cover), Refused, Stopped.
+    """
+    begun = time.monotonic()
+    ran, notices = len(course.ran), len(course.notices)
+    try:
+        ended = _inside(conn, order, course, part, cover)
+    except BaseException:
+        del course.ran[ran:], course.notices[notices:]
+        raise
+    finally:
+        course.transaction_ms += (time.monotonic() - begun) * 1000
+    return ended
+
+
+def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: Part, cover: Cover) -> Deployment | None:
+    watch, last = order.watch, part.seq == course.of - 1
+    begin(conn, watch.limits)
+    watch.phase("fingerprint")
+    now = catalog_fingerprint(conn)
+    if course.receipt_id is None:
+        refuse_drift(order.expected, now)
+    elif course.resumed:
+        refuse_meanwhile(course.after, now)
+    make_schema(conn)
+    keeping = _keeping(conn, order, part, cover)
+    watch.phase("statements")
+    replay_settings(conn, order.statements, part)
+    run_statements(
+        conn,
+        part.statements,
+        watch,
+        course.ran,
+        course.notices,
+        instead=keeping.instead if keeping else None,
+        of=len(order.statements),
+    )
+    kept = _kept(keeping)
+    if last and order.queries:
+        watch.phase("verification")
+        seen = _verify(conn, order, course)
+        if seen.verdict is not Verdict.PASS:
+            return _stopped_by(conn, course, seen)
+    after = catalog_fingerprint(conn) if part.statements or course.receipt_id is None else now
+    receipt_id = _receipt(conn, order, course, part, now, after, last=last)
+    note_kept(conn, receipt_id, snapshot_id=kept.snapshot_id, parked=kept.parked, inverse=None)
+    tell_schema_cache(conn)
+    watch.stop_if_cancelled()
+    watch.phase("commit")
+    run_sql(conn, "COMMIT", cancelled=watch.cancelled)
+    course.before = course.before or now
+    course.receipt_id, course.after, course.done, course.resumed = receipt_id, after, part.seq + 1, False
+    course.snapshot_id, course.parked = kept.snapshot_id or course.snapshot_id, course.parked + kept.parked
+    return course.told(Verdict.PASS, f"{len(course.ran)} statements were applied.", applied=True) if last else None
+
+
+def _keeping(conn: psycopg.Connection[Any], order: Order, part: Part, cover: Cover) -> Keeping | None:
+    if order.keep_days is None or not part.statements:
+        return None
+    order.watch.phase("snapshot")
+    keeping = Keeping(
+        conn,
+        release_id=order.release_id,
+        actor=order.actor,
+        keep_days=order.keep_days,
+        emit=order.watch.emit,
+    )
+    keeping.before(cover, part.statements)
+    return keeping
+
+
+def _kept(keeping: Keeping | None) -> Kept:
+    if keeping is None:
+        return Kept(None)
+    if missing := keeping.missing():
+        raise Uncovered(missing)
+    return keeping.after()
+
+
+def _stopped_by(conn: psycopg.Connection[Any], course: Course, seen: Verification) -> Deployment:
+    roll_back_if_open(conn)
+    bad = ", ".join(result.id for result in seen.queries if result.verdict is not Verdict.PASS)
+    told = course.told(seen.verdict, f"Not applied: verification before COMMIT did not pass ({bad}).")
+    return told.with_verification(seen)
+
+
+def _receipt(
+    conn: psycopg.Connection[Any],
+    order: Order,
+    course: Course,
+    part: Part,
+    before: Fingerprint,
+    after: Fingerprint,
+    *,
+    last: bool,
+) -> str:
+    if course.receipt_id is None:
+        receipt_id = write_receipt(
+            conn,
+            job_id=order.job_id,
+            release_id=order.release_id,
+            plan_hash=order.plan_hash,
+            actor=order.actor,
+            statements=len(part.statements),
+            before=before,
+            after=after,
+            state="done" if last else "begun",
+        )
+    else:
+        receipt_id = course.receipt_id
+        go_on_with_receipt(
+            conn,
+            receipt_id,
+            job_id=order.job_id,
+            statements=len(part.statements),
+            after=after,
+            state="done" if last else "begun",
+        )
+    if course.of > 1:
+        note_done(conn, receipt_id, part, after)
+    return receipt_id
+
+
+def _verify(conn: psycopg.Connection[Any], order: Order, course: Course) -> Verification:
+    return verify_inside(
+        conn,
+        order.queries,
+        search_path=course.search_path,
+        timeout_s=order.watch.limits.query_timeout_s,
+        emit=order.watch.emit,
+        cancelled=order.watch.cancelled,
+    )
+
+
+def replay_settings(conn: psycopg.Connection[Any], statements: Sequence[Statement], part: Part) -> None:
+    """Set again what the script itself had set in earlier parts: its role ends with each part, and all of it with the
+    connection, where a deploy is resumed."""
+    if not part.statements:
+        return
+    for statement in statements:
+        if statement is part.statements[0]:
+            return
+        if statement.kind == "variable_set_stmt":
+            run_sql(conn, statement.sql)
+
+
+def refuse_meanwhile(left: Fingerprint | None, found: Fingerprint) -> None:
+    """Raises Refused, with the difference, if somebody changed the catalog while the deploy was interrupted."""
+    if left is None or left.digest == found.digest:
+        return
+    raise Refused(
+        f"The catalog was changed since this deploy stopped half-way ({difference(left, found).sentence()}).",
+        "Nothing more was changed; the parts that are in stay in.",
+        "Rehearse on the database as it is now: a deploy bound to that begins anew.",
+    )
+
+
+def tell_schema_cache(conn: psycopg.Connection[Any]) -> None:
+    """Where PostgREST is at home, have it told at COMMIT that the schema and its settings are others now."""
+    row = conn.execute("SELECT FROM pg_catalog.pg_roles WHERE rolname = %s", (_ROLE_FROM_REST,)).fetchone()
+    if row is not None:
+        conn.execute("NOTIFY pgrst, 'reload schema'; NOTIFY pgrst, 'reload config'")
