@@ -144,7 +144,7 @@ def _failed(order: _Order, name: str, first: Run) -> Rehearsal:
     if failure.failure_class.id == "exists-already" and at is not None:
         failure = replace(failure, suggestion=_guarded(order, at, failure))
     further = further_failures(statements, going_on, at)
-    needed = rows_needed(copy, first, going_on)
+    needed = rows_needed(copy, statements, first, going_on)
     unknown = tuple(copy.unlike + list(copy.rows.problems) + list(needed.unknown))
     if at in needed.doubtful:
         # The shadow lacks rows that the statement looked at: on the target it may as well succeed.
@@ -174,7 +174,7 @@ def _passed(order: _Order, name: str, first: Run, emit: Emit) -> Rehearsal:
                 connected_as=copy.facts.user,
             )
         after = catalog_fingerprint(changed)
-    needed = rows_needed(copy, first, None)
+    needed = rows_needed(copy, order.statements, first, None)
     emit("phase", {"name": "second-run"})
     second = second_run(copy, name, order.statements, order.apart, after, order.cancelled)
     return order.found(

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from services.database.fingerprint import user_tables
-from services.database.rehearsal.masking import masked
+from services.database.rehearsal.masking import MaskKey, masked
 
 SAMPLE_PER_TABLE = 1000
 
@@ -54,6 +54,7 @@ def copy_rows(
     scratch: the superuser's connection to the restored catalog.
     """
     total, incomplete, problems = 0, set(), []
+    key = MaskKey.new()
     scratch.execute("SET session_replication_role = replica")  # no triggers, no foreign keys while loading
     for schema, table in user_tables(target):
         name = f"{schema}.{table}"
@@ -62,7 +63,7 @@ def copy_rows(
             if how == "none" or _is_sample_cut(target, schema, table, how):
                 incomplete |= {name} if _has_rows(target, schema, table) else set()
             if how != "none":
-                total += _copy_table(target, scratch, (schema, table), how, keep)
+                total += _copy_table(target, scratch, (schema, table), how, (keep, key))
         except psycopg.Error as error:
             incomplete.add(name)
             problems.append(f"the rows of {name} could not be copied ({error.sqlstate or 'connection lost'})")
@@ -96,7 +97,7 @@ def _copy_table(
     scratch: psycopg.Connection[Any],
     place: tuple[str, str],
     how: str,
-    keep: Sequence[str],
+    mask: tuple[Sequence[str], MaskKey],
 ) -> int:
     name = sql.Identifier(*place)
     columns = target.execute(_COLUMNS, (name.as_string(target),)).fetchall()
@@ -104,7 +105,9 @@ def _copy_table(
         return 0
     limit = sql.SQL(" LIMIT {}").format(sql.Literal(SAMPLE_PER_TABLE)) if how == "sample" else sql.SQL("")
     source = sql.SQL("COPY (SELECT {} FROM ONLY {}{}) TO STDOUT").format(
-        sql.SQL(", ").join(masked(column, kind, constrained=checked, keep=keep) for column, kind, checked in columns),
+        sql.SQL(", ").join(
+            masked(column, kind, constrained=checked, keep=mask[0], key=mask[1]) for column, kind, checked in columns
+        ),
         name,
         limit,
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from services.database.connect import connect
+from services.database.failure_classes import Failure
+from services.database.rehearsal.masked_reads import looked_inside, replaced_among
 from services.database.rehearsal.runs import Run
 from services.database.rehearsal.shadow import Shadow
+from services.database.script import Statement
 
-_PART_OF_MAIL = re.compile(r"'[^']*(?:%[^']*@|@[^']*%)[^']*'")
 _CHECKED_BEFORE_ROWS = ("42", "3F", "0A", "2B", "25", "2D")
 """SQLSTATE classes of what the server refuses from the catalog alone, before it looks at a row."""
 
@@ -22,20 +25,33 @@ class RowsNeeded:
     doubtful: frozenset[int]
 
 
-def rows_needed(copy: Shadow, first: Run, going_on: Run | None) -> RowsNeeded:
+def rows_needed(copy: Shadow, statements: Sequence[Statement], first: Run, going_on: Run | None) -> RowsNeeded:
     """What the first run, and the one that went on after its failure, needed rows for."""
-    reasons = _missing(copy, first) + _masked(copy, first)
+    inside = _masked(copy, statements, _looked_at(first, going_on))
     doubtful = set()
-    if going_on is not None and going_on.failures:
-        at, failure = going_on.failures[0]
-        needs = going_on.looked_at.get(at, frozenset()) & copy.rows.incomplete if at is not None else frozenset()
-        if at is not None and needs and not (failure.sqlstate or "").startswith(_CHECKED_BEFORE_ROWS):
+    at, failure = going_on.failures[0] if going_on is not None and going_on.failures else (None, None)
+    if at is not None:
+        inside = {index: reason for index, reason in inside.items() if index <= at}
+    reasons = _missing(copy, first) + list(inside.values())
+    if at is not None and failure is not None and inside and not _from_catalog(failure):
+        doubtful.add(at)
+        reasons.append(
+            f"{failure.file}:{failure.line}: on the shadow it fails with {failure.sqlstate};"
+            " with the true texts it may not"
+        )
+    if going_on is not None and at is not None and failure is not None:
+        needs = going_on.looked_at.get(at, frozenset()) & copy.rows.incomplete
+        if needs and not _from_catalog(failure):
             doubtful.add(at)
             reasons.append(
                 f"{failure.file}:{failure.line}: on the shadow, which lacks rows of {', '.join(sorted(needs))},"
                 f" it fails with {failure.sqlstate}; with all rows it may not"
             )
     return RowsNeeded(tuple(dict.fromkeys(reasons)), frozenset(doubtful))
+
+
+def _from_catalog(failure: Failure) -> bool:
+    return (failure.sqlstate or "").startswith(_CHECKED_BEFORE_ROWS)
 
 
 def _missing(copy: Shadow, first: Run) -> list[str]:
@@ -52,12 +68,28 @@ def _missing(copy: Shadow, first: Run) -> list[str]:
     return reasons
 
 
-def _masked(copy: Shadow, first: Run) -> list[str]:
-    """Statements that search rows for a part of an e-mail: those were replaced on the shadow."""
+def _masked(copy: Shadow, statements: Sequence[Statement], looked_at: Mapping[int, frozenset[str]]) -> dict[int, str]:
+    """By index, a sentence on each statement that searches inside texts which were replaced on the shadow."""
     if not copy.rows.rows:
-        return []
-    return [
-        f"{statement.file}:{statement.line}: it looks for parts of e-mails, which were replaced on the shadow"
-        for statement, done in first.measured
-        if _PART_OF_MAIL.search(statement.sql) and any(effect.scans for effect in done.effects)
-    ]
+        return {}
+    reasons = {}
+    with connect(copy.as_superuser()) as conn:
+        for index, relations in looked_at.items():
+            statement = statements[index]
+            if not relations or not (columns := looked_inside(statement)):
+                continue
+            if replaced := replaced_among(conn, relations, columns):
+                reasons[index] = (
+                    f"{statement.file}:{statement.line}: it looks inside {', '.join(replaced)},"
+                    " where e-mails and texts were replaced on the shadow"
+                )
+    return reasons
+
+
+def _looked_at(first: Run, going_on: Run | None) -> dict[int, frozenset[str]]:
+    """By index, the relations of which each statement has read something."""
+    found = {
+        index: frozenset(effect.relation for effect in done.effects if effect.scans or effect.rows_scanned)
+        for index, (_, done) in enumerate(first.measured)
+    }
+    return {**found, **(going_on.looked_at if going_on is not None else {})}
