@@ -150,6 +150,10 @@ def sentence_of(kind: str, payload: Mapping[str, Any]) -> str | None:
         return f"  Its end is not known: {payload['what']} {payload['do']}"
     if kind == "table":
         return f"  {payload['doing']}  {payload['name']}  ({payload['index']} of {payload['of']})"
+    if kind == "blocker":
+        who = f"{payload['user']}, {payload['application'] or 'no name'}"
+        held = f"{payload['mode'] or 'a place before us'} on {payload['relation'] or 'what we wait for'}"
+        return f"  Kept waiting by process {payload['pid']} ({who}, since {payload['age_s']} s): {held}."
     if kind == "retry":
         return f"  A lock was not free (try {payload['attempt']} of {payload['of']}); again in {payload['pause_s']} s."
     return None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Literal, cast
 
+from dashboard import composition
 from dashboard.cli import told
 from dashboard.cli.answer import Answer, tell
 from dashboard.cli.following import sentence_of
@@ -15,7 +18,8 @@ from dashboard.cli.on_a_target import release_for, require_rollback
 from dashboard.processes.signals import StopSignals
 from services.database.connect import resolve_url
 from services.database.execution import Stopped
-from services.errors import NotUnderstood, Refused
+from services.database.fingerprint import Fingerprint
+from services.errors import NotUnderstood, OpsError, Refused
 from services.releases.actions import deploy_phrase, require_phrase, rollback_phrase
 from services.releases.bundle import Release
 from services.settings import Target
@@ -39,14 +43,62 @@ def rehearse(reference: str, url: str, named: str | None, rows: str | None) -> A
     policy = cast(Literal["all", "sample", "none"] | None, rows)
     with _watched() as cancelled:
         result = rehearsal.rehearse(address, release.deploy, rows=policy, emit=_tell, cancelled=cancelled)
-    return told.rehearsal(result.to_json())
+    if result.before is not None:
+        _keep_catalog(result.before)
+    digest = result.before.digest if result.before is not None else None
+    return told.rehearsal({"content_hash": release.content_hash, "target_fingerprint": digest, **result.to_json()})
 
 
-def deploy(reference: str, url: str, named: str | None, phrase: str | None) -> Answer:
+def _keep_catalog(catalog: Fingerprint) -> None:
+    """Keep what was rehearsed against, so that a deploy can say what has changed since. Where our own store cannot be
+    opened, it can still say that something has."""
+    from services.releases.catalogs import keep_catalog
+
+    with suppress(OpsError):
+        keep_catalog(composition.store(), catalog, composition.now())
+
+
+def _kept_catalog(digest: str) -> Fingerprint | None:
+    from services.releases.catalogs import catalog_of
+
+    with suppress(OpsError):
+        return catalog_of(composition.store(), digest)
+    return None
+
+
+def _rehearsed(file: Path, release: Release) -> Mapping[str, Any]:
+    """The rehearsal that a file holds. Raises NotUnderstood, and Refused where it is not one that lets this pass."""
+    try:
+        told_then = json.loads(file.read_text(encoding="utf-8"))
+        verdict, content = told_then["verdict"], told_then["content_hash"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise NotUnderstood(
+            f"{file} does not hold what `rehearse --json` prints.",
+            "Nothing was changed.",
+            "Write it anew.",
+            "--rehearsal",
+        ) from None
+    if verdict != "pass" or content != release.content_hash:
+        why = "did not pass" if verdict != "pass" else f"was of another content than {release.id} has now"
+        raise Refused(f"The rehearsal in {file} {why}.", "Nothing was changed.", "Rehearse again.", "--rehearsal")
+    return told_then if isinstance(told_then, Mapping) else {}
+
+
+def deploy(
+    reference: str,
+    url: str,
+    named: str | None,
+    phrase: str | None,
+    rehearsal: Path | None = None,
+    accept_stall_ms: float | None = None,
+) -> Answer:
+    """rehearsal: the file with what `rehearse --json` printed; the deploy is then bound to it."""
     from services.database.deployment import deploy as database_deploy
 
     release, address = _given(reference, url, named)
     require_phrase(phrase, deploy_phrase(release.id, DATABASE))
+    plan = _rehearsed(rehearsal, release) if rehearsal is not None else {}
+    digest = plan.get("target_fingerprint")
     with _watched() as cancelled:
         done = database_deploy.deploy(
             address,
@@ -57,6 +109,11 @@ def deploy(reference: str, url: str, named: str | None, phrase: str | None) -> A
             actor=_actor(),
             emit=_tell,
             cancelled=cancelled,
+            expected_fingerprint=(_kept_catalog(digest) or digest) if digest else None,
+            order=plan.get("order"),
+            predicted=plan.get("statements"),
+            accept_stall_ms=accept_stall_ms,
+            keep_inverse=not release.rollback,
         )
     return told.deployment(done.to_json())
 

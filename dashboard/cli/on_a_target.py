@@ -47,7 +47,7 @@ def rehearse(reference: str, named: str | None, rows: str | None) -> Answer:
     return told.rehearsal(result)
 
 
-def deploy(reference: str, named: str | None, phrase: str | None) -> Answer:
+def deploy(reference: str, named: str | None, phrase: str | None, accept_stall_ms: float | None = None) -> Answer:
     """Deploy; a content that has not passed a rehearsal on this target is rehearsed first."""
     target = target_to_change(named)
     release = release_for(reference, target)
@@ -67,7 +67,8 @@ def deploy(reference: str, named: str | None, phrase: str | None) -> Answer:
                 "Nothing was changed.",
                 f"`rehearse {reference}` shows all of it.",
             )
-    return told.deployment(_ended("deploy", target, release, reference, {}).result or {})
+    accepted = {"accept_stall_ms": accept_stall_ms} if accept_stall_ms is not None else {}
+    return told.deployment(_ended("deploy", target, release, reference, accepted).result or {})
 
 
 def verify(reference: str, named: str | None) -> Answer:

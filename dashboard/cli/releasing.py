@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,15 +63,35 @@ def deploy(
     release: ReleaseName,
     database: Database = None,
     confirm: Confirm = None,
+    accept_stall: Annotated[
+        float | None,
+        typer.Option("--accept-stall", metavar="MS", min=0, help="Writers may be kept waiting for so many ms."),
+    ] = None,
+    rehearsal: Annotated[
+        Path | None,
+        typer.Option(
+            "--rehearsal",
+            metavar="FILE",
+            help="With --database: what `rehearse --json` printed; another content or catalog stops the deploy.",
+        ),
+    ] = None,
     target: Target = None,
     as_json: Json = False,
 ) -> Answer:
     """Change the database, wholly or not at all, verified before COMMIT. Phrase: "deploy NAME to TARGET"."""
     from dashboard.cli import on_a_database, on_a_target
+    from services.errors import NotUnderstood
 
     if database is not None:
-        return on_a_database.deploy(release, database, target, confirm)
-    return on_a_target.deploy(release, target, confirm)
+        return on_a_database.deploy(release, database, target, confirm, rehearsal, accept_stall)
+    if rehearsal is not None:
+        raise NotUnderstood(
+            "--rehearsal goes with --database.",
+            "Nothing was changed.",
+            "On a target the deploy is bound to its newest rehearsal by itself.",
+            place="--rehearsal",
+        )
+    return on_a_target.deploy(release, target, confirm, accept_stall)
 
 
 def verify(

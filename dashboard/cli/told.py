@@ -42,6 +42,11 @@ def deployment(result: Document) -> Answer:
     verified = result.get("verification")
     if verified:
         lines += _queries(verified["queries"])
+    roles = result.get("roles") or {"trials": [], "not_tried": []}
+    lines += [
+        f"as {one['role']}: {one['object']} {one['message']}" for one in roles["trials"] if one["verdict"] != "pass"
+    ]
+    lines += [f"not tried: {why}" for why in roles["not_tried"]]
     lines.append(f"receipt: {result['receipt_id'] or 'none, nothing was applied'}")
     return Answer.of(result, [*lines, str(result["verdict"])], OF_VERDICT[result["verdict"]])
 

@@ -111,12 +111,14 @@ def rehearse(context: JobContext) -> Outcome:
         rollback=release.rollback,
         emit=context.emit,
     )
-    if result.before is not None:
-        keep_catalog(context.store, result.before, context.clock())
+    for catalog in (result.before, result.after):
+        if catalog is not None:
+            keep_catalog(context.store, catalog, context.clock())
     document = {
         "content_hash": release.content_hash,
         "release": release.id,
         "target_fingerprint": result.before.digest if result.before else None,
+        "after_fingerprint": result.after.digest if result.after else None,
         **result.to_json(),
     }
     if result.verdict is Verdict.PASS:

@@ -1,0 +1,78 @@
+"""A deploy by URL that is bound to what `rehearse --json` printed: its catalog, its content, its predicted stalls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from services.releases.bundle import load_release
+from tests.conftest import MakeDatabase
+from tests.dashboard.cli.conftest import Run, Said
+
+CONFIRMED = ("--database", "env:DB", "--confirm", "deploy change to database", "--json")
+
+
+@pytest.fixture
+def database(make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> str:
+    url = make_database()
+    with psycopg.connect(url) as conn:
+        conn.execute("CREATE TABLE people (id int PRIMARY KEY)")
+    monkeypatch.setenv("DB", url)
+    return url
+
+
+@pytest.fixture
+def change(tmp_path: Path) -> Path:
+    file = tmp_path / "change.sql"
+    file.write_text("ALTER TABLE people ADD COLUMN IF NOT EXISTS name text;\n")
+    return file
+
+
+def rehearse(run: Run, change: Path, folder: Path) -> Path:
+    said = run("rehearse", str(change), "--database", "env:DB", "--json")
+    assert said.code == 0
+    file = folder / "rehearsal.json"
+    file.write_text(said.out)
+    return file
+
+
+def deploy(run: Run, change: Path, rehearsal: Path, *more: str) -> Said:
+    return run("deploy", str(change), "--rehearsal", str(rehearsal), *more, *CONFIRMED)
+
+
+def test_drift_stops_it_and_is_named_and_what_was_rehearsed_goes_through(
+    run: Run, database: str, change: Path, tmp_path: Path
+) -> None:
+    rehearsal = rehearse(run, change, tmp_path)
+    with psycopg.connect(database) as conn:
+        conn.execute("ALTER TABLE people ADD COLUMN sneaked_in int")
+    refused = deploy(run, change, rehearsal)
+    assert refused.code == 1
+    assert "column public.people.sneaked_in" in str(refused.error["what"])
+    with psycopg.connect(database) as conn:
+        conn.execute("ALTER TABLE people DROP COLUMN sneaked_in")
+    went = deploy(run, change, rehearsal)
+    assert (went.code, went.document["state"]) == (0, "done")
+
+
+def test_another_content_and_a_longer_stall_are_refused(run: Run, database: str, change: Path, tmp_path: Path) -> None:
+    stall = {"stall_ms": 900.0, "locks": {"public.people": "AccessExclusiveLock"}}
+    statement = {"file": "change.sql", "line": 1, "sql": change.read_text().strip(";\n"), **stall}
+    content = load_release(str(change), root=tmp_path).content_hash
+    rehearsal = tmp_path / "rehearsal.json"
+    rehearsal.write_text(json.dumps({"verdict": "pass", "content_hash": content, "statements": [statement]}))
+    stalled = deploy(run, change, rehearsal)
+    assert stalled.code == 1
+    assert "public.people" in str(stalled.error["what"])
+    assert "--accept-stall 900" in str(stalled.error["do"])
+    change.write_text(change.read_text() + "SELECT 1;\n")
+    assert "another content" in str(deploy(run, change, rehearsal).error["what"])
+    change.write_text(change.read_text().removesuffix("SELECT 1;\n"))
+    assert deploy(run, change, rehearsal, "--accept-stall", "900").code == 0
+
+
+def test_a_file_that_is_no_rehearsal_cannot_be_understood(run: Run, database: str, change: Path) -> None:
+    assert deploy(run, change, change).code == 64
