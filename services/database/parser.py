@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 # Loaded by name: the parser's type stubs are not valid for a strict type checker, and a parse tree is untyped anyway.
 _postgast: Any = importlib.import_module("postgast")
+
+_BRACE_TOO_MANY = re.compile(r"(?<=[\[,])\{\}\}")
 
 
 def parse(sql: str) -> Any | None:
@@ -40,6 +44,9 @@ def parse_plpgsql(source: str) -> Any | None:
         return _postgast.parse_plpgsql(source)
     except _postgast.PgQueryError:
         return None
+    except json.JSONDecodeError as error:
+        # Of a trigger's own variables the library writes one brace too many for each.
+        return json.loads(_BRACE_TOO_MANY.sub("{}", error.doc))
 
 
 def walk(node: Any) -> Any:

@@ -1,0 +1,1 @@
+"""The blast radius by walking the catalog, held against executed drops on random schemas."""
