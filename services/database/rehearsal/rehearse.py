@@ -146,10 +146,12 @@ def _failed(order: _Order, name: str, first: Run) -> Rehearsal:
     further = further_failures(statements, going_on, at)
     needed = rows_needed(copy, statements, first, going_on)
     unknown = tuple(copy.unlike + list(copy.rows.problems) + list(needed.unknown))
+    if needed.refused is not None and (at is None or needed.refused[0] < at):
+        return order.found(first, failure=needed.refused[1], unknown_because=unknown, probes=needed.probes)
     if at in needed.doubtful:
         # The shadow lacks rows that the statement looked at: on the target it may as well succeed.
-        return order.found(first, failure=None, further_failures=(), unknown_because=unknown)
-    return order.found(first, failure=failure, further_failures=further, unknown_because=unknown)
+        return order.found(first, failure=None, unknown_because=unknown, probes=needed.probes)
+    return order.found(first, failure=failure, further_failures=further, unknown_because=unknown, probes=needed.probes)
 
 
 def _guarded(order: _Order, at: int, failure: Failure) -> str | None:
@@ -179,7 +181,9 @@ def _passed(order: _Order, name: str, first: Run, emit: Emit) -> Rehearsal:
     second = second_run(copy, name, order.statements, order.apart, after, order.cancelled)
     return order.found(
         first,
-        second_run=second.failure,
+        failure=needed.refused[1] if needed.refused else None,
+        probes=needed.probes,
+        second_run=None if needed.refused else second.failure,
         not_idempotent=second.not_idempotent,
         unknown_because=tuple(copy.unlike + list(copy.rows.problems) + list(needed.unknown)),
         dangers=dangers,

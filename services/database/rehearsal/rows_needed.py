@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from services.database.connect import connect
 from services.database.failure_classes import Failure
 from services.database.rehearsal.masked_reads import looked_inside, replaced_among
+from services.database.rehearsal.measure import Effect
+from services.database.rehearsal.result import ProbeAnswer
+from services.database.rehearsal.row_answers import Asking, Decided
+from services.database.rehearsal.row_probes import Probe, probes_of, written_columns
 from services.database.rehearsal.runs import Run
 from services.database.rehearsal.shadow import Shadow
+from services.database.rehearsal.table_facts import read_tables
 from services.database.script import Statement
+from services.verdict import Verdict
+
+_WRITING = ("RowExclusiveLock",)
+"""What INSERT, UPDATE, DELETE and MERGE take, also where there was no row to write."""
 
 _CHECKED_BEFORE_ROWS = ("42", "3F", "0A", "2B", "25", "2D")
 """SQLSTATE classes of what the server refuses from the catalog alone, before it looks at a row."""
@@ -19,10 +28,13 @@ _CHECKED_BEFORE_ROWS = ("42", "3F", "0A", "2B", "25", "2D")
 @dataclass(frozen=True, slots=True)
 class RowsNeeded:
     """unknown: sentences on what depends on rows not copied. doubtful: indexes of failing statements that may as well
-    succeed where the rows are."""
+    succeed where the rows are. probes: what the target's rows were asked. refused: the first statement that, by them,
+    will fail on the target, and how."""
 
     unknown: tuple[str, ...]
     doubtful: frozenset[int]
+    probes: tuple[ProbeAnswer, ...] = ()
+    refused: tuple[int, Failure] | None = None
 
 
 def rows_needed(copy: Shadow, statements: Sequence[Statement], first: Run, going_on: Run | None) -> RowsNeeded:
@@ -32,40 +44,93 @@ def rows_needed(copy: Shadow, statements: Sequence[Statement], first: Run, going
     at, failure = going_on.failures[0] if going_on is not None and going_on.failures else (None, None)
     if at is not None:
         inside = {index: reason for index, reason in inside.items() if index <= at}
-    reasons = _missing(copy, first) + list(inside.values())
-    if at is not None and failure is not None and inside and not _from_catalog(failure):
-        doubtful.add(at)
-        reasons.append(
-            f"{failure.file}:{failure.line}: on the shadow it fails with {failure.sqlstate};"
-            " with the true texts it may not"
-        )
-    if going_on is not None and at is not None and failure is not None:
-        needs = going_on.looked_at.get(at, frozenset()) & copy.rows.incomplete
-        if needs and not _from_catalog(failure):
-            doubtful.add(at)
-            reasons.append(
-                f"{failure.file}:{failure.line}: on the shadow, which lacks rows of {', '.join(sorted(needs))},"
-                f" it fails with {failure.sqlstate}; with all rows it may not"
-            )
-    return RowsNeeded(tuple(dict.fromkeys(reasons)), frozenset(doubtful))
+    lacking = _missing(copy, first)
+    decided = _decide(copy, statements, first, lacking)
+    refused = next(((index, one.failure) for index, one in sorted(decided.items()) if one.failure), None)
+    if at is not None and failure is not None and not _from_catalog(failure):
+        inside |= _doubt(copy, failure, at, lacking, going_on, bool(inside))
+        doubtful = {at} & set(inside)
+    open_questions = {
+        index: reason
+        for index, reason in lacking.items()
+        if index not in decided or decided[index].verdict is Verdict.UNKNOWN
+    }
+    if refused is not None:
+        # What comes after a statement that will fail never runs.
+        open_questions = {index: one for index, one in open_questions.items() if index < refused[0]}
+        inside = {index: one for index, one in inside.items() if index < refused[0]}
+    reasons = [*open_questions.values(), *inside.values()]
+    answers = tuple(answer for _, one in sorted(decided.items()) for answer in one.answers)
+    return RowsNeeded(tuple(dict.fromkeys(reasons)), frozenset(doubtful), answers, refused)
+
+
+def _doubt(
+    copy: Shadow, failure: Failure, at: int, lacking: Mapping[int, str], going_on: Run | None, inside: bool
+) -> dict[int, str]:
+    """A sentence on the failing statement, where it looked at, or comes after, what the shadow holds otherwise."""
+    place = f"{failure.file}:{failure.line}: on the shadow it fails with {failure.sqlstate}"
+    looked = going_on.looked_at.get(at, frozenset()) & copy.rows.incomplete if going_on is not None else frozenset()
+    if looked or any(index < at for index in lacking):
+        which = f" of {', '.join(sorted(looked))}" if looked else ""
+        return {at: f"{place}, which lacks rows{which}; with all of them it may not"}
+    return {at: f"{place}; with the true texts it may not"} if inside else {}
+
+
+def _decide(
+    copy: Shadow, statements: Sequence[Statement], first: Run, lacking: Mapping[int, str]
+) -> dict[int, Decided]:
+    """What the target's rows decide, by index of the statements that need rows which the shadow lacks."""
+    if not lacking or not copy.url:
+        return {}
+    with connect(copy.url_of(copy.untouched)) as conn:
+        tables = read_tables(conn)
+    found: dict[int, Decided] = {}
+    written: dict[str, frozenset[str] | None] = {}
+    with Asking(copy.url) as asking:
+        for index, (_, done) in enumerate(first.measured):
+            statement = statements[index]
+            if index in lacking:
+                probes = probes_of(statement, tables)
+                if probes is not None and not any(_stale(one, written) for one in probes):
+                    found[index] = asking.decide(statement, probes)
+            for relation in [effect.relation for effect in done.effects if effect.lock in _WRITING]:
+                columns, before = written_columns(statement), written.get(relation, frozenset())
+                written[relation] = None if columns is None or before is None else before | columns
+    return found
+
+
+def _stale(probe: Probe, written: Mapping[str, frozenset[str] | None]) -> bool:
+    """True where an earlier statement may have changed what the question is about."""
+    for relation, columns in probe.columns.items():
+        if relation in written and ((by := written[relation]) is None or by & columns):
+            return True
+    return False
 
 
 def _from_catalog(failure: Failure) -> bool:
     return (failure.sqlstate or "").startswith(_CHECKED_BEFORE_ROWS)
 
 
-def _missing(copy: Shadow, first: Run) -> list[str]:
-    """Statements that looked at, or wrote to, a table whose rows the shadow does not have."""
-    reasons = []
-    for statement, done in first.measured:
-        for effect in done.effects:
-            looked = effect.scans or effect.rows_scanned or effect.inserted or effect.updated or effect.deleted
-            if effect.relation in copy.rows.incomplete and (looked or effect.rewritten):
-                reasons.append(
-                    f"{statement.file}:{statement.line}: it depends on rows of {effect.relation},"
-                    f" which were not all copied (rows: {copy.policy})"
-                )
+def _missing(copy: Shadow, first: Run) -> dict[int, str]:
+    """By index, a sentence on each statement that looked at, or wrote to, a table whose rows the shadow lacks."""
+    reasons = {}
+    for index, (statement, done) in enumerate(first.measured):
+        needed = [
+            effect.relation
+            for effect in done.effects
+            if effect.relation in copy.rows.incomplete
+            and (effect.scans or effect.rows_scanned or effect.rewritten or effect.lock in _WRITING or _wrote(effect))
+        ]
+        if needed:
+            reasons[index] = (
+                f"{statement.file}:{statement.line}: it depends on rows of {', '.join(needed)},"
+                f" which were not all copied (rows: {copy.policy})"
+            )
     return reasons
+
+
+def _wrote(effect: Effect) -> bool:
+    return bool(effect.inserted or effect.updated or effect.deleted)
 
 
 def _masked(copy: Shadow, statements: Sequence[Statement], looked_at: Mapping[int, frozenset[str]]) -> dict[int, str]:

@@ -101,6 +101,11 @@ class Shadow:
             apply_settings(admin, self.around, name, only_database=True)
         return name
 
+    @property
+    def untouched(self) -> str:
+        """The name of the shadow itself, which nothing may change."""
+        return _TEMPLATE
+
     def drop_clones(self) -> None:
         """Drop all clones, so that a shadow that is used again and again does not grow."""
         with connect(self.server.dsn()) as admin:
