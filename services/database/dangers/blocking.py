@@ -44,7 +44,7 @@ def _direct(steps: Sequence[Step], sizes: Sizes) -> Iterator[Danger]:
     for step in steps:
         for effect in step.effects.effects:
             mode = _STRONGEST if _rewritten_apart(step, effect) else effect.held
-            if effect.kind not in ("r", "p", "m") or effect.dropped or not blocks_writers(mode):
+            if effect.kind not in ("r", "p", "m") or effect.dropped or not _stops(effect.kind, mode):
                 continue
             rows, counted = _own_work(step, effect, sizes)
             if rows >= (HELD_ROWS if _only_rows(step, effect) else 1):
@@ -59,12 +59,11 @@ def _rewritten_apart(step: Step, effect: Effect) -> bool:
 def _own_work(step: Step, effect: Effect, sizes: Sizes) -> tuple[int, bool]:
     """Rows that the statement goes through in the table itself, and whether they were counted."""
     rows = effect.rows_scanned + effect.updated + effect.deleted + (effect.by_index if effect.rewritten else 0)
-    goes_through = effect.scans > 0 or (effect.rewritten and step.apart)
+    goes_through = effect.scans > 0 or _rewritten_apart(step, effect)
     if goes_through and sizes.on_target.get(effect.relation, 0) > rows:
         return sizes.on_target[effect.relation], False
-    if goes_through and effect.rewritten and not rows:
-        # Rewritten along an index, or with counters that ended with its own transaction.
-        return sizes.before(effect.relation), True
+    if _rewritten_apart(step, effect):
+        return sizes.before(effect.relation), True  # its counters ended with its own transaction
     return rows, True
 
 
@@ -87,7 +86,7 @@ def _held_on(steps: Sequence[Step], sizes: Sizes) -> Iterator[Danger]:
             held.clear()
             continue
         for effect in step.effects.effects:
-            if effect.kind in ("r", "p", "m", "v") and _stops(effect):
+            if effect.kind in ("r", "p", "m", "v") and _stops(effect.kind, effect.held):
                 _, since, rows = held.get(effect.relation, ("", step, 0))
                 held[effect.relation] = (str(effect.held), since, rows)
         for relation, (mode, since, rows) in list(held.items()):
@@ -98,9 +97,9 @@ def _held_on(steps: Sequence[Step], sizes: Sizes) -> Iterator[Danger]:
                 yield _danger(step, relation, mode, _since(since, step, total))
 
 
-def _stops(effect: Effect) -> bool:
-    """Whether somebody waits: writers of a table, readers of a view."""
-    return effect.held == _STRONGEST if effect.kind == "v" else blocks_writers(effect.held)
+def _stops(kind: str, mode: str | None) -> bool:
+    """Whether somebody waits: writers of a table, readers of a view, which nobody writes to."""
+    return mode == _STRONGEST if kind in ("v", "m") else blocks_writers(mode)
 
 
 def _work_elsewhere(step: Step, relation: str, sizes: Sizes) -> int:

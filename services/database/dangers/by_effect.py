@@ -20,7 +20,7 @@ from services.database.dangers.rights import Opened, opened
 from services.database.dangers.row_losses import row_losses
 from services.database.dangers.seen_rows import newly_seen
 from services.database.dangers.trail import Facts, Trail
-from services.database.inspection.advisors import SecurityFinding
+from services.database.inspection.advice import SecurityFinding
 from services.database.rehearsal.measure import Effect, StatementEffects, blocks_writers
 from services.database.script import Statement
 

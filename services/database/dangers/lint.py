@@ -1,4 +1,4 @@
-"""What squawk says about scripts without running them; the rehearsal covers what no linter sees."""
+"""Knows what can be said of scripts without running them: squawk's rules and ours, as one list."""
 
 from __future__ import annotations
 
@@ -7,33 +7,66 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from services.database.script import Script
+from services.database.dangers.lint_finding import LintFinding
+from services.database.dangers.rules import rule_findings
+from services.database.dangers.written import Catalog
+from services.database.script import Script, Statement, split
 from services.errors import Unavailable
+
+__all__ = ["LintFinding", "lint"]
 
 DEADLINE_S = 30
 SET_BY_US = ("--exclude", "require-lock-timeout", "--exclude", "require-statement-timeout")
 """A deploy sets both itself, so a script need not."""
 
 
-@dataclass(frozen=True, slots=True)
-class LintFinding:
-    """One finding: where (line from 1), which rule, what is wrong, what to write instead."""
+SAME_MEANING: Mapping[str, str] = {
+    "adding-required-field": "required-without-default",
+    "adding-not-nullable-field": "required-without-default",
+    "renaming-column": "rename-in-use",
+    "renaming-table": "rename-in-use",
+    "renaming-object": "rename-in-use",
+    "adding-field-with-default": "volatile-default",
+    "transaction-nesting": "transaction-inside",
+    "ban-uncommitted-transaction": "transaction-inside",
+    "ban-truncate-cascade": "truncate",
+    "adding-foreign-key-constraint": "constraint-not-checked-apart",
+    "constraint-missing-not-valid": "constraint-not-checked-apart",
+}
+"""Which rules say the same of a statement; the first of them speaks for all."""
 
-    file: str
-    line: int
-    rule: str
-    message: str
-    fix: str
 
-    def to_json(self) -> dict[str, str | int]:
-        return {"file": self.file, "line": self.line, "rule": self.rule, "message": self.message, "fix": self.fix}
+def lint(scripts: Sequence[Script], catalog: Catalog | None = None) -> list[LintFinding]:
+    """squawk's findings and ours as one list in the order of the files, each matter once for a statement.
+
+    Raises Unavailable where squawk is not there, hangs, or answers something else: that is not "nothing found".
+    """
+    return merged(squawk_findings(scripts), rule_findings(scripts, catalog), scripts)
 
 
-def lint(scripts: Sequence[Script]) -> list[LintFinding]:
+def merged(theirs: Sequence[LintFinding], ours: Sequence[LintFinding], scripts: Sequence[Script]) -> list[LintFinding]:
+    """Both lists as one. Of findings that mean the same of a statement the first stays, with whatever fix there is."""
+    files = {script.file: place for place, script in enumerate(scripts)}
+    statements = [statement for script in scripts for statement in split(script)]
+    kept: dict[tuple[str, int, str], LintFinding] = {}
+    for finding in (*theirs, *ours):
+        key = (finding.file, _statement_start(statements, finding), SAME_MEANING.get(finding.rule, finding.rule))
+        first = kept.setdefault(key, finding)
+        if first is not finding and not first.fix:
+            kept[key] = replace(first, fix=finding.fix)
+    return sorted(kept.values(), key=lambda one: (files.get(one.file, len(files)), one.line))
+
+
+def _statement_start(statements: Sequence[Statement], finding: LintFinding) -> int:
+    around = (one for one in statements if one.file == finding.file and one.start_line <= finding.line <= one.line)
+    return next((one.start_line for one in around), finding.line)
+
+
+def squawk_findings(scripts: Sequence[Script]) -> list[LintFinding]:
     """squawk's findings on the scripts, told that they run in one transaction.
 
     Raises Unavailable where squawk is not there, hangs, or answers something else: that is not "nothing found".

@@ -17,7 +17,7 @@ def possible_losses(steps: Sequence[Step], sizes: Mapping[str, int]) -> list[Dan
     for step in steps:
         for effect in step.effects.effects:
             rows = sizes.get(effect.relation, 0)
-            if rows and effect.kind in ("r", "p", "m") and (words := _words(effect)):
+            if rows and effect.kind in ("r", "p", "m") and (words := _words(step, effect)):
                 detail = (
                     f"{words.format(rows=f'about {rows}')} Its rows are not on the shadow, so how many is not known."
                 )
@@ -25,12 +25,12 @@ def possible_losses(steps: Sequence[Step], sizes: Mapping[str, int]) -> list[Dan
     return found
 
 
-def _words(effect: Effect) -> str:
+def _words(step: Step, effect: Effect) -> str:
     if effect.dropped:
         return "The table goes with its {rows} rows."
     if effect.dropped_columns:
         return "A column goes, in a table of {rows} rows."
-    if effect.rewritten and not effect.scans:
+    if effect.rewritten and (step.statement.kind == "truncate_stmt" or not effect.scans):
         return "The table is emptied of its {rows} rows."
     if effect.updated or effect.deleted or (effect.held == _ROW_LOCK and effect.scans):
         return "Rows are updated or deleted, of {rows}."

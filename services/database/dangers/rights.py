@@ -145,6 +145,8 @@ def _owners(before: Facts, after: Facts) -> Iterator[Opened]:
         was = before.get((topic, name))
         owner = str(now["owner"])
         changed = was is not None and was["owner"] != owner
+        if now.get("kind") == "v":
+            continue  # a view of a weaker owner shows less, not more
         weak = owner in STRANGERS or (changed and owner not in owners and not _strong(after, owner))
         if weak and (was is None or changed):
             yield Opened(name, f"Its owner is now {owner}, past every policy.", frozenset({(topic, name)}))
