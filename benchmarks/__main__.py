@@ -1,4 +1,4 @@
-"""`python -m benchmarks [deploys] [processes] [checks] [clicks]`: measures all, or what is named; prints one table."""
+"""`python -m benchmarks [deploys] [lock_queue] [processes] [checks] [clicks]`: prints one table of all or those."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ def _deploys() -> list[Measure]:
 
     with tempfile.TemporaryDirectory(prefix="ops-bench-") as folder:
         return measure_deploys(Path(folder))
+
+
+def _lock_queue() -> list[Measure]:
+    from benchmarks.lock_queue import measure_lock_queue
+
+    with tempfile.TemporaryDirectory(prefix="ops-bench-") as folder:
+        return measure_lock_queue(Path(folder))
 
 
 def _processes() -> list[Measure]:
@@ -37,6 +44,7 @@ def _clicks() -> list[Measure]:
 
 GROUPS: dict[str, Callable[[], list[Measure]]] = {
     "deploys": _deploys,
+    "lock_queue": _lock_queue,
     "processes": _processes,
     "checks": _checks,
     "clicks": _clicks,

@@ -22,6 +22,12 @@ from services.database.script import ReadScripts, Script, Statement, read_script
 from services.errors import NotUnderstood, Refused
 
 _LONG_STATEMENT_S = 0.2
+_LOCKS_STRONGLY = {
+    *("alter_table_stmt", "index_stmt", "create_trig_stmt", "create_policy_stmt", "alter_policy_stmt", "rule_stmt"),
+    *("drop_stmt", "rename_stmt", "truncate_stmt", "lock_stmt", "cluster_stmt", "reindex_stmt", "alter_owner_stmt"),
+}
+"""Kinds of statement after which writers of some table may have to wait until we COMMIT."""
+
 _MAY_CHANGE_LIMITS = re.compile(r"_timeout|\bset_config\b|\breset\s+all\b|\bdiscard\b", re.IGNORECASE)
 _Outcome = TypeVar("_Outcome")
 
@@ -30,8 +36,9 @@ _Outcome = TypeVar("_Outcome")
 class Limits:
     """How patient a change is. Waits for locks are short, so that nobody queues behind us; patience is in the retries.
 
-    lock_timeout_ms per lock; statement_timeout_s and query_timeout_s per statement and verification query;
-    transaction_s the longest a transaction may last; attempts in all; pause_s the longest pause between two;
+    lock_timeout_ms for the first lock that writers wait behind, a third of it for those that follow, since what we hold
+    by then keeps others waiting all the while; statement_timeout_s per statement, query_timeout_s per verification
+    query; transaction_s the longest a transaction may last; attempts in all; pause_s the longest pause between two;
     old_session_s how long we wait for the session of a client that died before we take its place.
     """
 
@@ -141,10 +148,11 @@ def begin(conn: psycopg.Connection[Any], limits: Limits) -> None:
     conn.execute(f"BEGIN; {whole}{_settings('SET LOCAL', limits)}")
 
 
-def _settings(command: str, limits: Limits, statement_timeout_s: float | None = None) -> str:
+def _settings(command: str, limits: Limits, *, statement_timeout_s: float | None = None, holding: bool = False) -> str:
     longest = limits.statement_timeout_s if statement_timeout_s is None else statement_timeout_s
+    patience = max(1, limits.lock_timeout_ms // 3) if holding else limits.lock_timeout_ms
     return (
-        f"{command} lock_timeout = {limits.lock_timeout_ms};"
+        f"{command} lock_timeout = {patience};"
         f"{command} statement_timeout = {max(1, round(longest * 1000))};"
         f"{command} idle_in_transaction_session_timeout = '30s'"
     )
@@ -173,14 +181,17 @@ def run_statements(
     of: how many statements there are in all, where these go on after those in `ran`. Raises StatementFailed.
     """
     until = time.monotonic() + watch.limits.transaction_s
+    holding = False
     with listening(conn, watch, notices):
         for statement in statements:
-            _limit(conn, watch.limits, until, statement)
+            _limit(conn, watch.limits, until, statement, holding=holding)
             place = {"index": len(ran) + 1, "of": of or len(statements)}
             ran.append(run_one(conn, statement, place, watch, instead))
-            if _MAY_CHANGE_LIMITS.search(statement.sql):
-                # A script's own SET lock_timeout = 0 would let writers queue behind us for ever.
-                conn.execute(_settings("SET LOCAL", watch.limits))
+            first = not holding and statement.kind in _LOCKS_STRONGLY
+            holding = holding or first
+            # A script's own SET lock_timeout = 0 would let writers queue behind us for ever.
+            if first or _MAY_CHANGE_LIMITS.search(statement.sql):
+                conn.execute(_settings("SET LOCAL", watch.limits, holding=holding))
     # A script may end as another role; what is ours is done as ourselves.
     conn.execute("RESET SESSION AUTHORIZATION; RESET ROLE")
 
@@ -201,12 +212,12 @@ def listening(conn: psycopg.Connection[Any], watch: Watch, notices: list[str]) -
         conn.remove_notice_handler(heard)
 
 
-def _limit(conn: psycopg.Connection[Any], limits: Limits, until: float, statement: Statement) -> None:
+def _limit(conn: psycopg.Connection[Any], limits: Limits, until: float, statement: Statement, *, holding: bool) -> None:
     """Give the statement what is left of the transaction's time, where that is less than its own limit."""
     left = until - time.monotonic()
     if left < limits.statement_timeout_s:
         try:
-            conn.execute(_settings("SET LOCAL", limits, max(left, 0.001)))
+            conn.execute(_settings("SET LOCAL", limits, statement_timeout_s=max(left, 0.001), holding=holding))
         except psycopg.Error as error:
             raise StatementFailed(statement, error) from error
 
@@ -240,6 +251,23 @@ def run_one(
     ms = (time.monotonic() - started) * 1000
     watch.emit("statement", {**event, "state": "done", "ms": round(ms, 2)})
     return Ran(statement.file, statement.line, statement.sql, ms)
+
+
+def run_quietly(conn: psycopg.Connection[Any], statement: Statement, watch: Watch) -> None:
+    """Run what is ours on a statement's behalf: who blocks it is told, the statement itself is not.
+
+    Raises StatementFailed, Stopped.
+    """
+    event = {"file": statement.file, "line": statement.line}
+
+    def tick(_: float) -> None:
+        if watch.beside is not None:
+            watch.beside.tick(event)
+
+    try:
+        run_sql(conn, statement.sql, cancelled=watch.cancelled, tick=tick, every_s=LOOK_EVERY_S)
+    except psycopg.Error as error:
+        raise StatementFailed(statement, error, blockers=_blockers(watch, event)) from error
 
 
 def _blockers(watch: Watch, event: Mapping[str, Any]) -> tuple[Blocker, ...]:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
-from services.database.deployment.guarded import begin, refuse_drift, roll_back_if_open, run_statements
+from services.database.deployment.guarded import (
+    begin,
+    refuse_drift,
+    roll_back_if_open,
+    run_quietly,
+    run_statements,
+)
 from services.database.deployment.order import Course, Deployment, Order
 from services.database.deployment.parts import Part
 from services.database.deployment.receipts import go_on_with_receipt, make_schema, note_kept, write_receipt
@@ -16,6 +24,7 @@ from services.database.deployment.steps import done as note_done
 from services.database.execution import run_sql
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
 from services.database.script import Statement
+from services.database.snapshots.foretold import all_placed, dropped_columns, dropped_tables
 from services.database.snapshots.keep import Cover, Keeping, Kept, Uncovered
 from services.database.verification import Verification, verify_inside
 from services.errors import Refused
@@ -40,7 +49,7 @@ def run_together(
         raise
     finally:
         course.transaction_ms += (time.monotonic() - begun) * 1000
-    return ended
+    return replace(ended, transaction_ms=course.transaction_ms) if ended is not None else None
 
 
 def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: Part, cover: Cover) -> Deployment | None:
@@ -53,6 +62,7 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
     elif course.resumed:
         refuse_meanwhile(course.after, now)
     make_schema(conn)
+    lock_what_goes(conn, order, part)
     keeping = _keeping(conn, order, part, cover)
     watch.phase("statements")
     replay_settings(conn, order.statements, part)
@@ -82,6 +92,18 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
     course.receipt_id, course.after, course.done, course.resumed = receipt_id, after, part.seq + 1, False
     course.snapshot_id, course.parked = kept.snapshot_id or course.snapshot_id, course.parked + kept.parked
     return course.told(Verdict.PASS, f"{len(course.ran)} statements were applied.", applied=True) if last else None
+
+
+def lock_what_goes(conn: psycopg.Connection[Any], order: Order, part: Part) -> None:
+    """Lock the tables of which a statement will drop rows or columns, before they are copied: to wait for this lock
+    with the copy taken, and its lock held, would keep writers waiting for both. Raises StatementFailed."""
+    if order.keep_days is None:
+        return
+    for statement in part.statements:
+        names = (*dropped_tables(statement), *(table for table, _ in dropped_columns(statement)))
+        for schema, table in sorted(set(all_placed(conn, names))):
+            text = sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(schema, table))
+            run_quietly(conn, replace(statement, sql=text.as_string()), order.watch)
 
 
 def _keeping(conn: psycopg.Connection[Any], order: Order, part: Part, cover: Cover) -> Keeping | None:
