@@ -1,0 +1,142 @@
+"""Knows what a change left behind, by trying it: what works no longer, and what is more open than it was."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from services.database.connect import connect
+from services.database.execution import Cancelled, Emit, never, silent
+from services.database.fingerprint import Fingerprint, catalog_fingerprint
+from services.database.inspection.advice import Advice
+from services.database.inspection.advisors import advise, new_advice
+from services.database.inspection.catalog import Catalog, read_catalog
+from services.database.inspection.finding import InspectionFinding, unclear
+from services.database.inspection.functions import check_functions
+from services.database.inspection.probing import Budget, Prober, probers
+from services.database.inspection.scope import Scope, scope_of
+from services.database.inspection.views import check_views
+from services.verdict import Verdict
+
+BUDGET_S = 10.0
+"""How long a whole inspection may take by default, in seconds; what it had no time for is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What trying a changed database showed that trying the untouched one does not.
+
+    findings: tried objects; a `fail` is new. advice: new offences against the advisors' rules, which break nothing.
+    old: how many objects of each kind failed before the change as well. took_ms is milliseconds.
+    """
+
+    findings: tuple[InspectionFinding, ...]
+    advice: tuple[Advice, ...] = ()
+    old: dict[str, int] = field(default_factory=dict)
+    took_ms: float = 0.0
+
+    @property
+    def failed(self) -> tuple[InspectionFinding, ...]:
+        return tuple(one for one in self.findings if one.verdict is Verdict.FAIL)
+
+    @property
+    def old_sentence(self) -> str:
+        """ "2 functions, 1 view were broken before", or nothing."""
+        parts = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(self.old.items()) if count]
+        count = sum(self.old.values())
+        return f"{', '.join(parts)} {'was' if count == 1 else 'were'} like this before." if parts else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the two databases: a superuser's session for reading the catalog, and a prober for trying."""
+
+    admin: psycopg.Connection[Any]
+    catalog: Catalog
+    prober: Prober
+
+
+_Check = Callable[[_Side, set[str]], list[InspectionFinding]]
+
+
+def inspect_change(
+    untouched: str,
+    changed: str,
+    *,
+    before: Fingerprint | None = None,
+    after: Fingerprint | None = None,
+    budget_s: float = BUDGET_S,
+    emit: Emit = silent,
+    cancelled: Cancelled = never,
+) -> Inspection:
+    """Try what a script changed, and what depends on it, in both databases, and tell the difference.
+
+    untouched, changed: superuser's addresses of two databases on one scratch server, of which nobody else makes a
+    template meanwhile. before, after: their fingerprints, where they are known already. All that is tried is rolled
+    back; positions of sequences move. Raises Stopped once `cancelled()` is true.
+    """
+    started = time.monotonic()
+    budget = Budget.of(budget_s, cancelled)
+    emit("phase", {"name": "inspection"})
+    with ExitStack() as stack:
+        admins = [stack.enter_context(connect(url)) for url in (untouched, changed)]
+        catalogs = [read_catalog(admin) for admin in admins]
+        facts_before = before or catalog_fingerprint(admins[0])
+        facts_after = after or catalog_fingerprint(admins[1])
+        scope = scope_of(catalogs[0], catalogs[1], facts_before, facts_after)
+        # Advice is read before anything is tried, so that no try stands in its way.
+        old_advice, all_advice = advise(admins[0]), advise(admins[1])
+        tried = stack.enter_context(probers((untouched, changed), budget))
+        sides = [_Side(*parts) for parts in zip(admins, catalogs, tried, strict=True)]
+        findings, old = _difference(sides[0], sides[1], scope)
+        old["advisor"] = len(old_advice)
+    if budget.not_tried:
+        said = f"{budget.not_tried} tries had no time: the inspection has {budget_s:g} s."
+        findings.append(unclear("inspection", "", said, "budget"))
+    advice = new_advice(old_advice, all_advice)
+    for finding in findings:
+        emit("inspection", finding.to_json())
+    return Inspection(tuple(findings), tuple(advice), dict(+old), (time.monotonic() - started) * 1000)
+
+
+def _difference(before: _Side, after: _Side, scope: Scope) -> tuple[list[InspectionFinding], Counter[str]]:
+    """All findings on the changed side that the untouched one does not have too, and how many it has."""
+    found: list[InspectionFinding] = []
+    old: Counter[str] = Counter()
+    relations, routines = set(scope.relations), set(scope.routines)
+    for check, names, own in ((_functions, routines, True), (_views, relations, True)):
+        told, before_too = _newly_failing(check, before, after, names)
+        found += [one for one in told if not own or _worth_telling(one, scope)]
+        old += before_too
+    return found, old
+
+
+def _worth_telling(finding: InspectionFinding, scope: Scope) -> bool:
+    """What the script did not touch is told of only where it is broken now, or had no time to be tried."""
+    return finding.verdict is Verdict.FAIL or scope.is_new_or_changed(finding.object)
+
+
+def _newly_failing(
+    check: _Check, before: _Side, after: _Side, names: set[str]
+) -> tuple[list[InspectionFinding], Counter[str]]:
+    told = check(after, names)
+    failed = {one.object for one in told if one.verdict is Verdict.FAIL}
+    known = check(before, failed) if failed else []
+    same = {(one.kind, one.object) for one in known if one.verdict is Verdict.FAIL}
+    fresh = [one for one in told if one.verdict is not Verdict.FAIL or (one.kind, one.object) not in same]
+    return fresh, Counter(kind for kind, _ in same)
+
+
+def _functions(side: _Side, names: set[str]) -> list[InspectionFinding]:
+    wanted = [one for name, one in sorted(side.catalog.routines.items()) if name in names]
+    return check_functions(side.catalog, side.prober, wanted, side.admin)
+
+
+def _views(side: _Side, names: set[str]) -> list[InspectionFinding]:
+    return check_views(side.prober, [one for name, one in sorted(side.catalog.relations.items()) if name in names])
