@@ -89,8 +89,11 @@ def add_publications(draft: Draft, found: Relations, rows: Iterable[Any]) -> Non
         for _, relation, columns, condition in row.tables or ():
             if relation in found.rows:
                 table = found.rows[relation].name
-                member = f"{table}{f' ({columns})' if columns else ''}{f' WHERE ({condition})' if condition else ''}"
-                create, drop = f"ALTER {named} ADD TABLE {member}", f"ALTER {named} DROP TABLE {table}"
+                only = "" if found.rows[relation].kind == "p" else "ONLY "
+                member = (
+                    f"{only}{table}{f' ({columns})' if columns else ''}{f' WHERE ({condition})' if condition else ''}"
+                )
+                create, drop = f"ALTER {named} ADD TABLE {member}", f"ALTER {named} DROP TABLE {only}{table}"
                 draft.property_of(
                     *(whole, "publication table", create, drop),
                     identity=f"{table} in {row.name}", needs=[found.keys[relation]], goes_with=[found.keys[relation]],

@@ -106,15 +106,15 @@ def _tie_partitions(draft: Draft, found: Relations, rows: Sequence[Any], keys: M
     for row in rows:
         table = found.rows[row.relation]
         if row.parent in keys:
-            draft.need(keys[row.parent], keys[row.oid])
+            draft.after(keys[row.parent], keys[row.oid])
             draft.goes_with(keys[row.oid], keys[row.parent])
             draft.revise(keys[row.oid], drop=None)
         if table.is_partition:
             attach = next(f"partition {table.name} of {found.rows[p].name}" for p in table.parents if p in found.rows)
-            draft.need(attach, keys[row.oid])
+            draft.after(attach, keys[row.oid])
         for child in found.children(row.relation):
             if child.is_partition:
-                draft.need(f"partition {child.name} of {table.name}", keys[row.oid])
+                draft.after(f"partition {child.name} of {table.name}", keys[row.oid])
 
 
 def tie_propagated(draft: Draft, found: Relations) -> None:
@@ -123,16 +123,16 @@ def tie_propagated(draft: Draft, found: Relations) -> None:
         for child in found.children_of_key(table):
             if not child.is_partition:
                 if kind == "constraint":
-                    draft.need(key, found.keys[child.oid])
+                    draft.after(key, found.keys[child.oid])
                 continue
             attach = f"partition {child.name} of {table.partition(' ')[2]}"
             if kind in ("foreign key", "trigger"):
-                draft.need(key, attach)
+                draft.after(key, attach)
             elif kind == "constraint":
-                draft.need(attach, key)
+                draft.after(attach, key)
     for key, kind, table in draft.parts_of_tables(found.keys.values()):
         row = found.by_key.get(table)
         if kind == "constraint" and row is not None and row.is_partition:
             for parent in row.parents:
                 if parent in found.rows:
-                    draft.need(f"partition {row.name} of {found.rows[parent].name}", key)
+                    draft.after(f"partition {row.name} of {found.rows[parent].name}", key)

@@ -23,6 +23,7 @@ _ORDER = (
 BEFORE_ROWS = frozenset(_ORDER[: _ORDER.index("cannot be written") + 1]) - {"not null"} | {"inheritance", "of type"}
 """Kinds that must be there before rows are put back; all others are made when they are. A table's own definition makes
 its columns, NOT NULL and all, but no default, identity or constraint."""
+_NAMED_AFTER_TWO = frozenset({"inheritance", "partition", "publication table", "publication schema"})
 RANK: Mapping[str, int] = {kind: number for number, kind in enumerate(_ORDER)}
 
 
@@ -33,7 +34,8 @@ class Definition:
     kind, identity: what and which, as the server names it ("constraint", "users_pkey on public.users").
     create: the statements that make it; empty for what cannot be written. drop: takes it away again; None: goes with
     what it belongs to, or cannot go alone.
-    needs: keys of what must be there before. part_of: key of what it belongs to and goes with.
+    needs: keys of what must be there before, and cannot go while this stays. comes_after: keys of what is made first
+    where both are made. part_of: key of what it belongs to and goes with.
     made_with: keys of those whose creation makes this one as well; unless: key with which it is not so after all.
     goes_with: keys of those whose removal takes this one along.
     oid, number: as in the catalog they were read from, so that a new name is told from a new object; 0: has none.
@@ -45,6 +47,7 @@ class Definition:
     create: tuple[str, ...]
     drop: str | None
     needs: frozenset[str] = frozenset()
+    comes_after: frozenset[str] = frozenset()
     part_of: str | None = None
     made_with: frozenset[str] = frozenset()
     unless: str | None = None
@@ -64,7 +67,7 @@ class Definition:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Definition:
-        sets = {name: frozenset(data[name]) for name in ("needs", "made_with", "goes_with")}
+        sets = {name: frozenset(data[name]) for name in ("needs", "comes_after", "made_with", "goes_with")}
         return cls(**{**data, **sets, "create": tuple(data["create"])})
 
     def made_by_another(self, made: Mapping[str, Any] | frozenset[str] | set[str]) -> bool:
@@ -106,6 +109,11 @@ class Definitions:
         return in_order(self.by_key)
 
     @cached_property
+    def by_place(self) -> Mapping[tuple[str, int, int], Definition]:
+        """Those with an oid, by kind, oid and column number: the same object whatever its name."""
+        return {(d.kind, d.oid, d.number): d for d in self if d.oid}
+
+    @cached_property
     def needed_by(self) -> Mapping[str, frozenset[str]]:
         """Keys of those that need each one."""
         found: dict[str, set[str]] = {}
@@ -118,7 +126,9 @@ class Definitions:
 def in_order(by_key: Mapping[str, Definition]) -> tuple[Definition, ...]:
     """Each after those of them that it needs; beyond that by kind and name. Where things need each other in a ring,
     the one whose kind comes first begins."""
-    waits = {key: {need for need in d.needs if need in by_key and need != key} for key, d in by_key.items()}
+    waits = {
+        key: {need for need in d.needs | d.comes_after if need in by_key and need != key} for key, d in by_key.items()
+    }
     wanted_by: dict[str, list[str]] = {}
     for key, needs in waits.items():
         for need in needs:
@@ -141,15 +151,29 @@ def in_order(by_key: Mapping[str, Definition]) -> tuple[Definition, ...]:
     return tuple(done)
 
 
+def _is_of(definition: Definition, keys: set[str], among: Definitions) -> bool:
+    """True if the definition is one of these, or a property of one; what has an oid of its own stands for itself."""
+    if definition.kind in _NAMED_AFTER_TWO and definition.needs & keys:
+        return True
+    while definition.key not in keys:
+        if definition.oid or definition.part_of is None or definition.part_of not in among.by_key:
+            return False
+        definition = among.by_key[definition.part_of]
+    return True
+
+
 def _place(definition: Definition) -> tuple[int, str, int, str]:
     whole = definition.part_of if definition.number and definition.part_of else definition.identity
     return (RANK[definition.kind], whole, definition.number, definition.key)
 
 
-def missing_since(before: Definitions, after: Definitions) -> tuple[Definition, ...]:
+def missing_since(before: Definitions, after: Definitions, *, same_database: bool = True) -> tuple[Definition, ...]:
     """What was there before and is not now, to be made in this order. Of what was only changed, nothing.
 
-    A column of a table that is missing itself comes with the table and is not listed.
+    A column of a table that is missing itself comes with the table and is not listed. same_database: both were read
+    in one, so that an object under another name is known and not missing; nor is what belongs to it.
     """
-    gone = {key: d for key, d in before.by_key.items() if key not in after.by_key}
+    now = after.by_place if same_database else {}
+    moved = {d.key for d in before if d.oid and now.get((d.kind, d.oid, d.number), d).key != d.key}
+    gone = {key: d for key, d in before.by_key.items() if key not in after.by_key and not _is_of(d, moved, before)}
     return tuple(d for d in before.ordered if d.key in gone and d.create and not d.made_by_another(gone))

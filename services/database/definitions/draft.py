@@ -28,6 +28,7 @@ class Draft:
         self.named_within: dict[Address, str] = {}
         self._made: dict[str, dict[str, Any]] = {}
         self._needs: dict[str, set[str]] = {}
+        self._after: dict[str, set[str]] = {}
 
     def add(
         self,
@@ -39,6 +40,7 @@ class Draft:
         at: Address | None = None,
         named: str | None = None,
         needs: Iterable[str] = (),
+        comes_after: Iterable[str] = (),
         part_of: str | None = None,
         **more: Any,
     ) -> str:
@@ -53,6 +55,7 @@ class Draft:
             **{"goes_with": goes_with, "made_with": made_with, **more},
         }
         self._needs[key] = {*needs, *([part_of] if part_of else [])}
+        self._after[key] = set(comes_after)
         if at is not None:
             self.places[at] = key
         if named is not None:
@@ -64,6 +67,10 @@ class Draft:
         return self.add(
             kind, whole if "identity" not in more else more.pop("identity"), create, drop, part_of=whole, **more
         )
+
+    def after(self, key: str, other: str) -> None:
+        """Say that `key` is made after `other`, where both are."""
+        self._after[key].add(other)
 
     def revise(self, key: str, **fields: Any) -> None:
         """Set fields of a definition anew."""
@@ -106,9 +113,11 @@ class Draft:
             if key is None or need is None or key == need or self._is_bond_of_its_own(key, need, bond):
                 continue
             self.need(key, need)
+            if bond == "a" and key.startswith("index ") and need.startswith("column "):
+                self.goes_with(key, need)
             table = self._made[key]["part_of"] if key.startswith("column ") else None
             if table is not None and table != need and not need.startswith(f"column {table.partition(' ')[2]}."):
-                self.need(table, need)
+                self.after(table, need)
 
     def _is_bond_of_its_own(self, key: str, need: str, bond: str) -> bool:
         """A sequence owned by a column, a partition of its table: those ties are definitions themselves."""
@@ -121,7 +130,8 @@ class Draft:
         made: dict[str, Definition] = {}
         for key, fields in self._made.items():
             needs = frozenset(need for need in self._needs[key] if need in self._made and need != key)
-            made[key] = Definition(needs=needs, **fields)
+            after = frozenset(other for other in self._after[key] if other in self._made and other != key)
+            made[key] = Definition(needs=needs, comes_after=after - needs, **fields)
         return Definitions(made)
 
 

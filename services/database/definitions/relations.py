@@ -191,7 +191,7 @@ def _add_settings(draft: Draft, roles: Roles, found: Relations, row: Any) -> Non
         _add_parents(draft, found, row)
     if row.kind == "m" and row.populated:
         text = f"REFRESH MATERIALIZED VIEW {row.name}"
-        draft.property_of(whole, "materialized rows", text, f"{text} WITH NO DATA", needs=[f"owner {whole}"])
+        draft.property_of(whole, "materialized rows", text, f"{text} WITH NO DATA", comes_after=[f"owner {whole}"])
     if row.kind != "S":
         add_owner(draft, whole, row.owner)
         on, kind = f"TABLE {row.name}", "r"
@@ -343,7 +343,8 @@ def _add_sequence(draft: Draft, roles: Roles, found: Relations, row: Any, major:
             draft.goes_with(whole, column)
             create = f"{alter} OWNED BY {column.removeprefix('column ')}"
             draft.property_of(
-                *(whole, "owned by", create, f"{alter} OWNED BY NONE"), needs=[column, *owners], goes_with=[column]
+                *(whole, "owned by", create, f"{alter} OWNED BY NONE"),
+                needs=[column], comes_after=owners, goes_with=[column]
             )  # fmt: skip
     on = f"SEQUENCE {relation.name}"
     add_rights(draft, roles, whole, on, "S", relation.acl, relation.plain, owner=relation.owner)

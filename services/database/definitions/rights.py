@@ -64,8 +64,7 @@ def add_rights(
     undo = change_rights(rights, usual, on, column)
     # Rights taken from a table are taken from its columns too: theirs come after.
     first = (f"owner {whole}", f"rights {of_table}") if of_table else (f"owner {whole}",)
-    needs = [key for key in first if draft.has(key)]
-    draft.property_of(whole, "rights", create, "; ".join(undo) or None, needs=needs, facts=facts)
+    draft.property_of(whole, "rights", create, "; ".join(undo) or None, comes_after=first, facts=facts)
 
 
 def set_rights(

@@ -19,4 +19,5 @@ SELECT i.classid, i.objid, pg_catalog.initcap(i.type) AS what, i.identity AS nam
       WHERE t.typtype = 'b' AND t.typelem = 0
   ) k WHERE k.objid >= 16384
     AND NOT EXISTS (SELECT FROM members m WHERE m.classid = k.classid AND m.objid = k.objid)
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = k.classid AND d.objid = k.objid AND d.deptype = 'i')
 ) i

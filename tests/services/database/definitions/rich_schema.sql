@@ -85,3 +85,12 @@ CREATE FUNCTION app.rowf(u public.users) RETURNS text LANGUAGE sql AS $$ SELECT 
 CREATE TABLE app.uses_f (a int DEFAULT app.atomic(2), CHECK (app.atomic(a) > 0), EXCLUDE USING gist (box(point(a,a),point(a,a)) WITH &&));
 CREATE FUNCTION app.later() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM public.users $$;
 CREATE FUNCTION app.variadic_f(VARIADIC a int[]) RETURNS TABLE (x int, y text) LANGUAGE sql AS $$ SELECT 1, 'a' $$;
+CREATE TYPE app.size AS ENUM ('s', 'm', 'l');
+CREATE TABLE app.shirts (id int PRIMARY KEY, size app.size NOT NULL DEFAULT 'm', others app.size[] DEFAULT '{s,l}');
+CREATE INDEX small_shirts ON app.shirts (id) WHERE size = 's';
+CREATE VIEW app.sizes AS SELECT size, count(*) AS n FROM app.shirts GROUP BY 1;
+CREATE FUNCTION app.fits(wanted app.size) RETURNS bool LANGUAGE sql AS $$ SELECT wanted = 'm' $$;
+CREATE POLICY fitting ON app.shirts USING (app.fits(size));
+ALTER TABLE app.shirts ADD CHECK (size <> 'l');
+COMMENT ON TYPE app.size IS 'of shirts';
+GRANT USAGE ON TYPE app.size TO def_anon;

@@ -1,0 +1,110 @@
+"""Knows whether a derived way back is true: it is taken on a copy, and the change made there once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from services.database.definitions.definition import Definitions
+from services.database.definitions.read import read_definitions
+from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
+from services.database.inverse.derive import Inverse, derive_inverse
+from services.database.inverse.renames import rename_back
+from services.verdict import Verdict
+
+_WAITS_FOR_ROWS = frozenset({"23502", "23503", "23514", "22P02", "23505"})
+"""How statements fail where rows are missing that a snapshot brings back, or that were written since."""
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedInverse:
+    """A derived way back and what came of taking it. why: what is wrong or left, None where all is as before."""
+
+    inverse: Inverse
+    verdict: Verdict
+    why: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sql": self.inverse.sql,
+            "rehearsed": self.verdict.value,
+            "why": self.why,
+            "not_restored": list(self.inverse.not_restored),
+            "rows": list(self.inverse.rows),
+        }
+
+
+def nothing() -> None:
+    """For copies without rows, where none has to be put back."""
+
+
+def derive_on_copy(conn: psycopg.Connection[Any], before: Definitions) -> Inverse:
+    """The way back from what stands on this copy. Where names changed, they are given back there for a moment, so that
+    the server itself says how everything else reads then; nothing stays of it."""
+    after = read_definitions(conn)
+    names = rename_back(before, after).statements
+    if not names:
+        return derive_inverse(before, after)
+    with conn.transaction(force_rollback=True):
+        for statement in names:
+            conn.execute(statement)
+        rest = derive_inverse(before, read_definitions(conn))
+    return rest.after_renaming(names)
+
+
+def rehearse_inverse(
+    conn: psycopg.Connection[Any],
+    before: Definitions,
+    untouched: Fingerprint,
+    *,
+    deploy_again: Callable[[], object],
+    put_back: Callable[[], object] = nothing,
+) -> RehearsedInverse:
+    """Derive the way back, take it, compare, make the change again and compare once more.
+
+    conn: autocommit, on a copy where the change is in place, as the role that would go back.
+    before, untouched: definitions and fingerprint of the copy before the change.
+    deploy_again: makes the change on the copy and raises where it fails. put_back: brings rows and values back, called
+    when their tables and columns are there again and before anything is made that looks at them.
+    """
+    deployed = catalog_fingerprint(conn)
+    inverse = derive_on_copy(conn, before)
+    try:
+        run_inverse(conn, inverse, put_back)
+    except psycopg.Error as error:
+        return _failed(inverse, error)
+    left = difference(untouched, catalog_fingerprint(conn))
+    if left:
+        verdict = Verdict.UNKNOWN if inverse.not_restored else Verdict.FAIL
+        return RehearsedInverse(inverse, verdict, f"After it the catalog is not as before: {left.sentence()}.")
+    try:
+        deploy_again()
+    except psycopg.Error as error:
+        why = f"After it the change cannot be made again: {error.diag.message_primary}."
+        return RehearsedInverse(inverse, Verdict.FAIL, why)
+    again = difference(deployed, catalog_fingerprint(conn))
+    if again:
+        why = f"After it the change comes out otherwise: {again.sentence()}."
+        return RehearsedInverse(inverse, Verdict.FAIL, why)
+    return RehearsedInverse(inverse, Verdict.PASS)
+
+
+def run_inverse(conn: psycopg.Connection[Any], inverse: Inverse, put_back: Callable[[], object] = nothing) -> None:
+    """Take the way back in one transaction."""
+    with conn.transaction():
+        for statement in inverse.before_rows:
+            conn.execute(statement)
+        put_back()
+        for statement in inverse.after_rows:
+            conn.execute(statement)
+
+
+def _failed(inverse: Inverse, error: psycopg.Error) -> RehearsedInverse:
+    message = error.diag.message_primary or type(error).__name__
+    if inverse.rows and error.sqlstate in _WAITS_FOR_ROWS:
+        why = f"It needs rows that only a snapshot brings back: {message}."
+        return RehearsedInverse(inverse, Verdict.UNKNOWN, why)
+    return RehearsedInverse(inverse, Verdict.FAIL, f"It fails: {message}.")
