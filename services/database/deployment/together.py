@@ -21,6 +21,7 @@ from services.database.deployment.order import Course, Deployment, Order
 from services.database.deployment.parts import Part
 from services.database.deployment.receipts import go_on_with_receipt, make_schema, note_kept, write_receipt
 from services.database.deployment.steps import done as note_done
+from services.database.deployment.way_back import definitions_before, way_back
 from services.database.execution import run_sql
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
 from services.database.script import Statement
@@ -62,6 +63,8 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
     elif course.resumed:
         refuse_meanwhile(course.after, now)
     make_schema(conn)
+    if order.keep_inverse and course.receipt_id is None:
+        course.definitions = definitions_before(conn, watch.emit)
     lock_what_goes(conn, order, part)
     keeping = _keeping(conn, order, part, cover)
     watch.phase("statements")
@@ -83,12 +86,13 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
             return _stopped_by(conn, course, seen)
     after = catalog_fingerprint(conn) if part.statements or course.receipt_id is None else now
     receipt_id = _receipt(conn, order, course, part, now, after, last=last)
-    note_kept(conn, receipt_id, snapshot_id=kept.snapshot_id, parked=kept.parked, inverse=None)
+    inverse = way_back(conn, course.definitions, watch.emit) if last else None
+    note_kept(conn, receipt_id, snapshot_id=kept.snapshot_id, parked=kept.parked, inverse=inverse)
     tell_schema_cache(conn)
     watch.stop_if_cancelled()
     watch.phase("commit")
     run_sql(conn, "COMMIT", cancelled=watch.cancelled)
-    course.before = course.before or now
+    course.before, course.inverse = course.before or now, inverse is not None
     course.receipt_id, course.after, course.done, course.resumed = receipt_id, after, part.seq + 1, False
     course.snapshot_id, course.parked = kept.snapshot_id or course.snapshot_id, course.parked + kept.parked
     return course.told(Verdict.PASS, f"{len(course.ran)} statements were applied.", applied=True) if last else None
