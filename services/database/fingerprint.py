@@ -68,17 +68,29 @@ class RowHash:
     digest: str
 
 
+_PLAIN = {
+    "search_path": "",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "quote_all_identifiers": "off",
+}
+"""Settings on which it depends how definitions are written."""
+
+
 @contextmanager
 def bare_search_path(conn: psycopg.Connection[Any]) -> Iterator[None]:
-    """Within: an empty search_path, so that every name in a definition is written in full. Leaves it as it was."""
-    row = conn.execute("SELECT pg_catalog.current_setting('search_path')").fetchone()
-    before = row[0] if row else ""
-    conn.execute("SELECT pg_catalog.set_config('search_path', '', false)")
+    """Within: an empty search_path, so that every name in a definition is written in full, and one way of writing
+    dates. Leaves all as it was."""
+    read = ", ".join(f"pg_catalog.current_setting('{name}')" for name in _PLAIN)
+    before = conn.execute(f"SELECT {read}").fetchone() or ("",) * len(_PLAIN)
+    write = "SELECT " + ", ".join(f"pg_catalog.set_config('{name}', %s, false)" for name in _PLAIN)
+    conn.execute(write, tuple(_PLAIN.values()))
     try:
         yield
     finally:
         if conn.info.transaction_status != psycopg.pq.TransactionStatus.INERROR and not conn.closed:
-            conn.execute("SELECT pg_catalog.set_config('search_path', %s, false)", (before,))
+            conn.execute(write, tuple(before))
 
 
 def catalog_fingerprint(conn: psycopg.Connection[Any]) -> Fingerprint:

@@ -97,7 +97,14 @@ def _text(name: sql.Composable, keep: Sequence[str], key: MaskKey, *, free_text:
     mail = sql.SQL(
         "WHEN {0}::text ~ {1} THEN pg_catalog.translate(pg_catalog.split_part({0}::text, '@', 1), {2}, {3})"
         " || '@' || pg_catalog.translate(pg_catalog.split_part({0}::text, '@', 2), {2}, {4})"
-    ).format(name, sql.Literal(_MAIL), sql.Literal(_PLAIN), sql.Literal(key.before_at), sql.Literal(key.after_at))
+    ).format(
+        name,
+        sql.Literal(_MAIL),
+        sql.Literal(_PLAIN),
+        sql.Literal(key.before_at),
+        # Where a constraint looks at it, it may ask for certain domains.
+        sql.Literal(key.after_at if free_text else _PLAIN),
+    )
     # Each word becomes another of its length, made from the whole text: no word of it can be looked up.
     word = sql.SQL("pg_catalog.left(pg_catalog.repeat(pg_catalog.md5({0} || at), pg_catalog.length(cut[1]) / 32 + 1),"
                    " pg_catalog.length(cut[1]))")  # fmt: skip

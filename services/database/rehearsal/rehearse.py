@@ -15,13 +15,14 @@ from services.database.fingerprint import catalog_fingerprint
 from services.database.inspection.advisors import new_findings, security_findings
 from services.database.rehearsal.further_failures import further_failures, with_suggestion
 from services.database.rehearsal.guarded_form import guarded_forms
+from services.database.rehearsal.hidden_reading import hidden_on
 from services.database.rehearsal.masking import literals
 from services.database.rehearsal.result import (
     Rehearsal,
     RehearsedStatement,
     plan_hash,
 )
-from services.database.rehearsal.rows_needed import rows_needed
+from services.database.rehearsal.rows_needed import from_catalog, rows_needed
 from services.database.rehearsal.runs import Manner, Run, first_run, run, with_suggestions
 from services.database.rehearsal.second_run import prove_guarded, second_run
 from services.database.rehearsal.shadow import NoShadow, RowPolicy, Shadow, shadow
@@ -145,10 +146,12 @@ def _failed(order: _Order, name: str, first: Run) -> Rehearsal:
         failure = replace(failure, suggestion=_guarded(order, at, failure))
     further = further_failures(statements, going_on, at)
     needed = rows_needed(copy, statements, first, going_on)
-    unknown = tuple(copy.unlike + list(copy.rows.problems) + list(needed.unknown))
+    hidden = hidden_on(copy, name, statements)
+    before = [reason for index, reason in hidden.items() if at is None or index <= at]
+    unknown = tuple(copy.unlike + list(copy.rows.problems) + list(needed.unknown) + before)
     if needed.refused is not None and (at is None or needed.refused[0] < at):
         return order.found(first, failure=needed.refused[1], unknown_because=unknown, probes=needed.probes)
-    if at in needed.doubtful:
+    if at in needed.doubtful or (before and not from_catalog(failure)):
         # The shadow lacks rows that the statement looked at: on the target it may as well succeed.
         return order.found(first, failure=None, unknown_because=unknown, probes=needed.probes)
     return order.found(first, failure=failure, further_failures=further, unknown_because=unknown, probes=needed.probes)
@@ -177,6 +180,7 @@ def _passed(order: _Order, name: str, first: Run, emit: Emit) -> Rehearsal:
             )
         after = catalog_fingerprint(changed)
     needed = rows_needed(copy, order.statements, first, None)
+    hidden = hidden_on(copy, name, order.statements)
     emit("phase", {"name": "second-run"})
     second = second_run(copy, name, order.statements, order.apart, after, order.cancelled)
     return order.found(
@@ -185,7 +189,7 @@ def _passed(order: _Order, name: str, first: Run, emit: Emit) -> Rehearsal:
         probes=needed.probes,
         second_run=None if needed.refused else second.failure,
         not_idempotent=second.not_idempotent,
-        unknown_because=tuple(copy.unlike + list(copy.rows.problems) + list(needed.unknown)),
+        unknown_because=tuple(copy.unlike + list(copy.rows.problems) + list(needed.unknown) + list(hidden.values())),
         dangers=dangers,
         security=tuple(findings),
         after=after,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from services.database.dangers.by_effect import Danger
 from services.database.failure_classes import Failure
 from services.database.fingerprint import Fingerprint
-from services.database.inspection.advisors import SecurityFinding
+from services.database.inspection.advice import SecurityFinding
 from services.database.script import Oddity, Script
 from services.verdict import Verdict
 
@@ -196,6 +196,7 @@ class Rehearsal:
             "inverse": self.inverse,
             "predicted": self.predicted.to_json() if self.predicted else None,
             "plan_hash": self.plan_hash,
+            "apart": [list(place) for place in self.apart],
             "order": list(self.order) if self.order is not None else None,
         }
 

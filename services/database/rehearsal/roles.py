@@ -13,6 +13,35 @@ from psycopg.rows import dict_row
 
 _GONE = "ops_gone_"
 _LISTS = {"search_path", "temp_tablespaces"}
+_DECIDE = {
+    "timezone",
+    "datestyle",
+    "intervalstyle",
+    "default_text_search_config",
+    "search_path",
+    "bytea_output",
+    "extra_float_digits",
+    "standard_conforming_strings",
+    "backslash_quote",
+    "transform_null_equals",
+    "array_nulls",
+    "xmlbinary",
+    "xmloption",
+    "row_security",
+    "check_function_bodies",
+    "default_toast_compression",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "default_transaction_deferrable",
+    "plpgsql.variable_conflict",
+    "plpgsql.check_asserts",
+    "plpgsql.extra_errors",
+    "createrole_self_grant",
+    "statement_timeout",
+    "lo_compat_privileges",
+}
+"""Settings of a server that decide what a script comes to."""
+
 _NEED_LIBRARIES = {"session_preload_libraries", "local_preload_libraries", "shared_preload_libraries"}
 
 
@@ -31,7 +60,7 @@ class Circumstances:
     """What surrounds a catalog and decides how scripts run: roles, memberships, settings, rights on the database."""
 
     roles: tuple[dict[str, Any], ...]
-    memberships: tuple[tuple[str, str, bool], ...]
+    memberships: tuple[tuple[str, str, str], ...]
     settings: tuple[Setting, ...]
     owner: str
     rights: tuple[tuple[str | None, str, bool], ...]
@@ -46,8 +75,11 @@ def read_circumstances(conn: psycopg.Connection[Any]) -> Circumstances:
             " FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY 1"
         ).fetchall()
     memberships = conn.execute(
-        "SELECT r.rolname, m.rolname, a.admin_option FROM pg_catalog.pg_auth_members a"
-        " JOIN pg_catalog.pg_roles r ON r.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member ORDER BY 1, 2"
+        "SELECT r.rolname, m.rolname, pg_catalog.bool_or(a.admin_option), pg_catalog.bool_or("
+        "(pg_catalog.to_jsonb(a) ->> 'inherit_option')::bool), pg_catalog.bool_or("
+        "(pg_catalog.to_jsonb(a) ->> 'set_option')::bool) FROM pg_catalog.pg_auth_members a"
+        " JOIN pg_catalog.pg_roles r ON r.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member"
+        " GROUP BY 1, 2 ORDER BY 1, 2"
     ).fetchall()
     settings = conn.execute(
         "SELECT r.rolname, s.setdatabase <> 0, pg_catalog.split_part(c, '=', 1),"
@@ -65,11 +97,28 @@ def read_circumstances(conn: psycopg.Connection[Any]) -> Circumstances:
     owner = rights[0][3] if rights else conn.info.user
     return Circumstances(
         tuple(roles),
-        tuple((str(a), str(b), bool(c)) for a, b, c in memberships),
+        tuple((str(group), str(member), _options(*how)) for group, member, *how in memberships),
         tuple(Setting(*row) for row in settings),
         owner,
         tuple((row[0], row[1], row[2]) for row in rights),
     )
+
+
+def _options(admin: bool, inherit: bool | None, may_set: bool | None) -> str:
+    """The options of a membership as GRANT takes them; before version 16 there was only one."""
+    if inherit is None or may_set is None:
+        return "ADMIN OPTION" if admin else ""
+    return f"ADMIN {admin}, INHERIT {inherit}, SET {may_set}".upper()
+
+
+def server_settings(conn: psycopg.Connection[Any], user: str) -> tuple[Setting, ...]:
+    """What the server's own configuration says of how SQL is read and run, as settings of the role that connects."""
+    rows = conn.execute(
+        "SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings WHERE source = ANY (%s)"
+        " AND pg_catalog.lower(name) = ANY (%s) ORDER BY 1",
+        (["configuration file", "command line", "environment variable", "global"], sorted(_DECIDE)),
+    ).fetchall()
+    return tuple(Setting(user, False, str(name), str(value)) for name, value in rows)
 
 
 def make_roles(scratch: psycopg.Connection[Any], around: Circumstances) -> None:
@@ -91,8 +140,12 @@ def make_roles(scratch: psycopg.Connection[Any], around: Circumstances) -> None:
         attributes = " ".join(word if role[key] else f"NO{word}" for key, word in words.items())
         verb = "ALTER" if role["rolname"] in known else "CREATE"
         scratch.execute(sql.SQL(f"{verb} ROLE {{}} {attributes}").format(sql.Identifier(role["rolname"])))
-    for group, member, admin in around.memberships:
-        option = sql.SQL(" WITH ADMIN OPTION") if admin else sql.SQL("")
+    plain = scratch.info.server_version < 160000
+    for group, member, options in around.memberships:
+        words_for = (
+            ("ADMIN OPTION" if "ADMIN TRUE" in options or options == "ADMIN OPTION" else "") if plain else options
+        )
+        option = sql.SQL(f" WITH {words_for}") if words_for else sql.SQL("")
         scratch.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(member)) + option)
 
 

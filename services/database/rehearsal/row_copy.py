@@ -20,6 +20,7 @@ SELECT a.attname::text,
             ELSE pg_catalog.format_type(COALESCE(NULLIF(t.typbasetype, 0), a.atttypid), NULL) END,
        EXISTS (SELECT FROM pg_catalog.pg_constraint c
                WHERE c.conrelid = a.attrelid AND c.contype = 'c' AND a.attnum = ANY (c.conkey))
+         OR EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.contypid = a.atttypid AND c.contype = 'c')
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
 WHERE a.attrelid = %s::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
@@ -34,6 +35,22 @@ SELECT c.conrelid::pg_catalog.regclass::text, c.confrelid::pg_catalog.regclass::
              JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.n ORDER BY at)
 FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.convalidated
 """
+
+
+_UNCHECKED = """
+SELECT c.oid::bigint, c.relchecks, c.relhastriggers FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') AND (
+  EXISTS (SELECT FROM pg_catalog.pg_constraint k
+          WHERE k.conrelid = c.oid AND k.contype = 'c' AND NOT k.convalidated)
+  OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled IN ('A', 'R')))
+"""
+"""Tables whose rows would be refused or changed while they are loaded: by a check that holds for new rows only, or by
+a trigger that fires always."""
+
+_ONE_WAY = (
+    "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;"
+    " SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; SET xmloption = 'content'"
+)
+"""How values are written on both sides, whatever the target's own settings are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +73,11 @@ def copy_rows(
     total, incomplete, problems = 0, set(), []
     key = MaskKey.new()
     scratch.execute("SET session_replication_role = replica")  # no triggers, no foreign keys while loading
+    for side in (target, scratch):
+        side.execute(_ONE_WAY)
+    held = scratch.execute(_UNCHECKED).fetchall()
+    for oid, _, _ in held:
+        scratch.execute("UPDATE pg_catalog.pg_class SET relchecks = 0, relhastriggers = false WHERE oid = %s", (oid,))
     for schema, table in user_tables(target):
         name = f"{schema}.{table}"
         target.execute("SAVEPOINT one_table")
@@ -72,6 +94,10 @@ def copy_rows(
             target.execute("ROLLBACK TO SAVEPOINT one_table")
     if how == "sample":
         _remove_orphans(scratch)
+    for oid, checks, triggers in held:
+        scratch.execute(
+            "UPDATE pg_catalog.pg_class SET relchecks = %s, relhastriggers = %s WHERE oid = %s", (checks, triggers, oid)
+        )
     scratch.execute("SET session_replication_role = origin")
     _copy_positions(target, scratch)
     return CopiedRows(total, frozenset(incomplete), tuple(problems))
@@ -139,8 +165,27 @@ def _remove_orphans(scratch: psycopg.Connection[Any]) -> None:
 
 def _copy_positions(target: psycopg.Connection[Any], scratch: psycopg.Connection[Any]) -> None:
     rows = target.execute(
-        "SELECT pg_catalog.format('%I.%I', schemaname, sequencename), last_value FROM pg_catalog.pg_sequences"
-        " WHERE last_value IS NOT NULL AND schemaname <> 'ops'"
+        "SELECT schemaname::text, sequencename::text, last_value, start_value FROM pg_catalog.pg_sequences"
+        " WHERE schemaname <> 'ops'"
     ).fetchall()
-    for name, value in rows:
-        scratch.execute("SELECT pg_catalog.setval(%s::pg_catalog.regclass, %s)", (name, value))
+    for schema, name, value, start in rows:
+        called = value is not None
+        # Never asked for a number: where it stands only the sequence itself knows.
+        stands = value if called else _position(target, schema, name, start)
+        sequence = sql.Literal(sql.Identifier(schema, name).as_string(scratch))
+        scratch.execute(
+            sql.SQL("SELECT pg_catalog.setval({}::pg_catalog.regclass, {}, {})").format(
+                sequence, sql.Literal(stands), sql.Literal(called)
+            )
+        )
+
+
+def _position(target: psycopg.Connection[Any], schema: str, name: str, start: int) -> int:
+    """The next number of a sequence that was never used; its start where we may not look."""
+    target.execute("SAVEPOINT one_sequence")
+    try:
+        row = target.execute(sql.SQL("SELECT last_value FROM {}").format(sql.Identifier(schema, name))).fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        target.execute("ROLLBACK TO SAVEPOINT one_sequence")
+        return start
+    return int(row[0]) if row else start

@@ -47,7 +47,7 @@ def rows_needed(copy: Shadow, statements: Sequence[Statement], first: Run, going
     lacking = _missing(copy, first)
     decided = _decide(copy, statements, first, lacking)
     refused = next(((index, one.failure) for index, one in sorted(decided.items()) if one.failure), None)
-    if at is not None and failure is not None and not _from_catalog(failure):
+    if at is not None and failure is not None and not from_catalog(failure):
         inside |= _doubt(copy, failure, at, lacking, going_on, bool(inside))
         doubtful = {at} & set(inside)
     open_questions = {
@@ -107,7 +107,8 @@ def _stale(probe: Probe, written: Mapping[str, frozenset[str] | None]) -> bool:
     return False
 
 
-def _from_catalog(failure: Failure) -> bool:
+def from_catalog(failure: Failure) -> bool:
+    """True for what the server refuses whatever any row holds."""
     return (failure.sqlstate or "").startswith(_CHECKED_BEFORE_ROWS)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -133,11 +134,13 @@ class _Running:
         self.statements, self.apart, self.manner = statements, apart, manner
         self.emit, self.cancelled = emit, cancelled
         self.done = Run()
+        self.limits_itself = any("statement_timeout" in one.sql.lower() for one in statements)
         self.base: Measurement = {}
         self.before: Measurement = {}
 
     def on(self, url: str) -> Run:
-        with connect(url, statement_timeout_s=STATEMENT_S) as conn:
+        with connect(url) as conn:
+            limit_statements(conn)
             conn.add_notice_handler(self._heard)
             self.base = self.before = self._look(conn)  # before BEGIN: the script may still set the transaction
             if self.manner.trailed:
@@ -156,7 +159,22 @@ class _Running:
         self.emit("notice", {"message": notice.message_primary or "", "severity": notice.severity or "NOTICE"})
 
     def _look(self, conn: psycopg.Connection[Any]) -> Measurement:
-        return measure(conn) if self.manner.measured else {}
+        if not self.manner.measured:
+            return {}
+        with self._unlimited(conn):
+            return measure(conn)
+
+    @contextmanager
+    def _unlimited(self, conn: psycopg.Connection[Any]) -> Iterator[None]:
+        """A time limit that the script sets is for its own statements."""
+        if not self.limits_itself or conn.info.transaction_status != psycopg.pq.TransactionStatus.INTRANS:
+            yield
+            return
+        row = conn.execute("SELECT pg_catalog.current_setting('statement_timeout')").fetchone()
+        conn.execute("SELECT pg_catalog.set_config('statement_timeout', '0', true)")
+        yield
+        limit = row[0] if row else "0"
+        conn.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (limit,))
 
     def _one(self, conn: psycopg.Connection[Any], index: int) -> bool:
         """Run one statement; False where the run ends with it."""
@@ -195,7 +213,8 @@ class _Running:
         self.done.measured.append((statement, effect))
         self.done.statements.append(told(statement, effect, ms))
         if self.done.trail is not None:
-            self.done.trail.after(statement, effect, ms, apart=index in self.apart)
+            with self._unlimited(conn):
+                self.done.trail.after(statement, effect, ms, apart=index in self.apart)
         event = {"index": index + 1, "of": len(self.statements), **self.done.statements[-1].to_json()}
         self.emit("statement", event)
         if self.manner.after_each is not None:
@@ -236,6 +255,15 @@ class _Running:
             self.done.failures.append((None, Failure.of(self.statements[-1].file, None, error)))
             return False
         return True
+
+
+def limit_statements(conn: psycopg.Connection[Any]) -> None:
+    """End a statement that never ends, where the role has no limit of its own."""
+    conn.execute(
+        "SELECT pg_catalog.set_config('statement_timeout', %s, false)"
+        " WHERE pg_catalog.current_setting('statement_timeout') = '0'",
+        (f"{STATEMENT_S}s",),
+    )
 
 
 def told(statement: Statement, effect: StatementEffects, ms: float) -> RehearsedStatement:

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ from services.database.rehearsal.roles import (
     make_roles,
     put_back_roles,
     read_circumstances,
+    server_settings,
 )
 from services.database.rehearsal.row_copy import CopiedRows, copy_rows
 from services.database.server import SUPERUSER, Binaries, Server, find_binaries, scratch_server
@@ -41,11 +42,13 @@ ALL_ROWS_BYTES = 200 * 1024 * 1024
 """Databases up to this size are rehearsed with all their rows."""
 
 _TEMPLATE = "shadow"
+_ADMIN = "template1"
+_POSTGRES = "ops_postgres"
+"""The name that the scratch server's own database gets, so that a clone may be called postgres."""
+
+_RESERVED = ("template0", "template1", _TEMPLATE, _POSTGRES)
 _DUMP_S = 120
-_OTHERS = (
-    "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datname <> 'postgres'"
-    " AND datname <> ALL (%s)"
-)
+_OTHERS = "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datname <> ALL (%s)"
 """Databases that a script made on the scratch server."""
 
 _FILLED_VIEWS = """
@@ -74,6 +77,7 @@ class Shadow:
     """A running copy of a target. `clone` gives a fresh database of it; `unlike` lists what is not as in the target.
 
     url: where the target is; sizes: how many rows its tables have of which the shadow lacks some, by estimate.
+    lacking_locale: the target's, where this machine does not have it.
     """
 
     server: Server
@@ -86,15 +90,17 @@ class Shadow:
     password: str = field(default="", repr=False)
     url: str = field(default="", repr=False)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    lacking_locale: str | None = None
     _made: int = 0
     _clones: list[str] = field(default_factory=list)
+    _bearer: str | None = None
 
     def clone(self) -> str:
         """Make a fresh copy of the shadow; returns its name."""
         self._made += 1
         name = f"{_TEMPLATE}_{self._made}"
         self._clones.append(name)
-        with connect(self.server.dsn()) as admin:
+        with connect(self.server.dsn(_ADMIN)) as admin:
             put_back_roles(admin, self.around, self._clones)
             made = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
             admin.execute(made.format(sql.Identifier(name), sql.Identifier(_TEMPLATE)))
@@ -108,21 +114,37 @@ class Shadow:
 
     def drop_clones(self) -> None:
         """Drop all clones, so that a shadow that is used again and again does not grow."""
-        with connect(self.server.dsn()) as admin:
-            others = admin.execute(_OTHERS, ([_TEMPLATE, *self._clones],)).fetchall()
-            self._clones += [str(row[0]) for row in others]
+        with connect(self.server.dsn(_ADMIN)) as admin:
+            self._clones = [str(row[0]) for row in admin.execute(_OTHERS, ([_TEMPLATE, _POSTGRES],)).fetchall()]
+            self._bearer = None
             while self._clones:
                 admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self._clones.pop())))
 
     def url_of(self, name: str) -> str:
-        """The URL on which the connecting role reaches a clone."""
+        """The URL on which the connecting role reaches a clone, which from now on bears the target's own name."""
+        database = name
+        if name != _TEMPLATE and self.facts.database not in _RESERVED:
+            self._give_name(name)
+            database = self.facts.database
         if self.facts.user == SUPERUSER:
-            return self.server.dsn(name)
-        return self.server.dsn(name, self.facts.user, self.password)
+            return self.server.dsn(database)
+        return self.server.dsn(database, self.facts.user, self.password)
 
     def as_superuser(self, name: str = _TEMPLATE) -> str:
         """The URL of a clone, or of the untouched shadow, for looking at all of it."""
-        return self.server.dsn(name)
+        return self.server.dsn(self.facts.database if name == self._bearer else name)
+
+    def _give_name(self, name: str) -> None:
+        """Let one clone bear the target's name, which scripts spell out; nobody may be connected to it."""
+        if self._bearer == name:
+            return
+        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+        target = sql.Identifier(self.facts.database)
+        with connect(self.server.dsn(_ADMIN)) as admin:
+            if self._bearer is not None:
+                admin.execute(rename.format(target, sql.Identifier(self._bearer)))
+            admin.execute(rename.format(sql.Identifier(name), target))
+        self._bearer = name
 
 
 def rows_allowed(facts: ConnectionFacts) -> RowPolicy:
@@ -164,16 +186,18 @@ def _build(
     dumped: Callable[[], bytes],
 ) -> Shadow:
     around = read_circumstances(target)
+    around = replace(around, settings=around.settings + server_settings(target, facts.user))
     fingerprint = catalog_fingerprint(target)
     password = secrets.token_urlsafe(16)
-    with connect(server.dsn(), statement_timeout_s=_DUMP_S) as admin:
+    with connect(server.dsn(_ADMIN), statement_timeout_s=_DUMP_S) as admin:
+        admin.execute(sql.SQL("ALTER DATABASE postgres RENAME TO {}").format(sql.Identifier(_POSTGRES)))
         make_roles(admin, around)
         if facts.user != SUPERUSER:
             admin.execute(
                 sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(facts.user), sql.Literal(password))
             )
         _refuse_missing_extensions(target, admin)
-        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(_TEMPLATE)))
+        lacking_locale = _make_database(target, admin)
         unlike = apply_settings(admin, around, _TEMPLATE)
     _restore_catalog(dumped(), server)
     with connect(server.dsn(_TEMPLATE)) as copy:
@@ -182,7 +206,48 @@ def _build(
         unlike += _fill_views(target, copy)
         lacking = {name: rows for name, rows in sizes_of(target).items() if name in copied.incomplete}
     target.close()  # all is read: the target sees no more of us
-    return Shadow(server, facts, around, fingerprint, copied, policy, unlike, password, sizes=lacking)
+    return Shadow(
+        server,
+        facts,
+        around,
+        fingerprint,
+        copied,
+        policy,
+        unlike,
+        password,
+        sizes=lacking,
+        lacking_locale=lacking_locale,
+    )
+
+
+_LOCALE = """
+SELECT pg_catalog.pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text, datlocprovider::text,
+       COALESCE(pg_catalog.to_jsonb(d) ->> 'datlocale', pg_catalog.to_jsonb(d) ->> 'daticulocale')
+FROM pg_catalog.pg_database d WHERE datname = pg_catalog.current_database()
+"""
+
+
+def _make_database(target: psycopg.Connection[Any], admin: psycopg.Connection[Any]) -> str | None:
+    """Make the shadow's database with the target's encoding and locale; gives the locale if this machine lacks it."""
+    row = target.execute(_LOCALE).fetchone()
+    encoding, collate, ctype, provider, locale = row if row else ("UTF8", "C", "C", "c", None)
+    made = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {}").format(
+        sql.Identifier(_TEMPLATE), sql.Literal(encoding)
+    )
+    like = sql.SQL(" LC_COLLATE {} LC_CTYPE {}").format(sql.Literal(collate), sql.Literal(ctype))
+    if provider != "c":
+        word = "ICU_LOCALE" if provider == "i" else "BUILTIN_LOCALE"
+        kind = "icu" if provider == "i" else "builtin"
+        like += sql.SQL(f" LOCALE_PROVIDER {kind} {word} {{}}").format(sql.Literal(locale))
+    try:
+        admin.execute(made + like)
+    except psycopg.Error:
+        try:
+            admin.execute(made + sql.SQL(" LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"))
+        except psycopg.Error:
+            admin.execute(made + sql.SQL(" LC_COLLATE 'C' LC_CTYPE 'C'"))
+        return str(locale or collate)
+    return None
 
 
 def _fill_views(target: psycopg.Connection[Any], copy: psycopg.Connection[Any]) -> list[str]:

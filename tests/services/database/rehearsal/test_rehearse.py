@@ -57,6 +57,7 @@ def test_the_result_has_the_documented_shape(app: Owner):
         "inverse",
         "predicted",
         "plan_hash",
+        "apart",
         "order",
     ]
     assert (found["verdict"], found["failure"]) == ("fail", None)
