@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from services.jobs import app_actions, backing_up, checking, connecting, faults, releasing
+from services.jobs import app_actions, backing_up, by_hand, checking, connecting, faults, releasing
 from services.jobs.heartbeat import Heartbeat, Signs
 from services.jobs.telling import Telling, telling_first
 from services.jobs.watch import refresh
@@ -23,6 +23,7 @@ HANDLERS: Mapping[str, Handler] = {
     "verify": releasing.verify,
     "backup": backing_up.backup,
     "deploy": releasing.deploy,
+    "find_deploy": by_hand.find_deploy,
     "rollback": releasing.rollback,
     "restore": releasing.restore,
     "restart": app_actions.restart,

@@ -51,6 +51,14 @@ KINDS: Mapping[str, JobKind] = {
         ),
         JobKind("backup", "Take a backup", Permission.BACK_UP, Level.DEPLOY, exclusive=False, repeats=True),
         JobKind("deploy", "Deploy the schema", Permission.DEPLOY, Level.DEPLOY, exclusive=True, repeats=False),
+        JobKind(
+            "find_deploy",
+            "Look for a deploy run by hand",
+            Permission.DEPLOY,
+            Level.OBSERVE,
+            exclusive=False,
+            repeats=True,
+        ),
         JobKind("restart", "Restart the app", Permission.RESTART, Level.PLATFORM, exclusive=True, repeats=False),
         JobKind(
             "redeploy_app",

@@ -77,6 +77,20 @@ def act(
     return _queue(store, actor, target, view, step, action, dict(step.step.params), seen, now)
 
 
+def look_for_deploy(
+    store: Store, *, actor: Actor, target: Target, run_id: str, step_id: str, seen: int, now: datetime
+) -> Job:
+    """Queue a look for the receipt of a deploy that was run by hand; the step passes when it is seen.
+
+    Raises Refused while the step's phase is closed, and for a step that deploys nothing.
+    """
+    view = run_view(store, run_id, now)
+    step = _workable(view, step_id, target)
+    if step.step.action != "deploy":
+        raise Refused(f"'{step.step.title}' deploys nothing.", "Nothing was looked for.", "Look at the deploy's step.")
+    return _queue(store, actor, target, view, step, "find_deploy", {}, seen, now)
+
+
 def _workable(view: RunView, step_id: str, target: Target) -> StepView:
     if view.run.target != target.name:
         raise Refused(

@@ -1,0 +1,94 @@
+"""A deploy by a person's own hand: its script, from the last rehearsal, and a job that looks for its receipt."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.access.permissions import Actor, Permission
+from services.database.by_hand.editor_script import EditorScript, editor_scripts
+from services.database.by_hand.plan import plan_of
+from services.database.by_hand.seen import seen_by_hand
+from services.errors import Refused
+from services.jobs.app_actions import serving_now
+from services.jobs.checking import STATE_OF, last_rehearsal, prove
+from services.jobs.releasing import reading_url, release_of
+from services.jobs.worker import JobContext, Outcome
+from services.releases.approvals import require_approval
+from services.releases.bundle import Release
+from services.releases.catalogs import catalog_of
+from services.releases.ledger import pin
+from services.settings import Target
+from services.store import audit
+from services.store.database import Store
+from services.verdict import Verdict
+
+
+def scripts_by_hand(
+    store: Store, *, actor: Actor, target: Target, release: Release, now: datetime, accept_loss: bool = False
+) -> tuple[EditorScript, ...]:
+    """The files that deploy the release, as it was last rehearsed on this target, through an editor.
+
+    Changes nothing, and needs no level that could. Raises Refused without a passed rehearsal of this content, without
+    the approval that the target asks for, and as `plan_of`.
+    """
+    actor.require(Permission.DEPLOY, target.name)
+    rehearsal = last_rehearsal(store, target.name, release)
+    if rehearsal is None or rehearsal["verdict"] != Verdict.PASS.value:
+        raise Refused(
+            f"{release.id} has not passed a rehearsal on {target.name} in this content.",
+            "No script was written.",
+            "Rehearse it, then ask again.",
+        )
+    plan_hash = str(rehearsal.get("plan_hash") or release.content_hash)
+    require_approval(store, actor=actor, target=target, plan_hash=plan_hash, now=now)
+    before = catalog_of(store, str(rehearsal.get("target_fingerprint")))
+    after = catalog_of(store, str(rehearsal.get("after_fingerprint")))
+    if before is None or after is None:
+        raise Refused(
+            "The catalogs of that rehearsal are not kept any more.", "No script was written.", "Rehearse it once more."
+        )
+    plan = plan_of(
+        rehearsal,
+        before,
+        after,
+        release.deploy,
+        release.verify,
+        release_id=release.id,
+        target=target.name,
+        plan_hash=release.content_hash,
+        actor=actor.id,
+        accept_loss=accept_loss,
+    )
+    with store.write() as tx:
+        audit.record(
+            tx,
+            actor=actor.id,
+            action="write a deploy script",
+            target=target.name,
+            subject=release.id,
+            now=now,
+            detail={"plan_hash": plan_hash, "receipt_id": plan.receipt_id, "accept_loss": accept_loss},
+        )
+    return editor_scripts(plan, now)
+
+
+def find_deploy(context: JobContext) -> Outcome:
+    """Look for a deploy that somebody ran by hand: its receipt and the rehearsed catalog, by the reading connection."""
+    release = release_of(context)
+    found = seen_by_hand(reading_url(context.target), release.id, release.content_hash)
+    applied = found.verdict is Verdict.PASS
+    if applied and context.job.run_id is not None:
+        pin(
+            context.store,
+            run_id=context.job.run_id,
+            actor=context.job.actor,
+            serving=serving_now(context),
+            now=context.clock(),
+            job_id=context.job.id,
+        )
+        prove(context)
+    return Outcome(
+        STATE_OF[found.verdict],
+        found.summary,
+        {"release": release.id, "applied": applied, "by_hand": True, **found.to_json()},
+    )
