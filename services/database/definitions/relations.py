@@ -85,8 +85,11 @@ def add_relations(draft: Draft, roles: Roles, found: Relations, sequences: Seque
                 "partition_key": row.partition_key,
                 "is_partition": row.is_partition,
             }
-        needs = [f"schema {row.space}", *(_inline_parents(row, found) or ())]
-        draft.add(kind, row.name, text, f"DROP {named}", at=place, named=named, oid=oid, needs=needs, facts=facts)
+        inline = _inline_parents(row, found)
+        draft.add(
+            *(kind, row.name, text, f"DROP {named}"), at=place, named=named, oid=oid, facts=facts,
+            needs=[f"schema {row.space}", *(inline or ())], comes_after=_columns_above(row, found) if inline else (),
+        )  # fmt: skip
     for oid, row in found.rows.items():
         if draft.has(found.keys[oid]):
             _add_settings(draft, roles, found, row)
@@ -131,6 +134,12 @@ def _inline_parents(row: Any, found: Relations) -> list[str] | None:
     if [c.name for c in columns if c.inherited] != wanted or any(not c.inherited for c in columns[: len(wanted)]):
         return None
     return [found.keys[parent] for parent in row.parents]
+
+
+def _columns_above(row: Any, found: Relations) -> list[str]:
+    """Keys of all columns of a table's parents."""
+    parents = [found.rows[parent] for parent in row.parents or () if parent in found.rows]
+    return [f"column {parent.name}.{column.name}" for parent in parents for column in found.columns[parent.oid]]
 
 
 def _column(column: Any, found: Relations, row: Any) -> str:
@@ -208,13 +217,15 @@ def _add_parents(draft: Draft, found: Relations, row: Any) -> None:
             create = f"ALTER TABLE ONLY {other} ATTACH PARTITION {row.name} {row.bound}"
             drop = f"ALTER TABLE ONLY {other} DETACH PARTITION {row.name}"
             draft.property_of(
-                found.keys[row.oid], "partition", create, drop, identity=identity, needs=[key], goes_with=[key]
-            )
+                *(found.keys[row.oid], "partition", create, drop), identity=identity, needs=[key], goes_with=[key],
+                comes_after=_columns_above(row, found),
+            )  # fmt: skip
         else:
             made = [found.keys[row.oid]] if _inline_parents(row, found) else []
             create, drop = f"ALTER TABLE {row.name} INHERIT {other}", f"ALTER TABLE {row.name} NO INHERIT {other}"
             draft.property_of(
-                found.keys[row.oid], "inheritance", create, drop, identity=identity, needs=[key], made_with=made
+                found.keys[row.oid], "inheritance", create, drop, identity=identity, needs=[key], made_with=made,
+                comes_after=_columns_above(row, found),
             )  # fmt: skip
 
 

@@ -153,7 +153,7 @@ def _column(before: Definition, after: Definition) -> tuple[str, ...] | None:
     alter_it = f"ALTER TABLE {before.facts['table']} ALTER COLUMN {before.facts['name']}"
     if before.facts["generated"]:
         return None
-    if any(key.startswith("column ") for key in before.goes_with):
+    if any(key.startswith("column ") for key in after.goes_with):
         return ()  # its parent's change comes down to it
     texts = [f"{alter_it} DROP EXPRESSION"] if after.facts["generated"] == "s" else []
     if after.facts["generated"] == "v":

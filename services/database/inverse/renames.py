@@ -50,8 +50,11 @@ def rename_back(before: Definitions, after: Definitions) -> Renaming:
             statements += _statements(taken, away)
             after = _renamed(after, taken, away)
             now = after.by_place[mark]
-        step = _statements(now, old)
-        statements += step
+        home = before.by_key.get(f"schema {name_of(old)[0]}")
+        if home is not None and home.key not in after.by_key:
+            statements += home.create
+            after = Definitions.of((*after, home))
+        statements += _statements(now, old)
         after = _renamed(after, now, old)
     return Renaming(tuple(statements), after)
 
