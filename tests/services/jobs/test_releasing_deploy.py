@@ -1,0 +1,174 @@
+"""The deploy job: bound to its rehearsal, approved where that is wanted, and judged by what answers over REST too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from services.access.permissions import Actor, Role
+from services.clients.upstream_error import Kind, UpstreamError
+from services.database.connect import connect
+from services.database.deployment.deploy import deploy
+from services.database.fingerprint import catalog_fingerprint
+from services.database.script import Script
+from services.errors import Refused
+from services.jobs import over_rest, releasing
+from services.jobs.queue import Job, JobState
+from services.jobs.story import Story
+from services.jobs.worker import JobContext
+from services.releases.catalogs import keep_catalog
+from services.settings import Level, Settings, Target
+from services.store.database import open_store
+from tests.services.conftest import NOON
+
+SQL = "CREATE TABLE IF NOT EXISTS gifts (id int);\n"
+
+
+@pytest.fixture
+def owner_url(make_supabase_database: Callable[[], Any]) -> str:
+    url: str = make_supabase_database().owner
+    return url
+
+
+@pytest.fixture
+def context(owner_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobContext]:
+    """A deploy of a plain file that passed its rehearsal on the database as it is; `.rehearsal` may be altered."""
+    (tmp_path / "change.sql").write_text(SQL)
+    target = Target(
+        name="staging",
+        levels=frozenset({Level.LOOK, Level.OBSERVE, Level.DEPLOY}),
+        database_url=SecretStr(owner_url),
+        deploy_url=SecretStr(owner_url),
+    )
+    address = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    store = open_store(address)
+    with connect(owner_url) as conn:
+        catalog = catalog_fingerprint(conn)
+    keep_catalog(store, catalog, NOON)
+    rehearsal = {"verdict": "pass", "target_fingerprint": catalog.digest, "statements": [], "plan_hash": "plan"}
+    monkeypatch.setattr(releasing, "last_rehearsal", lambda *_: rehearsal)
+
+    def clock() -> datetime:
+        return NOON
+
+    who = Actor("o", "Olga", Role.OPERATOR, target.name)
+    job = Job(
+        "job-1", "deploy", target.name, None, None, {"release": str(tmp_path / "change.sql")}, who, NOON,
+        JobState.RUNNING, 1, None, None, NOON, None, False, None,
+    )  # fmt: skip
+    story = Story(store, job.id, clock)
+    made = JobContext(
+        job, target, Settings(home=tmp_path, store_url=address, targets={"staging": target}), store, clock, story
+    )
+    yield made
+    story.close()
+    store.close()
+
+
+class Api:
+    """Stands in for the target's Data API: answers what it is told to."""
+
+    def __init__(self, *answers: UpstreamError | None, keyed: bool = True) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+        self.keyed = keyed
+
+    def has(self, key: object) -> bool:
+        return self.keyed
+
+    def rows(self, table: str, **_: object) -> None:
+        self.asked.append(table)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is not None:
+            raise answer
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, *answers: UpstreamError | None, keyed: bool = True) -> Api:
+    api = Api(*answers, keyed=keyed)
+    monkeypatch.setattr(over_rest.SupabaseClient, "of", lambda target: api)
+    monkeypatch.setattr(over_rest, "_AGAIN_S", 0.01)
+    return api
+
+
+def missing() -> UpstreamError:
+    return UpstreamError("Supabase", Kind.MISSING, "no such table", code="PGRST205")
+
+
+def test_new_tables_are_asked_for_until_the_schema_cache_knows_them(
+    context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = answering(monkeypatch, missing(), missing(), None)
+    done = releasing.deploy(context)
+    assert (done.state, api.asked) == (JobState.PASSED, ["gifts"] * 3)
+    assert done.result["rest"]["tables"] == [
+        {"table": "gifts", "verdict": "pass", "message": "answers to service_role"}
+    ]
+    assert done.result["inverse"] is True  # a plain file brings no rollback
+
+
+def test_a_table_that_never_answers_over_rest_fails_the_job_though_it_is_applied(
+    context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, missing())
+    monkeypatch.setattr(releasing, "ask_over_rest", lambda *a, **k: over_rest.ask_over_rest(*a, **k, within_s=0.05))
+    done = releasing.deploy(context)
+    assert (done.state, done.result["applied"], done.result["rest"]["verdict"]) == (JobState.FAILED, True, "fail")
+    assert "gifts is not there" in done.summary
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (UpstreamError("Supabase", Kind.FORBIDDEN, "no", code="42501"), "pass"),
+        (UpstreamError("Supabase", Kind.TIMEOUT, "slow"), "unknown"),
+        (UpstreamError("Supabase", Kind.UNAUTHORISED, "bad key"), "unknown"),
+    ],
+)
+def test_what_the_api_says_of_a_table(monkeypatch: pytest.MonkeyPatch, answer: UpstreamError, verdict: str) -> None:
+    answering(monkeypatch, answer)
+    told = over_rest.ask_over_rest(Target(name="staging"), ["gifts"], cancelled=lambda: False, within_s=0)
+    assert told.verdict.value == verdict
+
+
+def test_without_a_data_api_in_the_settings_nothing_is_asked_and_the_deploy_is_not_judged_by_it(
+    context: JobContext,
+) -> None:
+    done = releasing.deploy(context)
+    assert (done.state, done.result["rest"]["verdict"]) == (JobState.PASSED, "unknown")
+    assert "supabase_url" in done.result["rest"]["not_asked"]
+
+
+def test_drift_since_the_rehearsal_is_refused_by_name(context: JobContext, owner_url: str) -> None:
+    with connect(owner_url) as conn:
+        conn.execute("CREATE TABLE sneaked_in (id int)")
+    with pytest.raises(Refused, match=r"added: .*column public\.sneaked_in\.id"):
+        releasing.deploy(context)
+
+
+def test_a_second_persons_yes_is_asked_for_by_plan(context: JobContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def require(store: object, **more: Any) -> None:
+        asked.append(more)
+        raise Refused("nobody approved", "", "")
+
+    monkeypatch.setattr(releasing, "require_approval", require)
+    with pytest.raises(Refused, match="nobody approved"):
+        releasing.deploy(context)
+    assert (asked[0]["plan_hash"], asked[0]["actor"]) == ("plan", context.job.actor)
+
+
+def test_a_worker_that_died_half_way_leaves_a_job_to_be_resumed(context: JobContext, owner_url: str) -> None:
+    half = "SELECT 1;\nCREATE INDEX CONCURRENTLY i ON nowhere (n);\n"
+    deploy(owner_url, [Script("x.sql", half)], release_id="r", plan_hash="h", actor="a", job_id="job-1")
+    settled = releasing.settle_deploy(context)
+    assert settled is not None
+    assert (settled.state, settled.result["state"]) == (JobState.INTERRUPTED, "begun")
