@@ -15,6 +15,9 @@ REWRITE, TRIGGER, POLICY, STATISTICS, EXTENSION = 2618, 2620, 3256, 3381, 3079
 PUBLICATION, EVENT_TRIGGER = 6104, 3466
 
 
+_NONE: frozenset[str] = frozenset()
+
+
 class Draft:
     """Definitions under way: what there is, where in the catalog it stands, and what it was said to need.
 
@@ -29,6 +32,7 @@ class Draft:
         self._made: dict[str, dict[str, Any]] = {}
         self._needs: dict[str, set[str]] = {}
         self._after: dict[str, set[str]] = {}
+        self._wholes: dict[str, frozenset[str]] = {}
 
     def add(
         self,
@@ -48,14 +52,17 @@ class Draft:
         fields of `Definition`."""
         key = f"{kind} {identity}"
         texts = ((create,) if create else ()) if isinstance(create, str) else tuple(create)
-        goes_with = frozenset(more.pop("goes_with", ())) | ({part_of} if part_of else frozenset())
-        made_with = frozenset(more.pop("made_with", ()))
-        self._made[key] = {
-            **{"kind": kind, "identity": identity, "create": texts, "drop": drop, "part_of": part_of},
-            **{"goes_with": goes_with, "made_with": made_with, **more},
-        }
-        self._needs[key] = {*needs, *([part_of] if part_of else [])}
-        self._after[key] = set(comes_after)
+        wholes = more.pop("goes_with", ())
+        if part_of is not None:
+            more["part_of"] = part_of
+            wholes = {part_of, *wholes}
+        if made_with := more.pop("made_with", ()):
+            more["made_with"] = frozenset(made_with)
+        self._made[key] = {"kind": kind, "identity": identity, "create": texts, "drop": drop, **more}
+        self._wholes[key] = frozenset(wholes)
+        self._needs[key] = {part_of, *needs} if part_of is not None else set(needs)
+        if comes_after:
+            self._after[key] = set(comes_after)
         if at is not None:
             self.places[at] = key
         if named is not None:
@@ -70,7 +77,7 @@ class Draft:
 
     def after(self, key: str, other: str) -> None:
         """Say that `key` is made after `other`, where both are."""
-        self._after[key].add(other)
+        self._after.setdefault(key, set()).add(other)
 
     def revise(self, key: str, **fields: Any) -> None:
         """Set fields of a definition anew."""
@@ -78,7 +85,7 @@ class Draft:
 
     def goes_with(self, key: str, other: str) -> None:
         """Say that removing `other` takes `key` along."""
-        self._made[key]["goes_with"] |= {other}
+        self._wholes[key] |= {other}
 
     def has(self, key: str) -> bool:
         return key in self._made
@@ -91,7 +98,7 @@ class Draft:
     def parts_of_tables(self, tables: Iterable[str]) -> list[tuple[str, str, str]]:
         """Key, kind and table of everything that is part of one of these tables."""
         known = frozenset(tables)
-        return [(key, made["kind"], made["part_of"]) for key, made in self._made.items() if made["part_of"] in known]
+        return [(k, made["kind"], made["part_of"]) for k, made in self._made.items() if made.get("part_of") in known]
 
     def fact(self, key: str, name: str) -> Any:
         """A fact of a definition, None where it has none of the name."""
@@ -115,7 +122,7 @@ class Draft:
             self.need(key, need)
             if bond == "a" and key.startswith("index ") and need.startswith("column "):
                 self.goes_with(key, need)
-            table = self._made[key]["part_of"] if key.startswith("column ") else None
+            table = self._made[key].get("part_of") if key.startswith("column ") else None
             if table is not None and table != need and not need.startswith(f"column {table.partition(' ')[2]}."):
                 self.after(table, need)
 
@@ -128,10 +135,11 @@ class Draft:
     def finish(self) -> Definitions:
         """What was gathered; needs that name nothing here are left out."""
         made: dict[str, Definition] = {}
+        known = self._made.keys()
         for key, fields in self._made.items():
-            needs = frozenset(need for need in self._needs[key] if need in self._made and need != key)
-            after = frozenset(other for other in self._after[key] if other in self._made and other != key)
-            made[key] = Definition(needs=needs, comes_after=after - needs, **fields)
+            needs = frozenset(self._needs[key] & known)
+            after = frozenset((self._after[key] & known) - needs) if key in self._after else _NONE
+            made[key] = Definition(needs=needs, comes_after=after, goes_with=self._wholes[key], **fields)
         return Definitions(made)
 
 

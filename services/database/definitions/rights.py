@@ -61,6 +61,8 @@ def add_rights(
     if (kind in roles.unsure or unsure) and column is None:
         uncertain |= {who for who, _, _ in usual} | {"PUBLIC"}
     create = set_rights(rights, usual, uncertain - {owner}, on, column)
+    if not create and rights == usual:
+        return  # what every new one has
     undo = change_rights(rights, usual, on, column)
     # Rights taken from a table are taken from its columns too: theirs come after.
     first = (f"owner {whole}", f"rights {of_table}") if of_table else (f"owner {whole}",)
