@@ -77,6 +77,12 @@ def add_indexes(draft: Draft, found: Relations, rows: Iterable[Any]) -> None:
             keys[row.oid] = draft.places[CLASS, row.oid, 0]
             draft.named_within[CLASS, row.oid, 0] = f"INDEX {row.name}"
         _add_choices(draft, table, row, keys[row.oid])
+    chosen = {row.relation for row in every if row.replica_identity}
+    for oid, table in found.rows.items():
+        if table.replica_identity == "i" and oid not in chosen:
+            # The index is gone, and replicas get what they would with none; that much SQL can say.
+            alter = f"ALTER TABLE {table.name} REPLICA IDENTITY"
+            draft.property_of(found.keys[oid], "replica identity", f"{alter} NOTHING", f"{alter} DEFAULT")
     _tie_partitions(draft, found, every, keys)
 
 

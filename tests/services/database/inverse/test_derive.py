@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -18,8 +17,8 @@ from services.database.inverse.derive import Inverse, derive_inverse
 from tests.campaign import FULL, only_in_full, sample
 from tests.services.database.definitions.databases import Databases
 from tests.services.database.definitions.rich_schema import SCHEMA
+from tests.services.database.inverse.changes import CHANGES
 
-CHANGES = dict(part.split("\n", 1) for part in Path(__file__).with_name("changes.sql").read_text().split("\n--- ")[1:])
 SEED = 20
 DRAWN = 24
 COMBINED = 300
