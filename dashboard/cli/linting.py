@@ -1,10 +1,11 @@
-"""What is wrong with a release before it touches anything: its structure by our rules, its SQL by squawk's."""
+"""What is wrong with a release before it touches anything: its structure, its SQL; and how findings are written."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from dashboard.cli.annotations import ReportFormat, annotated, of_lint, of_rehearsal
 from dashboard.cli.answer import BAD, GOOD, NOT_UNDERSTOOD, Answer, columns
 from dashboard.cli.person import SANDBOX
 from services.app_definition import load_app
@@ -18,12 +19,11 @@ from services.releases.bundle import Problem, load_release, validate
 DEFAULT_APP = "pulsecheck"
 
 
-def lint_release(reference: str, named: str | None) -> Answer:
+def lint_release(reference: str, named: str | None, form: ReportFormat = ReportFormat.TEXT) -> Answer:
     """Findings of both; structure that cannot be understood ends with 64, other findings with 1."""
     app = load_app(_app_of(named))
     root = app.folder / "releases"
-    inside = root / reference
-    path = inside if "/" not in reference and inside.is_dir() else Path(reference)
+    path = _place_of(reference, root)
     refused: OpsError | None = None
     problems: list[Problem] = []
     findings: list[dict[str, Any]] = []
@@ -51,7 +51,22 @@ def lint_release(reference: str, named: str | None) -> Answer:
         document["error"] = refused.to_json()
     lines = columns([(f"{f['file']}:{f['line']}", f["rule"], f"{f['message']} {f['fix']}".strip()) for f in found])
     exit_code = NOT_UNDERSTOOD if problems else BAD if found else GOOD
-    return Answer.of(document, lines or ["Nothing was found."], exit_code)
+    answer = Answer.of(document, lines or ["Nothing was found."], exit_code)
+    return annotated(answer, of_lint(document), form, path)
+
+
+def rehearsal_as(answer: Answer, reference: str, named: str | None, form: ReportFormat) -> Answer:
+    """A rehearsal's answer in the form that was asked for."""
+    if form is ReportFormat.TEXT:
+        return answer
+    place = _place_of(reference, load_app(_app_of(named)).folder / "releases")
+    return annotated(answer, of_rehearsal(answer.document), form, place)
+
+
+def _place_of(reference: str, root: Path) -> Path:
+    """Where the release stands: an app's own by its id, else the folder or file that was named."""
+    inside = root / reference
+    return inside if "/" not in reference and inside.is_dir() else Path(reference)
 
 
 def _app_of(named: str | None) -> str:

@@ -117,8 +117,11 @@ class _Reader:
         target = type_name(".".join(one.string.sval for one in cast.type_name.names))
         if cast.type_name.array_bounds:
             target += "[]"
-        if source != "unknown" and (why := self._cast_trouble(source, target)):
-            found = [*found, NotImmutable(expression_sql(node), why, self._cast_instead(cast, source, target))]
+        # Of a column whose type is not known the usual one for times is feared.
+        feared = _ZONED if source is None and target in ("date", _PLAIN) and _is_column(cast.arg) else source
+        if source != "unknown" and (why := self._cast_trouble(feared, target)):
+            instead = self._cast_instead(cast, feared, target)
+            found = [*found, NotImmutable(expression_sql(node), why, instead, source is not None)]
         return target, found
 
     def _cast_trouble(self, source: str | None, target: str) -> str:
@@ -182,7 +185,8 @@ class _Reader:
         if len(types) == 2 and (why := self._operator_trouble(operator, types[0], types[1])):
             plain = "Write the other side of the operator as an immutable cast first, such as AT TIME ZONE 'UTC'."
             found = [*found, NotImmutable(expression_sql(node), why, plain)]
-        return ("text" if operator == "||" and set(types) & set(_TEXTS) else None), found
+        is_text = operator in ("->>", "#>>") or (operator == "||" and bool(set(types) & set(_TEXTS)))
+        return ("text" if is_text else None), found
 
     def _operator_trouble(self, operator: str, left: str, right: str) -> str:
         if operator == "||":
@@ -217,19 +221,26 @@ def _fits(given: str | None, want: str) -> bool:
 def _function_instead(name: str, call: Any, types: Sequence[str | None]) -> str:
     arguments = [expression_sql(one) for one in call.args]
     last = arguments[-1] if arguments else ""
+    texts = [
+        one if kind in (*_TEXTS, "unknown") else f"{one}::text" for one, kind in zip(arguments, types, strict=True)
+    ]
     if name in ("date_trunc", "date_part", "extract") and len(arguments) > 1:
-        moved = f"{arguments[1]} AT TIME ZONE 'UTC'"
+        moved = f"{arguments[1]}::timestamp" if types[1] == "date" else f"{arguments[1]} AT TIME ZONE 'UTC'"
         return f"extract({arguments[0]} FROM {moved})" if name == "extract" else f"{name}({arguments[0]}, {moved})"
     if name.startswith("to_ts") and len(arguments) == 1:
         return f"{name}('english', {last})"
     if name in ("concat", "concat_ws", "format"):
-        joined = arguments if name == "concat" else arguments[1:]
+        joined = texts if name == "concat" else texts[1:]
         return " || ".join(f"coalesce({one}, '')" for one in joined)
     if name in ("to_char", "array_to_string", "age", "to_date", "to_timestamp"):
         return "a function of your own, declared IMMUTABLE, that names format and zone itself; or the plain column"
     if name in ("now", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "random", "gen_random_uuid"):
         return "Leave it out; compare with it in the query."
     return "the plain column, with the function in the query"
+
+
+def _is_column(node: Any) -> bool:
+    return bool(node.WhichOneof("node") == "column_ref")
 
 
 def _children(message: Any) -> Iterator[Any]:
