@@ -38,6 +38,19 @@ def _blast_radius(
     return [loss.to_json() for loss in blast_radius(_database(_context, target), _release.rollback)]
 
 
+def lint_now(release: Release) -> Sequence[Mapping[str, Any]]:
+    """What linters say of the release's scripts; the same for the same content. Raises Unavailable."""
+    return _lint(release.content_hash, _release=release)
+
+
+@st.cache_data(ttl=3600, max_entries=8, show_spinner="Reading the scripts …")
+def _lint(content_hash: str, *, _release: Release) -> Sequence[Mapping[str, Any]]:
+    from services.database.dangers.lint import lint
+
+    del content_hash
+    return [finding.to_json() for finding in lint(_release.deploy)]
+
+
 def analytics_now(context: PageContext, definition: AnalyticsDefinition) -> Analytics:
     """The app's own numbers as this person may see them, asked at most every 30 s. Raises Refused, Unavailable."""
     context.target.require(Level.OBSERVE)

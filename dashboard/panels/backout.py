@@ -16,7 +16,7 @@ from dashboard.components.plain import plain, strong
 from dashboard.components.progress import show_job
 from dashboard.components.tables import table
 from dashboard.context import PageContext, current
-from dashboard.panels.deploys import statement_progress
+from dashboard.panels.deploy_progress import statement_progress
 from dashboard.panels.release_steps import enqueue_act, why_blocked
 from dashboard.results import Results, results_of
 from services.jobs.queue import JobState, events

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -12,11 +12,16 @@ from dashboard.components.confirm import Irreversible, open_confirmation
 from dashboard.components.plain import plain, strong
 from dashboard.components.progress import show_job
 from dashboard.context import PageContext, current
+from dashboard.panels.approvals import approval_part
 from dashboard.panels.arming import arming_part
+from dashboard.panels.by_hand import by_hand_part
+from dashboard.panels.deploy_progress import statement_progress
 from dashboard.panels.rehearsals import failure
 from dashboard.panels.release_steps import step_of, why_blocked
 from dashboard.results import Results, results_of
-from services.jobs.queue import JobEvent, events
+from services.database.deployment.stalls import DECENT_STALL_MS
+from services.jobs.checking import last_rehearsal
+from services.jobs.queue import events
 from services.releases import actions
 from services.releases.run import RunView, StepView
 
@@ -31,15 +36,20 @@ def deploy_panel(context: PageContext, view: RunView) -> None:
     st.markdown(f"{inline_badge(str(step.state))} {plain(step.because, limit=900)}")
     arming_part(context)
     if step.state.value != "passed":
-        _deploy_button(context, view, step)
+        rehearsal = last_rehearsal(context.store, context.target.name, view.release) or {}
+        approval_part(context, view.release.id, rehearsal)
+        _deploy_button(context, view, step, rehearsal)
     if results.newest is not None:
         show_job(results.newest.id, key="deploy", live=False)
         _result(results)
         statement_progress(events(context.store, results.newest.id), running=results.running is not None)
+    if step.state.value != "passed" and results.running is None:
+        by_hand_part(context, view, step)
 
 
-def _deploy_button(context: PageContext, view: RunView, step: StepView) -> None:
+def _deploy_button(context: PageContext, view: RunView, step: StepView, rehearsal: Mapping[str, Any]) -> None:
     blocked = why_blocked(context, "deploy", view, step)
+    stall = _accepted_stall(rehearsal)
     pressed = st.button(
         f"Deploy to {context.target.name} …",
         key="open-deploy",
@@ -52,6 +62,7 @@ def _deploy_button(context: PageContext, view: RunView, step: StepView) -> None:
         st.caption(plain(blocked))
     if pressed:
         release = view.release
+        kept = "What it takes away is kept first, proved, and merged back by a rollback. " if _loses(rehearsal) else ""
         open_confirmation(
             Irreversible(
                 key="deploy",
@@ -61,13 +72,31 @@ def _deploy_button(context: PageContext, view: RunView, step: StepView) -> None:
                 what=f"{len(release.deploy)} scripts run in one transaction, with {len(release.verify)} verification "
                 "queries before COMMIT. If any of them fails, nothing is changed. The build that serves now is pinned "
                 "first: it is where a back-out returns to.",
-                keeps="A deploy is taken back with /rollback, which shows what would go before it goes.",
-                act=_deploy(view.run.id, step),
+                keeps=f"{kept}A deploy is taken back with /rollback, which shows what would go before it goes.",
+                act=_deploy(view.run.id, step, stall),
             )
         )
 
 
-def _deploy(run_id: str, step: StepView) -> Callable[[str], object]:
+def _accepted_stall(rehearsal: Mapping[str, Any]) -> float | None:
+    """What a person accepts of the longest predicted wait; None where nobody has to wait for long."""
+    waits = [float(one["stall_ms"]) for one in rehearsal.get("statements") or () if one.get("stall_ms")]
+    longest = max(waits, default=0.0)
+    if longest <= DECENT_STALL_MS:
+        return None
+    accepted = st.checkbox(
+        f"Writers may wait for about {longest:.0f} ms while this is deployed",
+        key="accept-stall",
+        help="Predicted from the rehearsal. Unless it is accepted, the deploy refuses and names the statement.",
+    )
+    return float(-(-longest // 100) * 100) if accepted else None
+
+
+def _loses(rehearsal: Mapping[str, Any]) -> bool:
+    return any(one.get("class") == "loss" for one in rehearsal.get("dangers") or ())
+
+
+def _deploy(run_id: str, step: StepView, accept_stall_ms: float | None) -> Callable[[str], object]:
     def confirmed(phrase: str) -> object:
         context = current()
         return actions.act(
@@ -78,27 +107,11 @@ def _deploy(run_id: str, step: StepView) -> Callable[[str], object]:
             step_id=step.id,
             seen=step.jobs,
             phrase=phrase,
+            accept_stall_ms=accept_stall_ms,
             now=context.now,
         )
 
     return confirmed
-
-
-def statement_progress(story: Sequence[JobEvent], *, running: bool) -> None:
-    """The statement that runs, how many have run, and the target's NOTICEs as they came."""
-    statements = [event for event in story if event.kind == "statement"]
-    notices = [event for event in story if event.kind == "notice"]
-    if statements and running:
-        last = statements[-1].payload
-        sql = " ".join(str(last.get("sql", "")).split())[:110]
-        st.caption(plain(f"Statement {last.get('index')} of {last.get('of')} · {last.get('file')}:{last.get('line')}"))
-        st.code(sql, language="sql", wrap_lines=True)
-    if notices:
-        st.markdown(f"{strong('What the database said')} :small[:gray[{len(notices)} notices]]")
-        text = "\n".join(
-            f"{event.payload.get('severity', 'NOTICE')}: {event.payload.get('message')}" for event in notices
-        )
-        st.code(text, language=None, wrap_lines=True, height=220 if len(notices) > 9 else "content")
 
 
 def _result(results: Results) -> None:
@@ -108,8 +121,30 @@ def _result(results: Results) -> None:
     failure(
         "The deploy failed; nothing was changed" if not found.get("applied") else "After COMMIT", found.get("failure")
     )
+    parts = found.get("parts") or {}
+    if found.get("state") == "begun":
+        done = f"{parts.get('done')} of {parts.get('of')} parts are in"
+        st.warning(f"{plain(done)}: deploy again, and it goes on from there.", icon=":material/pending:")
     if found.get("receipt_id"):
         st.markdown(
             f":material/receipt_long: Deploy receipt {strong(found['receipt_id'])} is in the target; "
             f"BEGIN to COMMIT took {plain(found.get('transaction_ms'))} ms, {plain(found.get('retries', 0))} retries."
         )
+    if found.get("snapshot_id"):
+        parked = f"; parked: {', '.join(map(str, found['parked']))}" if found.get("parked") else ""
+        st.markdown(
+            f":material/inventory_2: What it took away is kept in {strong(found['snapshot_id'])}{plain(parked)}."
+        )
+    _tried(found.get("roles") or {}, found.get("rest") or {})
+
+
+def _tried(roles: Mapping[str, Any], rest: Mapping[str, Any]) -> None:
+    """What was tried after COMMIT as the roles that come over REST, and whether the new tables answer there."""
+    tried = [(f"as {one.get('role')}: {one.get('object')}", one) for one in roles.get("trials") or ()]
+    tried += [(f"over REST: {one.get('table')}", one) for one in rest.get("tables") or ()]
+    for head, one in tried:
+        if one.get("verdict") != "pass":
+            badge = inline_badge(str(one.get("verdict")))
+            st.markdown(f"{badge} {plain(head)} {plain(one.get('message', ''), limit=600)}")
+    for reason in [*(roles.get("not_tried") or ()), *filter(None, [rest.get("not_asked")])]:
+        st.markdown(f":yellow[:material/help:] Not tried: {plain(reason, limit=600)}")

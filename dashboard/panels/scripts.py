@@ -1,4 +1,4 @@
-"""The release's SQL files as they are pinned."""
+"""The release's SQL files as they are pinned, and what linters say of each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import streamlit as st
 
 from dashboard.components.choice import choose_option
 from dashboard.components.plain import plain
+from dashboard.components.problem import problems_shown
+from dashboard.components.tables import table
+from dashboard.reads import lint_now
 from services.releases.bundle import Release
 
 
@@ -18,3 +21,18 @@ def scripts_panel(release: Release) -> None:
         return
     st.caption(plain(f"As pinned, content {release.content_hash[:12]}."))
     st.code(scripts[chosen], language="sql", line_numbers=True, height=520)
+    if chosen in {script.file for script in release.deploy}:
+        with problems_shown():
+            _lint(release, chosen)
+
+
+def _lint(release: Release, chosen: str) -> None:
+    st.markdown("**What linters say**")
+    st.caption("They read the text and run nothing; what really happens is what the rehearsal measures.")
+    table(
+        [finding for finding in lint_now(release) if finding["file"] == chosen],
+        name=f"lint-{chosen.replace('/', '-')}",
+        empty="Nothing was found in this file.",
+        columns={"line": "Line", "rule": "Rule", "message": "What", "fix": "Instead"},
+        config={"What": st.column_config.TextColumn(width="large")},
+    )

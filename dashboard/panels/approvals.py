@@ -1,0 +1,118 @@
+"""The second person's answer to the plan that was rehearsed: asked for, waiting, given, refused or expired."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboard.actions import Act, action_button
+from dashboard.components import times
+from dashboard.components.plain import plain, strong
+from dashboard.context import PageContext
+from services.access.permissions import Permission
+from services.releases.approvals import (
+    Approval,
+    ApprovalState,
+    ask_for_approval,
+    cannot_be_told_apart,
+    decide,
+    newest_approval,
+)
+
+LOOK = {
+    ApprovalState.WAITING: ":yellow[:material/hourglass_top:]",
+    ApprovalState.APPROVED: ":green[:material/how_to_reg:]",
+    ApprovalState.REFUSED: ":red[:material/block:]",
+    ApprovalState.EXPIRED: ":gray[:material/timer_off:]",
+}
+
+
+def approval_part(context: PageContext, release_id: str, rehearsal: Mapping[str, Any]) -> None:
+    """Nothing on a target that asks for no second person, and before there is a plan to approve."""
+    if not context.target.second_approval:
+        return
+    plan = rehearsal.get("plan_hash")
+    if not plan or rehearsal.get("verdict") != "pass":
+        st.caption("A second person approves the plan once its rehearsal has passed.")
+        return
+    known = newest_approval(context.store, context.target.name, str(plan))
+    with st.container(border=True):
+        if known is not None:
+            _told(context, known)
+        else:
+            st.markdown(
+                f":material/group: {strong('A second person has to approve this plan')} "
+                f":small[:gray[plan {plain(str(plan)[:12])}; it holds for {context.target.approval_hours:g} hours]]"
+            )
+        state = known.state(context.now) if known else None
+        if state is ApprovalState.WAITING and known is not None:
+            _answer(context, known)
+        elif state is not ApprovalState.APPROVED:
+            _question(context, release_id, str(plan), known)
+
+
+def _told(context: PageContext, known: Approval) -> None:
+    state = known.state(context.now)
+    asked = f"asked by {known.asked_by.name} {times.age(known.asked, context.now)}"
+    answered = f", answered by {known.decided_by.name}" if known.decided_by else ""
+    expires = f", holds until {times.exact(known.expires, now=context.now)}" if state is ApprovalState.APPROVED else ""
+    told = f"plan {known.plan_hash[:12]}, {asked}{answered}{expires}"
+    st.markdown(f"{LOOK[state]} {strong(f'Approval: {state.value}')} :small[:gray[{plain(told, limit=400)}]]")
+    if known.reason:
+        st.markdown(plain(known.reason, limit=900))
+
+
+def _question(context: PageContext, release_id: str, plan: str, known: Approval | None) -> None:
+    blocked = None
+    if not context.actor.may(Permission.DEPLOY):
+        blocked = f"You are {context.actor.role.value}: your role may not {Permission.DEPLOY.value}."
+
+    def ask(context: PageContext) -> object:
+        return ask_for_approval(
+            context.store,
+            actor=context.actor,
+            target=context.target,
+            release_id=release_id,
+            plan_hash=plan,
+            now=context.now,
+            run_id=context.run_id,
+        )
+
+    label = "Ask again" if known else "Ask for approval"
+    action_button(label, ask, key="ask-approval", icon="group_add", done="Everybody here is told.", blocked=blocked)
+
+
+def _answer(context: PageContext, known: Approval) -> None:
+    reason = st.text_input("Reason", key="approval-reason", placeholder="What you looked at, or what has to change")
+    blocked = None
+    if not context.actor.may(Permission.APPROVE):
+        blocked = f"You are {context.actor.role.value}: your role may not {Permission.APPROVE.value}."
+    same = cannot_be_told_apart(known.asked_by, context.actor)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        yes_blocked = blocked or (f"A second person has to approve this, and {same}." if same else None)
+        action_button(
+            "Approve", _decide(known, approve=True), key="approve", icon="how_to_reg", primary=True, blocked=yes_blocked
+        )
+        mine = known.asked_by.id == context.actor.id
+        label = "Take the question back" if mine else "Refuse"
+        no_blocked = blocked or (None if reason.strip() else "A no needs its reason.")
+        action_button(label, _decide(known, approve=False), key="refuse", icon="block", blocked=no_blocked)
+
+
+def _decide(known: Approval, *, approve: bool) -> Act:
+    """Answer the question that the screen showed."""
+
+    def act(context: PageContext) -> object:
+        return decide(
+            context.store,
+            actor=context.actor,
+            target=context.target,
+            approval_id=known.id,
+            approve=approve,
+            reason=str(st.session_state.get("approval-reason", "")),
+            now=context.now,
+        )
+
+    return act

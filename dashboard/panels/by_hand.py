@@ -1,0 +1,110 @@
+"""A deploy without our holding a key: the script to run in an editor, and the button that looks whether it was."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard.actions import Act, action_button
+from dashboard.components.plain import plain
+from dashboard.components.progress import show_job
+from dashboard.context import PageContext
+from dashboard.panels.release_steps import why_blocked
+from dashboard.results import results_of
+from services.access.permissions import Permission
+from services.database.by_hand.editor_script import EDITOR_S, EditorScript
+from services.jobs.by_hand import scripts_by_hand
+from services.releases.actions import look_for_deploy
+from services.releases.run import RunView, StepView
+
+WRITTEN = "by-hand-scripts"
+
+
+def by_hand_part(context: PageContext, view: RunView, step: StepView) -> None:
+    """Closed by default: most deploys are ours."""
+    found = results_of(context, "find_deploy")
+    with st.expander("Deploy by hand, without giving us a key", key="by-hand", expanded=found.running is not None):
+        st.caption(
+            "One SQL file for Supabase's SQL Editor: it stops unless the catalog is the rehearsed one, verifies before "
+            f"COMMIT and leaves the same receipt. The Editor gives up after about {EDITOR_S} s. This step passes when "
+            "our reading connection sees the receipt and the rehearsed catalog."
+        )
+        blocked = None
+        if not context.actor.may(Permission.DEPLOY):
+            blocked = f"You are {context.actor.role.value}: your role may not {Permission.DEPLOY.value}."
+        loss = st.checkbox("Also where rows are destroyed, of which the script keeps no copy", key="by-hand-loss")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            action_button(
+                "Write the script", _write(view, loss=loss), key="by-hand-write", icon="edit", blocked=blocked
+            )
+            action_button(
+                "Look whether it was run",
+                _look(view, step),
+                key=f"by-hand-look-{found.seen}",
+                icon="search",
+                blocked=why_blocked(context, "find_deploy", view, step),
+            )
+        written = st.session_state.get(WRITTEN)
+        if isinstance(written, tuple) and written[0] == (view.run.id, view.release.content_hash):
+            _files(written[1])
+        if found.newest is not None:
+            show_job(found.newest.id, key="find-deploy", compact=True, live=False)
+
+
+def _write(view: RunView, *, loss: bool) -> Act:
+    def act(context: PageContext) -> object:
+        st.session_state[WRITTEN] = (
+            (view.run.id, view.release.content_hash),
+            scripts_by_hand(
+                context.store,
+                actor=context.actor,
+                target=context.target,
+                release=view.release,
+                now=context.now,
+                accept_loss=loss,
+            ),
+        )
+        return None
+
+    return act
+
+
+def _look(view: RunView, step: StepView) -> Act:
+    def act(context: PageContext) -> object:
+        return look_for_deploy(
+            context.store,
+            actor=context.actor,
+            target=context.target,
+            run_id=view.run.id,
+            step_id=step.id,
+            seen=step.jobs,
+            now=context.now,
+        )
+
+    return act
+
+
+def _files(files: Sequence[EditorScript]) -> None:
+    if len(files) == 1:
+        one = files[0]
+        st.download_button(f"Take {one.name}", one.sql, file_name=one.name, mime="application/sql", key="by-hand-file")
+        st.code(one.sql, language="sql", height=320)
+        return
+    st.markdown(plain(f"{len(files)} files, to be run one after the other: some statements refuse a transaction."))
+    st.download_button(
+        "Take them all", _zip(files), file_name="deploy-by-hand.zip", mime="application/zip", key="by-hand-file"
+    )
+    for one in files:
+        with st.expander(one.name, key=f"by-hand-{one.name}"):
+            st.code(one.sql, language="sql", height=320)
+
+
+def _zip(files: Sequence[EditorScript]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one in files:
+            archive.writestr(one.name, one.sql)
+    return packed.getvalue()

@@ -1,0 +1,77 @@
+"""What a rehearsal saw around the statements: questions to the target's rows, what works afterwards, the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard.components.badges import inline_badge
+from dashboard.components.plain import plain, strong
+from dashboard.components.tables import table
+
+WORST_FIRST = ("fail", "unknown", "pass")
+
+
+def probes_part(probes: Sequence[Mapping[str, Any]]) -> None:
+    """Read-only questions to the target's own rows, asked where the shadow has none of them."""
+    if not probes:
+        return
+    st.markdown(f"{strong(f'Asked of the target, read-only ({len(probes)})')}")
+    for probe in probes:
+        rows = f" :small[:gray[{probe['rows']} rows]]" if probe.get("rows") is not None else ""
+        question = f"{strong(probe.get('object'))} {plain(probe.get('question', ''), limit=400)}"
+        st.markdown(f"{inline_badge(str(probe.get('verdict')))} {question}{rows}")
+
+
+def security_part(findings: Sequence[Any]) -> None:
+    """What the change newly lets strangers do, by rule."""
+    if not findings:
+        return
+    with st.expander(f"Security findings after the change ({len(findings)})", key="rehearsal-security"):
+        for finding in findings:
+            told = finding if isinstance(finding, Mapping) else {"message": finding}
+            text = " ".join(str(value) for value in told.values() if value not in (None, ""))
+            st.markdown(f"- {plain(text, limit=900)}")
+
+
+def inspection_part(findings: Sequence[Mapping[str, Any]]) -> None:
+    """What was tried after the change: functions called, rows inserted, rights used; what fails is open."""
+    if not findings:
+        return
+    ordered = sorted(findings, key=lambda one: WORST_FIRST.index(str(one.get("verdict", "unknown"))))
+    bad = [one for one in ordered if one.get("verdict") == "fail"]
+    doubtful = sum(one.get("verdict") == "unknown" for one in ordered)
+    told = f"Tried after the change: {len(ordered)} things, {len(bad)} newly broken, {doubtful} not known"
+    with st.expander(told, key="rehearsal-inspection", expanded=bool(bad)):
+        for one in bad:
+            head = f"{plain(one.get('kind'))} {strong(one.get('object'))}"
+            st.markdown(f"{inline_badge('fail')} {head} {plain(one.get('message', ''), limit=600)}")
+        table(
+            ordered,
+            name="rehearsal-inspection",
+            empty="Nothing was tried.",
+            columns={"verdict": "Verdict", "kind": "Tried", "object": "Object", "message": "What was seen"},
+            config={"What was seen": st.column_config.TextColumn(width="large")},
+            height=320 if len(ordered) > 8 else None,
+        )
+
+
+def way_back_part(inverse: Mapping[str, Any] | None) -> None:
+    """The rollback that was derived for a script that brings none, and whether it was tried."""
+    if not inverse:
+        return
+    tried = "deployed, rolled back and deployed again on the copy" if inverse.get("rehearsed") else "not tried"
+    with st.expander(f"The way back, derived from what changed ({tried})", key="rehearsal-inverse"):
+        for left in inverse.get("not_restored") or ():
+            st.markdown(f":orange[:material/warning:] Does not come back: {plain(left, limit=600)}")
+        sql = str(inverse.get("sql") or "")
+        if sql:
+            st.caption(
+                "Rows come back by another way: what the deploy takes away is kept, and merged with later writes."
+            )
+            st.code(sql, language="sql", height=320 if sql.count("\n") > 14 else "content")
+            st.download_button(
+                "Take it as rollback.sql", sql, file_name="010_rollback.sql", mime="application/sql", key="inverse-file"
+            )
