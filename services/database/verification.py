@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from services.database.connect import connect
 from services.database.execution import Cancelled, Emit, Stopped, never, run_sql, silent
@@ -20,17 +21,26 @@ from services.verdict import Verdict, worst
 SAMPLE_ROWS = 50
 """How many offending rows are kept for the screen; all are counted."""
 
+_AS_ROLES = re.compile(r"^--\s*as:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 _CANNOT_TELL = {"57014", "55P03", "40P01", "42501", "42601", "25P02", "53300", "53200"}
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One verification query. `proves` says in words what an empty answer proves."""
+    """One verification query. `proves` says in words what an empty answer proves.
+
+    A comment "-- as: anon, authenticated" has it asked once as each of these roles, and not as the one that connects.
+    """
 
     id: str
     file: str
     sql: str
     proves: str
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        named = _AS_ROLES.search(self.sql)
+        return tuple(role for role in re.split(r"[\s,]+", named[1]) if role) if named else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +130,13 @@ def verify(
     """
     check_queries(queries)
     results = []
+    asked = _as_each(queries)
     with connect(url) as conn:
-        for query in queries:
+        for query, role in asked:
             conn.execute("BEGIN")
             try:
                 conn.execute(f"SET LOCAL statement_timeout = {round(timeout_s * 1000)}; SET LOCAL lock_timeout = '2s'")
-                result = _run(conn, query, cancelled)
+                result = _run(conn, query, cancelled, role)
             finally:
                 if not conn.closed:
                     conn.execute("ROLLBACK")
@@ -133,7 +144,15 @@ def verify(
             results.append(result)
             if conn.closed:
                 break
-    return Verification(tuple(results + [_lost(query) for query in queries[len(results) :]]))
+    return Verification(tuple(results + [_lost(query) for query, _ in asked[len(results) :]]))
+
+
+def _as_each(queries: Sequence[Query]) -> list[tuple[Query, str | None]]:
+    """Each query with the role that it is asked as; None for the one that connects."""
+    asked: list[tuple[Query, str | None]] = []
+    for query in queries:
+        asked += [(replace(query, id=f"{query.id} as {role}"), role) for role in query.roles] or [(query, None)]
+    return asked
 
 
 def verify_inside(
@@ -150,24 +169,25 @@ def verify_inside(
     search_path: the one a fresh connection has, since a script may have set another.
     """
     results = []
-    for query in queries:
+    asked = _as_each(queries)
+    for query, role in asked:
         conn.execute("SAVEPOINT verification")
         conn.execute(
             "SELECT pg_catalog.set_config('search_path', %s, true),"
             " pg_catalog.set_config('statement_timeout', %s, true)",
             (search_path, f"{round(timeout_s * 1000)}ms"),
         )
-        result = _run(conn, query, cancelled)
+        result = _run(conn, query, cancelled, role)
         if conn.closed:
             results.append(result)
             break
         conn.execute("ROLLBACK TO SAVEPOINT verification; RELEASE SAVEPOINT verification")
         emit("query", result.to_json())
         results.append(result)
-    return Verification(tuple(results + [_lost(query) for query in queries[len(results) :]]))
+    return Verification(tuple(results + [_lost(query) for query, _ in asked[len(results) :]]))
 
 
-def _run(conn: psycopg.Connection[Any], query: Query, cancelled: Cancelled) -> QueryResult:
+def _run(conn: psycopg.Connection[Any], query: Query, cancelled: Cancelled, role: str | None) -> QueryResult:
     started = time.monotonic()
 
     def result(verdict: Verdict, message: str = "", rows: int = 0) -> QueryResult:
@@ -175,6 +195,10 @@ def _run(conn: psycopg.Connection[Any], query: Query, cancelled: Cancelled) -> Q
         return QueryResult(query.id, verdict, rows, (), (), query.proves, message, took)
 
     try:
+        if role is not None:
+            if not _is_there(conn, role):
+                return result(Verdict.PASS, f"there is no role {role} here: nobody can ask as it")
+            conn.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
         found = run_sql(conn, query.sql, cancelled=cancelled, sample=SAMPLE_ROWS)
     except Stopped:
         raise
@@ -184,6 +208,11 @@ def _run(conn: psycopg.Connection[Any], query: Query, cancelled: Cancelled) -> Q
     verdict = Verdict.FAIL if found.count else Verdict.PASS
     message = f"{found.count} rows that should not be" if found.count else ""
     return QueryResult(query.id, verdict, found.count, found.columns, found.sample, query.proves, message, took)
+
+
+def _is_there(conn: psycopg.Connection[Any], role: str) -> bool:
+    row = conn.execute("SELECT FROM pg_catalog.pg_roles WHERE rolname = %s", (role,)).fetchone()
+    return row is not None
 
 
 def _judged(error: psycopg.Error) -> tuple[Verdict, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.database.execution import Stopped
-from services.database.verification import Query, load_queries, verify
+from services.database.verification import Query, load_queries, verify, verify_inside
 from services.errors import NotUnderstood, Unavailable
 from services.verdict import Verdict
 from tests.services.database.app_database import Listener, Owner
@@ -99,3 +99,26 @@ def test_queries_are_files_whose_comments_say_what_they_prove(tmp_path: Path):
     (tmp_path / "010_users.sql").write_text("-- Every user has\n-- an e-mail.\nSELECT 1 WHERE false;\n")
     query = load_queries(tmp_path)[0]
     assert (query.id, query.file, query.proves) == ("010_users", "010_users.sql", "Every user has an e-mail.")
+
+
+def test_a_query_is_asked_as_each_role_that_its_comment_names(app: Owner):
+    app.run("CREATE TABLE told (who text); GRANT SELECT ON told TO anon; REVOKE ALL ON told FROM service_role")
+    asked = "-- Nobody is told.\n-- as: anon, service_role, nobody_here\nSELECT current_user::text, who FROM told"
+    app.run("INSERT INTO told VALUES ('x')")
+    seen = ask(app, asked).queries
+    assert [(one.id, one.verdict.value, one.rows) for one in seen] == [
+        ("q0 as anon", "fail", 1), ("q0 as service_role", "unknown", 0), ("q0 as nobody_here", "pass", 0),
+    ]  # fmt: skip
+    assert seen[0].sample == (("anon", "x"),)
+    assert "permission denied" in seen[1].message
+
+
+def test_inside_a_transaction_the_role_ends_with_the_query(app: Owner):
+    app.run("BEGIN")
+    queries = [
+        Query("a", "a.sql", "-- as: anon\nSELECT 1 WHERE current_user <> 'anon'", ""),
+        Query("b", "b.sql", "SELECT 1 WHERE current_user = 'anon'", ""),
+    ]
+    seen = verify_inside(app.conn, queries, search_path="public")
+    app.run("ROLLBACK")
+    assert [one.verdict for one in seen.queries] == [Verdict.PASS, Verdict.PASS]
