@@ -1,4 +1,4 @@
-"""`python -m benchmarks [deploys] [lock_queue] [processes] [checks] [clicks]`: prints one table of all or those."""
+"""`python -m benchmarks [GROUP ...]`: prints one table of all groups (see `GROUPS`), or of those named."""
 
 from __future__ import annotations
 
@@ -36,18 +36,32 @@ def _checks() -> list[Measure]:
     return measure_checks()
 
 
+def _rehearsals() -> list[Measure]:
+    from benchmarks.rehearsals import measure_rehearsals
+
+    return measure_rehearsals()
+
+
 def _clicks() -> list[Measure]:
     from benchmarks.clicks import measure_clicks
 
     return measure_clicks()
 
 
+def _blast_radius() -> list[Measure]:
+    from benchmarks.blast_radius import measure_blast_radius
+
+    return measure_blast_radius()
+
+
 GROUPS: dict[str, Callable[[], list[Measure]]] = {
     "deploys": _deploys,
     "lock_queue": _lock_queue,
+    "rehearsals": _rehearsals,
     "processes": _processes,
     "checks": _checks,
     "clicks": _clicks,
+    "blast-radius": _blast_radius,
 }
 
 
