@@ -14,7 +14,7 @@ from dashboard import composition
 from dashboard.cli import told
 from dashboard.cli.answer import Answer, tell
 from dashboard.cli.following import sentence_of
-from dashboard.cli.on_a_target import release_for, require_rollback
+from dashboard.cli.on_a_target import release_for
 from dashboard.processes.signals import StopSignals
 from services.database.connect import resolve_url
 from services.database.execution import Stopped
@@ -127,17 +127,23 @@ def verify(reference: str, url: str, named: str | None) -> Answer:
     return told.verification(result.to_json())
 
 
-def rollback(reference: str, url: str, named: str | None, phrase: str | None) -> Answer:
+def rollback(reference: str, url: str, named: str | None, phrase: str | None, keep_days: int | None = None) -> Answer:
+    """Roll back, or only say what would go (phrase None). A release without scripts goes back by those derived."""
     from services.database.rollback import roll_back as database_rollback
 
     release, address = _given(reference, url, named)
-    require_rollback(release)
     if phrase is None:
-        return told.previewed(database_rollback.preview(address, release.id, release.rollback))
+        return told.previewed(database_rollback.preview_of(address, release.id, release.rollback))
     require_phrase(phrase, rollback_phrase(release.id, DATABASE))
     with _watched() as cancelled:
         done = database_rollback.rollback(
-            address, release.id, release.rollback, actor=_actor(), emit=_tell, cancelled=cancelled
+            address,
+            release.id,
+            release.rollback,
+            actor=_actor(),
+            emit=_tell,
+            cancelled=cancelled,
+            keep_days=keep_days or database_rollback.KEEP_DAYS,
         )
     return told.rolled_back(done.to_json())
 

@@ -77,34 +77,24 @@ def verify(reference: str, named: str | None) -> Answer:
     return told.verification(_ended("verify", target, release, reference, {}).result or {})
 
 
-def rollback(reference: str, named: str | None, phrase: str | None) -> Answer:
-    """Roll back, or only say what would go (phrase None)."""
+def rollback(reference: str, named: str | None, phrase: str | None, keep_days: int | None = None) -> Answer:
+    """Roll back, or only say what would go (phrase None). A release without scripts goes back by those derived."""
     target = target_to_change(named) if phrase is not None else target_of(named)
     release = release_for(reference, target)
-    require_rollback(release)
     if phrase is None:
-        from services.database.rollback.roll_back import preview
+        from services.database.rollback.roll_back import preview_of
         from services.jobs.releasing import reading_url
 
         target.require(Level.OBSERVE)
-        return told.previewed(preview(reading_url(target), release.id, release.rollback))
+        return told.previewed(preview_of(reading_url(target), release.id, release.rollback))
     require_phrase(phrase, rollback_phrase(release.id, target.name))
-    return told.rolled_back(_ended("rollback", target, release, reference, {}).result or {})
+    kept = {"keep_days": keep_days} if keep_days is not None else {}
+    return told.rolled_back(_ended("rollback", target, release, reference, kept).result or {})
 
 
 def restore(snapshot: str, named: str | None) -> Answer:
     ended = carry_out("restore", target_to_change(named), {"snapshot_id": snapshot})
     return told.restored(ended.result or {})
-
-
-def require_rollback(release: Release) -> None:
-    """Raise Refused for a release that says nothing about the way back."""
-    if not release.rollback:
-        raise Refused(
-            f"{release.id} has no rollback scripts.",
-            "Nothing was changed.",
-            "A plain .sql file has no way back; a release folder keeps it in rollback/*.sql.",
-        )
 
 
 def _ended(kind: str, target: Target, release: Release, reference: str, more: Mapping[str, Any]) -> Job:

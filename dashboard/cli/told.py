@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dashboard.cli.answer import BAD, GOOD, OF_VERDICT, Answer, columns
 
 if TYPE_CHECKING:
-    from services.database.rollback.blast_radius import Loss
+    from services.database.rollback.roll_back import Preview
 
 Document = Mapping[str, Any]
 
@@ -59,16 +59,25 @@ def _queries(queries: Sequence[Document]) -> list[str]:
     return columns([(q["verdict"], q["id"], f"{q['rows']} rows", q["message"]) for q in queries])
 
 
-def previewed(losses: Sequence[Loss]) -> Answer:
-    """What a rollback would take; the keys of a rollback that was not done are null."""
+def previewed(seen: Preview) -> Answer:
+    """What a rollback would take and run; the keys of a rollback that was not done are null."""
+    from services.database.rollback.blast_radius import rows_to_go, rows_to_go_sentence
+
+    derived = {"sql": seen.sql, "not_restored": list(seen.not_restored)} if seen.derived else None
     document = {
-        "blast_radius": [loss.to_json() for loss in losses],
+        "blast_radius": [loss.to_json() for loss in seen.radius],
         "snapshot_id": None,
         "fingerprint_restored": None,
         "rows_lost": None,
+        "rows_to_go": rows_to_go(seen.radius),
+        "inverse": derived,
     }
+    lines = _losses([loss.to_json() for loss in seen.radius])
+    if derived is not None:
+        lines += ["Derived from the catalog, since the release has no rollback scripts:", seen.sql]
+        lines += [f"not restored: {one}" for one in seen.not_restored]
     return Answer.of(
-        document, [*_losses(document["blast_radius"] or []), "This is what would go; nothing was changed."]
+        document, [*lines, rows_to_go_sentence(seen.radius), "This is what would go; nothing was changed."]
     )
 
 
@@ -76,9 +85,13 @@ def rolled_back(result: Document) -> Answer:
     lines = [
         *_losses(result["blast_radius"]),
         f"snapshot: {result['snapshot_id']}",
+        *(f"parked: {table}" for table in result.get("parked", ())),
+        *(f"conflict: {conflict}" for conflict in result.get("conflicts", ())),
         f"catalog restored: {_YES_NO[result['fingerprint_restored']]}",
         f"rows lost: {result['rows_lost']}",
     ]
+    if result.get("proof"):
+        lines.append(f"restore tried: {result['proof']}")
     return Answer.of(result, lines, OF_VERDICT[result["verdict"]])
 
 

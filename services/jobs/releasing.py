@@ -16,7 +16,7 @@ from services.database.execution import Stopped
 from services.database.rehearsal.rehearse import Rehearsal
 from services.database.rehearsal.rehearse import rehearse as rehearse_scripts
 from services.database.rehearsal.shadow import RowPolicy
-from services.database.rollback.roll_back import RollbackResult
+from services.database.rollback.roll_back import KEEP_DAYS, RollbackResult
 from services.database.rollback.roll_back import rollback as roll_back_scripts
 from services.database.snapshots.restore import restore as restore_snapshot
 from services.database.verification import verify as verify_queries
@@ -109,6 +109,7 @@ def rehearse(context: JobContext) -> Outcome:
         release.deploy,
         rows=rows_policy(context.target, context.job.payload.get("rows")),
         rollback=release.rollback,
+        predict=bool(context.job.payload.get("predict")),
         emit=context.emit,
     )
     for catalog in (result.before, result.after):
@@ -279,6 +280,9 @@ def _roll_back(context: JobContext) -> RollbackResult:
         job_id=context.job.id,
         emit=context.emit,
         cancelled=context.cancelled,
+        keep_days=int(context.job.payload.get("keep_days") or KEEP_DAYS),
+        # Rows of production are not copied, not even to try whether they could be restored.
+        may_copy=not context.target.production,
     )
 
 
@@ -289,7 +293,9 @@ def _rolled_back(done: RollbackResult) -> Outcome:
         None: "cannot be compared: there is no deploy receipt",
     }[done.fingerprint_restored]
     kept = f"{done.rows_kept} rows are kept in snapshot {done.snapshot_id}" if done.snapshot_id else "no row was lost"
-    summary = f"Rolled back. The catalog {catalog}; {kept}; {done.rows_lost} rows lost."
+    back = f" {done.merged} rows are again as before, {len(done.conflicts)} conflicts." if done.inverse else ""
+    tried = f" {done.proof.reason}" if done.proof else ""
+    summary = f"Rolled back. The catalog {catalog}; {kept}; {done.rows_lost} rows lost.{back}{tried}"
     return Outcome(STATE_OF[done.verdict], summary, done.to_json())
 
 

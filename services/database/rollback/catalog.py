@@ -219,7 +219,7 @@ class Catalog:
             for key, overloads in self.functions.items():
                 self.functions[key] = [one for one in overloads if one.oid not in functions]
         if types:
-            self.types = {key: one for key, one in self.types.items() if one.oid not in types}
+            self.types = {key: one for key, one in self.types.items() if one[0] not in types}
         attached = {address[:2] for address in fallen}
         for oid, rows in self.attached.items():
             if any((row.catalog, row.oid) in attached for row in rows):

@@ -70,6 +70,8 @@ class DependencyGraph:
 
     def is_gone(self, address: Address) -> bool:
         """True for what was taken out, and for the columns of a table that was."""
+        if not self._gone:
+            return False
         return address in self._gone or (address[2] != 0 and (address[0], address[1], 0) in self._gone)
 
     def needing(self, address: Address) -> list[Dependency]:
@@ -83,9 +85,12 @@ class DependencyGraph:
 
     def wholes(self, address: Address) -> list[Dependency]:
         """The records that make the object a part of another; those of its columns too where it is named as a whole."""
+        rows = self._owned.get(address[:2])
+        if rows is None:
+            return []
         return [
             row
-            for row in self._owned.get(address[:2], ())
+            for row in rows
             if (row.dependent[2] == address[2] if address[2] else row.needed[:2] != address[:2])
             and not self.is_gone(row.needed)
         ]
@@ -123,7 +128,10 @@ class _Walk:
         """Parts that were named themselves, and partitions' parts that were reached without those of the whole."""
         found = set()
         for address, ways in self.reached.items():
-            kinds = {one.kind: one.needed for one in self._graph.wholes(address)}
+            wholes = self._graph.wholes(address)
+            if not wholes:
+                continue
+            kinds = {one.kind: one.needed for one in wholes}
             if _SEED in ways and any(kinds[kind] not in self.reached for kind in _OWNERS & kinds.keys()):
                 found.add(address)
             if _PARTITION & kinds.keys() and not _PARTITION & ways:

@@ -43,7 +43,8 @@ _DESCRIBE = f"""
 WITH fallen AS MATERIALIZED (
   SELECT a.classid, a.objid, a.sub, a.by, n.nspname::text AS schema, c.relname::text AS table, c.relkind::text AS kind,
          c.oid AS relation
-  FROM unnest(%s::oid[], %s::oid[], %s::int[], %s::text[]) AS a(classid, objid, sub, by)
+  FROM (SELECT p[1]::oid AS classid, p[2]::oid AS objid, p[3]::int AS sub, p[4] AS by
+        FROM unnest(string_to_array(%s, E'\n')) AS line, string_to_array(line, E'\t', '') AS p) AS a
   LEFT JOIN pg_catalog.pg_class c ON c.oid = a.objid AND a.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
   LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_type t ON t.oid = a.objid AND a.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
@@ -100,11 +101,12 @@ def described(conn: psycopg.Connection[Any], fallen: Mapping[Address, str]) -> l
     """The fallen objects in words, with their rows and bytes. fallen: address -> the statement that takes it."""
     if not fallen:
         return []
-    ordered = sorted(fallen)
-    columns = [*(list(part) for part in zip(*ordered, strict=True)), [fallen[one] for one in ordered]]
+    # One text: as arrays, thousands of values take longer to write than the server needs to look them up.
+    places = {by: " ".join(by.split()) for by in set(fallen.values())}
+    lines = "\n".join(f"{a}\t{b}\t{c}\t{places[by]}" for (a, b, c), by in fallen.items())
     losses: list[Loss] = []
     to_count: list[int] = []
-    for kind, identity, schema, table, _, by, column, size, countable in conn.execute(_DESCRIBE, columns).fetchall():
+    for kind, identity, schema, table, _, by, column, size, countable in conn.execute(_DESCRIBE, (lines,)).fetchall():
         if kind in _UNSEEN:
             continue
         name = _KINDS.get(kind, kind)

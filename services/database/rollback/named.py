@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 
 from services.database.rollback.catalog import Catalog, Column, Constraint, Function, Relation
+from services.database.rollback.deeds import Drop, DropOwned, Named, TypeName
 from services.database.rollback.dependency_walk import Address
-from services.database.rollback.destructive import Drop, DropOwned, Named, TypeName
 
 _ATTACHED = ("pg_trigger", "pg_policy", "pg_rewrite")
 _OF_COLUMNS = ("column", "identity", "expression", "default", "not null")

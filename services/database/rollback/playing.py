@@ -9,8 +9,7 @@ from typing import Any
 import psycopg
 
 from services.database.rollback.catalog import Catalog, Constraint
-from services.database.rollback.dependency_walk import Address, Fall, without_parts
-from services.database.rollback.destructive import (
+from services.database.rollback.deeds import (
     Block,
     Call,
     Deed,
@@ -24,8 +23,9 @@ from services.database.rollback.destructive import (
     Rows,
     SearchPath,
     Truncate,
-    deeds_of,
 )
+from services.database.rollback.dependency_walk import Address, Fall, without_parts
+from services.database.rollback.destructive import deeds_of
 from services.database.rollback.losses import Loss
 from services.database.rollback.named import seeds_of, seeds_owned
 from services.database.rollback.string_bodies import Body, read_block, read_body

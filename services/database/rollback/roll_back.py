@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 
-from services.database.connect import connect, inspect_connection, refuse_transaction_pooler
+from services.database.connect import connect, inspect_connection, is_loopback, refuse_transaction_pooler
 from services.database.deployment.guarded import (
     ConnectionLost,
     Limits,
-    Ran,
     StatementFailed,
     Watch,
-    begin,
     check_scripts,
-    refuse_drift,
-    roll_back_if_open,
-    run_statements,
     with_retries,
 )
 from services.database.deployment.receipts import (
@@ -28,108 +23,81 @@ from services.database.deployment.receipts import (
     Receipt,
     application_name,
     find_receipt,
-    make_schema,
-    mark_rolled_back,
     receipt_of,
     require_lock,
 )
-from services.database.execution import Cancelled, Emit, never, silent
-from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
-from services.database.rehearsal.measure import Measurement, measure
-from services.database.rollback.blast_radius import Loss, blast_radius, blast_radius_on
-from services.database.script import ReadScripts, Script
-from services.database.snapshots.snapshot import NotProved, Part, keep_columns, keep_table, new_snapshot
+from services.database.execution import Cancelled, Emit, Stopped, never, silent
+from services.database.fingerprint import Fingerprint
+from services.database.rollback.blast_radius import Loss, blast_radius
+from services.database.rollback.drill import drill
+from services.database.rollback.result import Proof, RollbackResult, result_of
+from services.database.rollback.transaction import Order, note, roll_back_once
+from services.database.script import Script
+from services.database.snapshots.keep import covered
+from services.database.snapshots.snapshot import NotProved
 from services.errors import Refused, Unavailable
-from services.verdict import Verdict
 
-_ROUNDS = 4
-_RELATION_KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "S": "sequence"}
-_UNFORESEEN = {*_RELATION_KINDS.values(), "column", "function", "trigger", "index", "policy", "type"}
+__all__ = ["KEEP_DAYS", "Limits", "Preview", "RollbackResult", "preview", "preview_of", "rollback"]
+
+KEEP_DAYS = 30
+NOT_COPIED = (
+    "The rows may not be copied from this database, so the restore was not tried; the copy was proved in place."
+)
 
 
 @dataclass(frozen=True, slots=True)
-class RollbackResult:
-    """What came of a rollback. The database was changed if this is returned at all.
+class Preview:
+    """What a rollback would take and run. derived: its statements come from the catalog, not from the release.
 
-    fingerprint_restored: the catalog is again the one before the deploy; None without a receipt to compare with.
-    rows_lost: rows alive just before that are neither in place nor in the proved snapshot.
-    not_restored: what differs from before the deploy, in words.
+    not_restored: what they do not bring back.
     """
 
-    blast_radius: tuple[Loss, ...]
-    snapshot_id: str | None
-    fingerprint_restored: bool | None
-    rows_lost: int
-    rows_kept: int = 0
-    not_restored: str = ""
-    statements: tuple[Ran, ...] = ()
-    notices: tuple[str, ...] = ()
+    radius: tuple[Loss, ...]
+    scripts: tuple[Script, ...]
+    derived: bool
+    not_restored: tuple[str, ...] = ()
 
     @property
-    def verdict(self) -> Verdict:
-        if self.rows_lost or self.fingerprint_restored is False:
-            return Verdict.FAIL
-        return Verdict.UNKNOWN if self.fingerprint_restored is None else Verdict.PASS
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "verdict": self.verdict.value,
-            "blast_radius": [loss.to_json() for loss in self.blast_radius],
-            "snapshot_id": self.snapshot_id,
-            "fingerprint_restored": self.fingerprint_restored,
-            "rows_lost": self.rows_lost,
-            "rows_kept": self.rows_kept,
-            "not_restored": self.not_restored,
-        }
-
-
-@dataclass(slots=True)
-class _Cover:
-    """What the snapshot must hold: whole tables, and columns of tables, by (schema, table)."""
-
-    tables: set[tuple[str, str]] = field(default_factory=set)
-    columns: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.tables or self.columns)
-
-    def add(self, other: _Cover) -> None:
-        self.tables |= other.tables
-        for place, names in other.columns.items():
-            self.columns.setdefault(place, set()).update(names)
-
-    def add_column(self, place: tuple[str, str], column: str) -> None:
-        self.columns.setdefault(place, set()).add(column)
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    read: ReadScripts
-    scripts: Sequence[Script]
-    release_id: str
-    receipt: Receipt | None
-    actor: str
-    job_id: str
-    expected: Fingerprint | str | None
-    watch: Watch
-
-
-class _Uncovered(Exception):
-    """The statements took something that the snapshot does not hold: nothing may be committed."""
+    def sql(self) -> str:
+        """The statements, where they were derived; else empty: they stand in the release."""
+        return "\n".join(script.sql for script in self.scripts) if self.derived else ""
 
 
 def preview(url: str, release_id: str, scripts: Sequence[Script]) -> list[Loss]:
-    """What a rollback would take with it now, changing nothing. Raises Refused where it was rolled back already.
+    """What a rollback would take with it now, changing nothing; see `preview_of`."""
+    return list(preview_of(url, release_id, scripts).radius)
 
-    A role that may not see the receipts is shown it all the same; the rollback itself asks again.
+
+def preview_of(url: str, release_id: str, scripts: Sequence[Script]) -> Preview:
+    """What a rollback would take and run, changing nothing. Without scripts: by those derived when it was deployed.
+
+    A role that may not see the receipts is shown what scripts take all the same; the rollback itself asks again.
+    Raises Refused where it was rolled back already, or nothing is known of the way back.
     """
-    check_scripts(scripts)
+    receipt: Receipt | None = None
     try:
-        _refuse_twice(find_receipt(url, release_id))
+        receipt = find_receipt(url, release_id)
+        _refuse_twice(receipt)
     except Unavailable as error:
-        if error.reason != HIDDEN:
+        if error.reason != HIDDEN or not scripts:
             raise
-    return blast_radius(url, scripts)
+    way = tuple(scripts) or _derived(release_id, receipt)
+    check_scripts(way)
+    not_restored = () if scripts or receipt is None else tuple((receipt.inverse or {}).get("not_restored", ()))
+    return Preview(tuple(blast_radius(url, way)), way, not scripts, not_restored)
+
+
+def _derived(release_id: str, receipt: Receipt | None) -> tuple[Script, ...]:
+    """The way back that was derived from the catalog's difference when the release was deployed."""
+    inverse = receipt.inverse if receipt is not None else None
+    if not inverse or not inverse.get("sql"):
+        why = "was never deployed here" if receipt is None else "left nothing in its receipt to derive one from"
+        raise Refused(
+            f"{release_id} has no rollback scripts, and {why}.",
+            "Nothing was changed.",
+            "Write rollback/*.sql in a release folder, or restore from a snapshot or a backup.",
+        )
+    return (Script(f"{release_id}-inverse.sql", str(inverse["sql"])),)
 
 
 def rollback(
@@ -143,16 +111,22 @@ def rollback(
     cancelled: Cancelled = never,
     expected_fingerprint: Fingerprint | str | None = None,
     limits: Limits | None = None,
+    keep_days: int = KEEP_DAYS,
+    may_copy: bool | None = None,
 ) -> RollbackResult:
     """Run the rollback scripts in one transaction that first keeps, and proves, every row they destroy.
 
-    What the catalog does not foretell (DO blocks, functions, cascades) is measured after the statements ran: if it is
-    not in the snapshot, all is undone and tried again with it.
+    A table that holds rows is parked instead of dropped. What the catalog does not foretell (DO blocks, functions,
+    cascades) is measured after the statements ran: if it is not kept, all is undone and tried again with it.
+    Without scripts the way back derived at the deploy is taken.
     job_id: a second call with the same id returns the first one's result and changes nothing.
+    keep_days: how long what is kept stays. may_copy: whether the rows may be copied to a scratch server, where the
+    restore is tried after COMMIT; None: on this machine's own databases only.
     Raises Refused (already rolled back, a statement failed, a copy that is not equal), NotUnderstood, Unavailable,
     Stopped; after each of these nothing is changed, but for Unavailable after a lost COMMIT, which says so.
     """
-    read = check_scripts(scripts)
+    if scripts:
+        check_scripts(scripts)
     job = job_id or str(uuid.uuid4())
     watch = Watch(emit, cancelled, limits or Limits())
     watch.phase("connect")
@@ -160,25 +134,58 @@ def rollback(
         refuse_transaction_pooler(inspect_connection(conn, url))
         require_lock(conn)
         if done := receipt_of(conn, "rollback_job_id", job):
-            return _from_receipt(done)
+            return result_of(done)
         receipt = receipt_of(conn, "release_id", release_id)
         _refuse_twice(receipt)
-        order = _Order(read, scripts, release_id, receipt, actor, job, expected_fingerprint, watch)
+        way = tuple(scripts) or _derived(release_id, receipt)
+        inverse = None if scripts or receipt is None else receipt.inverse
+        read = check_scripts(way)
+        order = Order(read, way, release_id, receipt, actor, job, keep_days, expected_fingerprint, watch, inverse)
         try:
-            return _rounds(conn, order)
-        except StatementFailed as failed:
-            failure = failed.failure(read.statements[-1].file)
-            place = failure.file if failure.line is None else f"{failure.file}:{failure.line}"
-            raise Refused(
-                f"The rollback failed: {failure.message}.", "Nothing was changed.", failure.failure_class.fix, place
-            ) from failed
-        except NotProved as error:
-            raise Refused(
-                f"The copy of {error} does not equal the table.", "Nothing was changed.", "Try again."
-            ) from error
+            result = _changed(conn, order)
         except ConnectionLost as error:
             lost = error
+        else:
+            return _proved(conn, url, order, result, is_loopback(url) if may_copy is None else may_copy)
     return _after_lost_connection(url, job, lost)
+
+
+def _changed(conn: psycopg.Connection[Any], order: Order) -> RollbackResult:
+    """Try until all that the statements take is kept. Raises Refused for what stops it, ConnectionLost."""
+    try:
+        return covered(
+            lambda cover: with_retries(
+                conn, order.watch, order.job_id, lambda _retries: roll_back_once(conn, order, cover)
+            )
+        )
+    except StatementFailed as failed:
+        failure = failed.failure(order.read.statements[-1].file)
+        place = failure.file if failure.line is None else f"{failure.file}:{failure.line}"
+        raise Refused(
+            f"The rollback failed: {failure.message}.", "Nothing was changed.", failure.failure_class.fix, place
+        ) from failed
+    except NotProved as error:
+        raise Refused(f"The copy of {error} does not equal the table.", "Nothing was changed.", "Try again.") from error
+
+
+def _proved(
+    conn: psycopg.Connection[Any], url: str, order: Order, result: RollbackResult, may_copy: bool
+) -> RollbackResult:
+    """Try the restore on a copy, now that all is done, and add to the receipt what came of it."""
+    if result.snapshot_id is None:
+        return result
+    proof = Proof(None, NOT_COPIED)
+    if may_copy:
+        try:
+            proof = drill(url, result.snapshot_id, emit=order.watch.emit, cancelled=order.watch.cancelled)
+        except Stopped:
+            proof = Proof(None, "The drill was stopped; the rollback itself is done.")
+    result = replace(result, proof=proof)
+    try:
+        note(conn, order, result)
+    except psycopg.Error:
+        order.watch.emit("notice", {"message": "The drill's result is not in the receipt.", "severity": "WARNING"})
+    return result
 
 
 def _refuse_twice(receipt: Receipt | None) -> None:
@@ -191,22 +198,6 @@ def _refuse_twice(receipt: Receipt | None) -> None:
         )
 
 
-def _from_receipt(receipt: Receipt) -> RollbackResult:
-    told = receipt.rollback_result or {}
-    losses = tuple(
-        Loss(one["kind"], one["object"], one["rows"], one["bytes"], one["effect"])
-        for one in told.get("blast_radius", [])
-    )
-    return RollbackResult(
-        losses,
-        receipt.snapshot_id,
-        told.get("fingerprint_restored"),
-        int(told.get("rows_lost", 0)),
-        int(told.get("rows_kept", 0)),
-        str(told.get("not_restored", "")),
-    )
-
-
 def _after_lost_connection(url: str, job_id: str, lost: ConnectionLost) -> RollbackResult:
     with connect(url, read_only=True, statement_timeout_s=10) as conn:
         receipt = receipt_of(conn, "rollback_job_id", job_id)
@@ -216,167 +207,4 @@ def _after_lost_connection(url: str, job_id: str, lost: ConnectionLost) -> Rollb
             "It is applied wholly or not at all.",
             "Resume this job: it finds out, and goes on only if nothing was done.",
         ) from lost
-    return _from_receipt(receipt)
-
-
-def _rounds(conn: psycopg.Connection[Any], order: _Order) -> RollbackResult:
-    """Try until the snapshot covers all that the statements take."""
-    cover = _Cover()
-    for _ in range(_ROUNDS):
-        try:
-            return with_retries(conn, order.watch, order.job_id, lambda _retries: _transaction(conn, order, cover))
-        except _Uncovered:
-            roll_back_if_open(conn)
-    raise Refused(
-        "The rollback takes rows that could not be kept.",
-        "Nothing was changed.",
-        "Split the script, so that what it deletes can be told beforehand.",
-    )
-
-
-def _transaction(conn: psycopg.Connection[Any], order: _Order, cover: _Cover) -> RollbackResult:
-    watch = order.watch
-    begin(conn, watch.limits)
-    now = catalog_fingerprint(conn)
-    refuse_drift(order.expected, now)
-    make_schema(conn)
-    watch.phase("blast-radius")
-    radius = blast_radius_on(conn, order.scripts)
-    _cover_radius(cover, radius)
-    watch.phase("snapshot")
-    snapshot_id, parts = _take_snapshot(conn, order, cover)
-    base, columns_before = measure(conn), _columns(conn)
-    watch.phase("statements")
-    ran: list[Ran] = []
-    notices: list[str] = []
-    run_statements(conn, order.read.statements, watch, ran, notices)
-    watch.phase("proof")
-    if missing := _uncovered(conn, parts, base, columns_before):
-        cover.add(missing)
-        raise _Uncovered
-    after = catalog_fingerprint(conn)
-    radius += _unforeseen(now, after, radius)
-    restored, words = _compared(order.receipt, after)
-    kept = sum(part.rows.count for part in parts)
-    result = RollbackResult(
-        tuple(radius), snapshot_id, restored, _rows_lost(radius, parts), kept, words, tuple(ran), tuple(notices)
-    )
-    if order.receipt is not None:
-        mark_rolled_back(
-            conn,
-            order.receipt.id,
-            actor=order.actor,
-            job_id=order.job_id,
-            snapshot_id=snapshot_id,
-            result=result.to_json(),
-        )
-    watch.stop_if_cancelled()
-    watch.phase("commit")
-    conn.execute("COMMIT")
-    return result
-
-
-def _cover_radius(cover: _Cover, radius: Sequence[Loss]) -> None:
-    for loss in radius:
-        if loss.schema is None or loss.table is None:
-            continue
-        if loss.kind in ("table", "rows"):
-            cover.tables.add((loss.schema, loss.table))
-        elif loss.kind == "column" and loss.column:
-            cover.add_column((loss.schema, loss.table), loss.column)
-
-
-def _take_snapshot(conn: psycopg.Connection[Any], order: _Order, cover: _Cover) -> tuple[str | None, list[Part]]:
-    columns = {place: names for place, names in cover.columns.items() if place not in cover.tables}
-    if not cover.tables and not columns:
-        return None, []
-    snapshot_id = new_snapshot(conn, order.release_id, order.actor)
-    parts: list[Part] = []
-    for schema, table in sorted(cover.tables):
-        parts.append(keep_table(conn, snapshot_id, len(parts), schema, table))
-        order.watch.emit("snapshot", {"object": f"{schema}.{table}", "rows": parts[-1].rows.count})
-    for (schema, table), lost in sorted(columns.items()):
-        parts.append(keep_columns(conn, snapshot_id, len(parts), schema, table, sorted(lost)))
-        order.watch.emit("snapshot", {"object": f"{schema}.{table}", "rows": parts[-1].rows.count})
-    return snapshot_id, parts
-
-
-def _columns(conn: psycopg.Connection[Any]) -> dict[int, dict[int, str]]:
-    """Names of the columns that hold values of their own, of every user table: oid -> number -> name."""
-    found: dict[int, dict[int, str]] = {}
-    rows = conn.execute(
-        "SELECT a.attrelid::bigint, a.attnum, a.attname::text"
-        " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
-        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
-        " AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'ops')"
-    ).fetchall()
-    for oid, number, name in rows:
-        found.setdefault(oid, {})[number] = name
-    return found
-
-
-def _uncovered(
-    conn: psycopg.Connection[Any],
-    parts: Sequence[Part],
-    base: Measurement,
-    columns_before: dict[int, dict[int, str]],
-) -> _Cover:
-    """What the statements took, measured by effect, that no part of the snapshot holds."""
-    after, columns_after = measure(conn), _columns(conn)
-    missing = _Cover()
-    whole = {(part.schema, part.table) for part in parts if part.kind == "table"}
-    kept = {(part.schema, part.table): set(part.columns) for part in parts}
-    for oid, old in base.items():
-        schema, _, table = old.name.partition(".")
-        if old.kind != "r" or schema == "ops" or (schema, table) in whole:
-            continue
-        new = after.get(oid)
-        if new is None or new.file != old.file or new.updated > old.updated or new.deleted > old.deleted:
-            missing.tables.add((schema, table))
-            continue
-        still_there = columns_after.get(oid, {})
-        for number, column in columns_before.get(oid, {}).items():
-            if number not in still_there and column not in kept.get((schema, table), set()):
-                missing.add_column((schema, table), column)
-    return missing
-
-
-def _unforeseen(before: Fingerprint, after: Fingerprint, radius: Sequence[Loss]) -> list[Loss]:
-    """Objects that went without being foretold, told by the catalog's facts before and after."""
-    if not any(loss.effect == "unknown" for loss in radius):
-        return []
-    removed = difference(before, after).removed
-    known = {loss.object.replace('"', "") for loss in radius}
-    gone = [name.removeprefix("relation ") + "." for name in removed if name.startswith("relation ")]
-    found = []
-    for name in removed:
-        kind, _, thing = name.partition(" ")
-        if kind == "relation":
-            kind = _RELATION_KINDS.get(before.facts[name][:1], "")
-        if kind in ("policy", "trigger"):
-            relation, _, part = thing.rpartition(".")
-            thing = f"{part} on {relation}"
-        part_of_gone = kind == "column" and any(thing.startswith(prefix) for prefix in gone)
-        if kind == "function" and any(thing.split("(")[0] == one.split("(")[0] for one in known):
-            continue  # told already, with its arguments worded another way
-        if kind in _UNFORESEEN and not part_of_gone and thing.replace('"', "") not in known:
-            found.append(Loss(kind, thing, None, None))
-    return found
-
-
-def _rows_lost(radius: Sequence[Loss], parts: Sequence[Part]) -> int:
-    """Rows of the blast radius that no proved part of the snapshot holds."""
-    kept = {part.name: part.rows.count for part in parts}
-    lost = 0
-    for loss in radius:
-        if loss.kind in ("table", "column", "rows") and loss.rows and loss.table:
-            lost += max(0, loss.rows - kept.get(f"{loss.schema}.{loss.table}", 0))
-    return lost
-
-
-def _compared(receipt: Receipt | None, after: Fingerprint) -> tuple[bool | None, str]:
-    if receipt is None:
-        return None, "There is no deploy receipt to compare the catalog with."
-    change = difference(receipt.before, after)
-    return not change, change.sentence() if change else ""
+    return result_of(receipt)

@@ -58,7 +58,7 @@ def read_body(definition: str, language: str, body: str) -> Body:
         tree = parse_plpgsql(definition)
         known = tree is not None
         if tree is not None:
-            _read_plpgsql(tree, seen)
+            _read_plpgsql(tree, body, seen)
     else:
         known = False
     return Body(
@@ -80,11 +80,13 @@ def read_block(body: str) -> Body:
     return read_body(f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS {mark}{body}{mark}", "plpgsql", body)
 
 
-def _read_plpgsql(tree: Any, seen: _Seen) -> None:
+def _read_plpgsql(tree: Any, body: str, seen: _Seen) -> None:
     # Variables come before the statements that use them.
     for kind, node in _nodes(tree):
         if kind == "PLpgSQL_type":
             _read_declared(str(node.get("typname", "")), seen)
+        elif kind == "PLpgSQL_rec":
+            _read_row_variable(str(node["refname"]), body, seen)
         elif kind == "PLpgSQL_var" and "datatype" in node:
             name = str(node["datatype"].get("PLpgSQL_type", {}).get("typname", ""))
             if name.lower().endswith(_ROW_TYPE):
@@ -121,6 +123,15 @@ def _read_declared(text: str, seen: _Seen) -> None:
         seen.types.add(tuple(text.split(".")))
     elif text:
         _read_sql(f"SELECT NULL::{text}", seen)
+
+
+def _read_row_variable(name: str, body: str, seen: _Seen) -> None:
+    """The parser does not say of what type a variable is whose type is none of the server's own: the text does."""
+    found = re.search(
+        rf'(?i)(?<![\w."])"?{re.escape(name)}"?\s+(?:constant\s+)?([\w$]+(?:\.[\w$]+)*)\s*(?:;|:=|=|default|not)', body
+    )
+    if found is not None:
+        seen.types.add(tuple(found.group(1).lower().split(".")))
 
 
 def _names(text: str) -> Names:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from services.database.deployment.deploy import deploy
 from services.database.deployment.guarded import Limits
 from services.database.deployment.receipts import find_receipt
-from services.database.rollback.roll_back import preview, rollback
+from services.database.rollback.blast_radius import rows_to_go
+from services.database.rollback.drill import drill
+from services.database.rollback.roll_back import preview, preview_of, rollback
 from services.database.snapshots.restore import restore
 from services.errors import NotUnderstood, Refused
 from services.verdict import Verdict
@@ -56,7 +59,9 @@ def deployed(app: Owner) -> Owner:
 
 
 def back(app: Owner, sql: str = DOWN, **more):
-    return rollback(app.url, "beta", script(sql), **{"actor": "bob", "job_id": "down", **more})
+    return rollback(
+        app.url, "beta", script(sql) if sql else (), **{"actor": "bob", "job_id": "down", "may_copy": False, **more}
+    )
 
 
 def test_catalog_and_rows_are_again_as_before_the_deploy(app: Owner):
@@ -84,13 +89,47 @@ def test_the_blast_radius_is_told_before_and_changes_nothing(deployed: Owner):
     assert told["column", "public.users.premium"] == (40, "dropped")
     assert told["trigger", "counted on public.logs"] == (None, "dropped")
     assert ("policy", "own on public.logs") in told
-    assert ("statement", "change.sql:6: a DO block") in told
+    assert told["column", "public.users.uses"] == (40, "dropped")  # the DO block's text says so
     assert deployed.fingerprint() == before
 
 
 def test_what_a_do_block_took_stands_in_the_result(deployed: Owner):
     objects = {(loss.kind, loss.object) for loss in back(deployed).blast_radius}
     assert {("column", "public.users.uses"), ("index", "public.users_uses_idx")} <= objects
+
+
+def test_a_copy_that_does_not_come_back_fails_the_drill(deployed: Owner):
+    done = back(deployed)
+    assert done.snapshot_id is not None
+    deployed.run(
+        "UPDATE ops.snapshot_parts SET table_name = 'users2', schema_name = 'nowhere' WHERE table_name = 'users'"
+    )
+    assert drill(deployed.url, done.snapshot_id).restorable is not True
+
+
+def test_where_rows_may_not_be_copied_the_proof_is_unknown(deployed: Owner):
+    done = back(deployed)
+    assert done.proof is not None
+    assert (done.proof.restorable, done.verdict) == (None, Verdict.PASS)
+    assert "may not be copied" in done.proof.reason
+
+
+def test_without_scripts_the_way_back_is_the_one_derived_at_the_deploy(deployed: Owner):
+    inverse = {"sql": DOWN, "not_restored": ["the position of a sequence"]}
+    deployed.conn.execute("UPDATE ops.deploy_receipts SET inverse = %s", (Jsonb(inverse),))
+    seen = preview_of(deployed.url, "beta", ())
+    assert (seen.derived, seen.sql, seen.not_restored) == (True, DOWN, ("the position of a sequence",))
+    assert rows_to_go(seen.radius) == 43
+    done = back(deployed, "")
+    assert (done.fingerprint_restored, done.rows_lost, done.inverse) == (True, 0, inverse)
+    assert "position of a sequence" in done.not_restored
+
+
+def test_without_scripts_and_without_a_receipt_there_is_no_way_back(app: Owner):
+    with pytest.raises(Refused, match="no rollback scripts, and was never deployed"):
+        preview_of(app.url, "beta", ())
+    with pytest.raises(Refused, match="no rollback scripts, and was never deployed"):
+        rollback(app.url, "beta", (), actor="bob")
 
 
 def test_deleted_and_changed_rows_are_kept_too(deployed: Owner):
