@@ -193,6 +193,11 @@ def write_receipt(
 ) -> str:
     """Write the receipt inside the deploy's own transaction; returns its id. state "begun": more parts follow."""
     receipt_id = str(uuid.uuid4())
+    # A job that is asked for again after another plan of its stopped half-way: the id is this plan's now.
+    conn.execute(
+        "UPDATE ops.deploy_receipts SET job_id = job_id || ' before ' || %s WHERE job_id = %s AND state = 'begun'",
+        (receipt_id, job_id),
+    )
     conn.execute(
         "INSERT INTO ops.deploy_receipts (id, job_id, release_id, plan_hash, actor, statements, fingerprint_before,"
         " facts_before, fingerprint_after, facts_after, state) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
