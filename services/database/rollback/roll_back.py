@@ -97,7 +97,17 @@ def _derived(release_id: str, receipt: Receipt | None) -> tuple[Script, ...]:
             "Nothing was changed.",
             "Write rollback/*.sql in a release folder, or restore from a snapshot or a backup.",
         )
-    return (Script(f"{release_id}-inverse.sql", str(inverse["sql"])),)
+    name = f"{release_id}-inverse"
+    first, then = inverse.get("before_rows"), inverse.get("after_rows")
+    if first is None or then is None:
+        return (Script(f"{name}.sql", str(inverse["sql"])),)
+    # Rows are put back between the two: tables and columns stand by then, and no trigger or foreign key yet.
+    both = (Script(f"{name}-1.sql", _script(first)), Script(f"{name}-2.sql", _script(then)))
+    return tuple(script for script in both if script.sql)
+
+
+def _script(statements: Sequence[str]) -> str:
+    return "".join(f"{statement};\n" for statement in statements)
 
 
 def rollback(

@@ -125,6 +125,19 @@ def test_without_scripts_the_way_back_is_the_one_derived_at_the_deploy(deployed:
     assert "position of a sequence" in done.not_restored
 
 
+def test_the_way_back_of_a_plain_script_is_derived_and_taken(app: Owner):
+    before, rows = app.fingerprint(), app.rows()
+    done = deploy(app.url, script(UP), release_id="beta", plan_hash="h", actor="ann", job_id="up", keep_inverse=True)
+    assert done.applied
+    app.run(USE)
+    seen = preview_of(app.url, "beta", ())
+    assert "DROP TABLE public.logs" in seen.sql
+    assert rows_to_go(seen.radius) == 43
+    back_again = back(app, "")
+    assert (back_again.fingerprint_restored, back_again.rows_lost, back_again.verdict) == (True, 0, Verdict.PASS)
+    assert (app.fingerprint(), app.rows()) == (before, rows)
+
+
 def test_without_scripts_and_without_a_receipt_there_is_no_way_back(app: Owner):
     with pytest.raises(Refused, match="no rollback scripts, and was never deployed"):
         preview_of(app.url, "beta", ())
