@@ -51,7 +51,7 @@ CREATE TRIGGER touch BEFORE UPDATE ON {name} FOR EACH ROW EXECUTE FUNCTION {name
 
 
 def measure_rehearsals() -> list[Measure]:
-    """Rehearsals from the address to the result, and the catalog's plain copy, in turns; the first of each is left out."""
+    """Rehearsals from address to result and the plain copy of the catalog, in turns; the first of each is left out."""
     found = []
     with scratch_server(options={"max_locks_per_transaction": "1024"}) as server:
         for count, promised in PROMISED_S.items():
