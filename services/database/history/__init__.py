@@ -1,0 +1,1 @@
+"""Migrations as files and as a target's own list of those that it has had."""
