@@ -168,10 +168,11 @@ def add_event_triggers(draft: Draft, rows: Iterable[Any]) -> None:
 
 
 def add_unwritable(draft: Draft, rows: Iterable[Any]) -> None:
-    """What is there and for which no SQL is written here; what needs it can still be told."""
+    """What is there and for which no SQL is written here; what needs it can still be told, and it can be dropped."""
     for row in rows:
         identity = f"{row.what.lower()} {row.name}"
-        draft.add("cannot be written", identity, (), None, at=(row.classid, row.objid, 0), oid=row.objid)
+        drop = f"DROP {row.what.upper().replace('-', ' ')} {row.name}"
+        draft.add("cannot be written", identity, (), drop, at=(row.classid, row.objid, 0), oid=row.objid)
 
 
 def add_comments(draft: Draft, rows: Iterable[Any]) -> None:

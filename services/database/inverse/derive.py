@@ -13,7 +13,7 @@ from services.database.inverse.dropping import drops
 from services.database.inverse.renames import rename_back
 
 _LOST_WITH_DROPPING = frozenset(
-    {"column", "table", "foreign table", "sequence", "schema", "extension", "type", "domain"}
+    {"column", "table", "foreign table", "sequence", "schema", "extension", "type", "domain", "cannot be written"}
 )
 """What is never dropped to be made again: rows, positions or other people's objects would go with it."""
 
@@ -91,7 +91,12 @@ def derive_inverse(before: Definitions, after: Definitions, *, same_database: bo
     _compare(work)
     _close(work)
     structure = _structure(work)
-    first = [*names, *_privileges_first(work), *drops(after, work.drop), *_creations(work, structure)]
+    first = [
+        *names,
+        *_privileges_first(work),
+        *drops(_on_tables_of_others(work), work.drop),
+        *_creations(work, structure),
+    ]
     last = [*_creations(work, work.before.by_key.keys() - structure), *drops(after, work.late)]
     session = SESSION if first or last else ()
     return Inverse((*session, *first), tuple(last), tuple(_not_restored(work)), tuple(_rows(work)))
@@ -99,8 +104,12 @@ def derive_inverse(before: Definitions, after: Definitions, *, same_database: bo
 
 def _compare(work: _Work) -> None:
     old, now = work.before.by_key, work.after.by_key
-    passing = ("sequence position", "cannot be written", "materialized rows")
+    passing = ("sequence position", "materialized rows")
     work.new = {key for key, d in now.items() if key not in old and d.kind not in passing}
+    # What has another name or place and for which no SQL is written stays as it is now.
+    moved = {d.key for d in work.after if d.kind == "cannot be written" and (d.kind, d.oid, 0) in work.before.by_place}
+    work.stays += [f"{now[key].identity} keeps its name and place" for key in sorted(moved & work.new)]
+    work.new -= moved
     work.gone = {key for key in old if key not in now}
     work.drop = {key for key in work.new if now[key].kind != "default privilege"}
     for key in old.keys() & now.keys():
@@ -207,6 +216,24 @@ def _holds(work: _Work, key: str, other: str) -> bool:
     return dependent.kind in ("type", "domain", "cannot be written")
 
 
+def _on_tables_of_others(work: _Work) -> Definitions:
+    """The definitions, with triggers on other people's tables going with their functions: who may make such a trigger
+    may not drop it, but may drop its function with it, on which by then nothing else depends."""
+    found = dict(work.after.by_key)
+    for trigger in [d for d in work.after if d.kind == "trigger" and d.key in work.new & work.drop]:
+        owner = _owner(work, str(trigger.part_of))
+        for key in sorted(trigger.needs & work.new & work.drop):
+            if key.startswith("function ") and _owner(work, key) != owner and _needing(work, key) <= work.drop:
+                found[key] = replace(found[key], drop=f"{work.after.by_key[key].drop} CASCADE")
+                found[trigger.key] = replace(trigger, goes_with=trigger.goes_with | {key})
+    return Definitions(found)
+
+
+def _owner(work: _Work, key: str) -> str | None:
+    owner = work.after.by_key.get(f"owner {key}")
+    return owner.facts["owner"] if owner is not None else None
+
+
 def _privileges_first(work: _Work) -> list[str]:
     """Default privileges as they were, before anything is made on which they would act."""
     texts: list[str] = []
@@ -285,10 +312,6 @@ def _not_restored(work: _Work) -> list[str]:
         definition = work.before.by_key[key]
         if definition.kind == "cannot be written":
             found.append(f"{definition.identity}: no SQL is written for this kind of object")
-    for key in sorted(k for k in work.after.by_key if k not in work.before.by_key):
-        definition = work.after.by_key[key]
-        if definition.kind == "cannot be written":
-            found.append(f"{definition.identity} stays: no SQL is written for this kind of object")
     return found + _orders(work)
 
 

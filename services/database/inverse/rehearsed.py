@@ -15,8 +15,8 @@ from services.database.inverse.derive import Inverse, derive_inverse
 from services.database.inverse.renames import rename_back
 from services.verdict import Verdict
 
-_WAITS_FOR_ROWS = frozenset({"23502", "23503", "23514", "22P02", "23505"})
-"""How statements fail where rows are missing that a snapshot brings back, or that were written since."""
+_OF_ROWS = ("22", "23")
+"""Classes of errors that come from rows: those that only a snapshot brings back, or that the change wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def rehearse_inverse(
     try:
         run_inverse(conn, inverse, put_back)
     except psycopg.Error as error:
-        return _failed(inverse, error)
+        return _failed(inverse, error, "It fails")
     left = difference(untouched, catalog_fingerprint(conn))
     if left:
         verdict = Verdict.UNKNOWN if inverse.not_restored else Verdict.FAIL
@@ -83,8 +83,7 @@ def rehearse_inverse(
     try:
         deploy_again()
     except psycopg.Error as error:
-        why = f"After it the change cannot be made again: {error.diag.message_primary}."
-        return RehearsedInverse(inverse, Verdict.FAIL, why)
+        return _failed(inverse, error, "After it the change cannot be made again")
     again = difference(deployed, catalog_fingerprint(conn))
     if again:
         why = f"After it the change comes out otherwise: {again.sentence()}."
@@ -102,9 +101,9 @@ def run_inverse(conn: psycopg.Connection[Any], inverse: Inverse, put_back: Calla
             conn.execute(statement)
 
 
-def _failed(inverse: Inverse, error: psycopg.Error) -> RehearsedInverse:
+def _failed(inverse: Inverse, error: psycopg.Error, what: str) -> RehearsedInverse:
     message = error.diag.message_primary or type(error).__name__
-    if inverse.rows and error.sqlstate in _WAITS_FOR_ROWS:
-        why = f"It needs rows that only a snapshot brings back: {message}."
+    if (error.sqlstate or "").startswith(_OF_ROWS):
+        why = f"Rows decide it, which a snapshot brings back and takes out, not this: {message}."
         return RehearsedInverse(inverse, Verdict.UNKNOWN, why)
-    return RehearsedInverse(inverse, Verdict.FAIL, f"It fails: {message}.")
+    return RehearsedInverse(inverse, Verdict.FAIL, f"{what}: {message}.")

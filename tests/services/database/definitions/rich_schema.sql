@@ -94,3 +94,4 @@ CREATE POLICY fitting ON app.shirts USING (app.fits(size));
 ALTER TABLE app.shirts ADD CHECK (size <> 'l');
 COMMENT ON TYPE app.size IS 'of shirts';
 GRANT USAGE ON TYPE app.size TO def_anon;
+CREATE OPERATOR app.=== (leftarg = int, rightarg = int, function = int4eq);

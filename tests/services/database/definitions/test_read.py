@@ -19,7 +19,7 @@ from tests.services.database.definitions.rich_schema import SCHEMA
 from tests.services.database.inverse.changes import CHANGES
 
 SEED, STEPS = 31, 8
-SCHEMAS = 40 if FULL else 2
+SCHEMAS = 40 if FULL else 1
 
 
 def make(conn: psycopg.Connection[Any], definitions: Definitions) -> None:
@@ -36,7 +36,10 @@ def test_everything_is_made_again(databases: Databases) -> None:
         kept = Definitions.of(Definition.from_json(json.loads(json.dumps(d.to_json()))) for d in definitions)
         assert kept.statements() == definitions.statements()
         again = read_definitions(copy)
-        assert {d.key: d.create for d in definitions} == {d.key: d.create for d in again}
+        assert {d.key: d.create for d in definitions if d.create} == {d.key: d.create for d in again if d.create}
+        assert {d.key for d in definitions if d.kind == "cannot be written"} == {
+            "cannot be written operator app.===(integer,integer)"
+        }
 
 
 @pytest.mark.parametrize("number", range(SCHEMAS))

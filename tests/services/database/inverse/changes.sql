@@ -487,3 +487,13 @@ ALTER TABLE app.fk_ev ADD COLUMN id text;
 ALTER TABLE app.base RENAME TO bases;
 ALTER TABLE app.bases ADD COLUMN x int, ADD CHECK (x > 0), ALTER late SET DEFAULT 5;
 CREATE VIEW app.vb AS SELECT x FROM app.bases;
+--- code: operator and cast
+CREATE FUNCTION app.near(a numeric, b numeric) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT a = b';
+CREATE OPERATOR app.=~= (leftarg = numeric, rightarg = numeric, function = app.near);
+CREATE FUNCTION app.sized(t text) RETURNS app.size LANGUAGE sql IMMUTABLE AS 'SELECT t::app.size';
+CREATE CAST (date AS app.size) WITH INOUT;
+CREATE COLLATION app.c FROM "C";
+CREATE TEXT SEARCH CONFIGURATION app.simple (COPY = simple);
+--- code: trigger with its function on a table of somebody else
+CREATE FUNCTION app.seen() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER seen AFTER INSERT ON public."Odd Table" FOR EACH ROW EXECUTE FUNCTION app.seen();
