@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ class Control(StrEnum):
 class Statement:
     """One statement. `line` (1-based) is where it ends, as psql reports it; `start_line` where its first word stands.
 
-    `kind` is the parser's name for it ("create_stmt"), empty where the parser refuses the statement.
+    `kind` is the parser's name for it ("create_stmt"), empty where the parser refuses the statement. `commit_line` is
+    where the script's own COMMIT after it stands, which is left out.
     """
 
     file: str
@@ -44,6 +45,7 @@ class Statement:
     sql: str
     kind: str
     control: Control | None = None
+    commit_line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,10 @@ def read_scripts(scripts: Sequence[Script]) -> ReadScripts:
         if _parser_pieces(raw) is None:
             unsupported += _meta_commands(script.file, raw)
         for statement in pieces:
-            if statement.control in (Control.BEGIN, Control.COMMIT):
-                left_out.append(_oddity(statement, f"its own {statement.control.value.upper()} is left out"))
+            if statement.control in (Control.BEGIN, Control.COMMIT) and not _has_options(statement):
+                left_out.append(_oddity(statement, _left_out(statement, pieces)))
+                if statement.control is Control.COMMIT and statements and statements[-1].file == statement.file:
+                    statements[-1] = replace(statements[-1], commit_line=statement.line)
             elif what := _unsupported(statement):
                 unsupported.append(_oddity(statement, what))
             else:
@@ -212,7 +216,23 @@ def _classify(sql: str) -> tuple[str, Control | None]:
     return kind, None
 
 
+def _left_out(statement: Statement, pieces: Sequence[Statement]) -> str:
+    what = f"its own {str(statement.control).upper()} is left out"
+    last = statement is pieces[-1] or all(piece.control for piece in pieces[pieces.index(statement) :])
+    if statement.control is Control.BEGIN or last:
+        return what
+    return f"{what}: what follows runs in the same transaction, and is undone with it"
+
+
+def _has_options(statement: Statement) -> bool:
+    """True for a BEGIN that asks for an isolation level, or to be read-only: it cannot simply be left out."""
+    parsed = parse(statement.sql)
+    return parsed is not None and bool(parsed.stmts[0].stmt.transaction_stmt.options)
+
+
 def _unsupported(statement: Statement) -> str | None:
+    if statement.control is Control.BEGIN:
+        return "its own BEGIN asks for a kind of transaction that a deploy does not open"
     if statement.control is Control.ROLLBACK:
         return "its own ROLLBACK would undo what ran before it"
     if statement.control is Control.PREPARED:

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import sql as sql_parts
 
-from services.database.parser import deparse, enum_name, parse
+from services.database.parser import deparse, enum_name, expression_sql, new_tree, parse
 from services.database.psql_cutter import TokenKind, tokens
 
 _WORD_AFTER = {
@@ -29,6 +29,7 @@ _IF_NOT_EXISTS = frozenset(kind for kind in _WORD_AFTER if _WORD_AFTER[kind].sta
     "create_extension_stmt",
 }
 _OR_REPLACE = {"view_stmt", "create_function_stmt", "create_trig_stmt", "rule_stmt"}
+_MOST_ROWS = 50
 _CONDITIONS = {
     "42P07": "duplicate_table",
     "42710": "duplicate_object",
@@ -157,19 +158,32 @@ def _insert(sql: str, parsed: Any, stmt: Any, made: Sequence[str]) -> list[str |
     forms: list[str | None] = []
     if not stmt.HasField("returning_clause"):
         forms.append(f"{sql}\nON CONFLICT DO NOTHING")
-    columns = ", ".join(sql_parts.Identifier(one.res_target.name).as_string(None) for one in stmt.cols)
-    if (
-        columns
-        and stmt.HasField("select_stmt")
-        and not stmt.HasField("returning_clause")
-        and not stmt.HasField("with_clause")
-    ):
-        whole = parse("SELECT 1")
-        if whole is not None:
-            whole.stmts[0].stmt.CopyFrom(stmt.select_stmt)
-            source, name = deparse(whole), _name(stmt.relation)
-            forms.append(f"INSERT INTO {name} ({columns})\n({source})\nEXCEPT SELECT {columns} FROM {name}")
+    names = [sql_parts.Identifier(one.res_target.name).as_string(None) for one in stmt.cols]
+    plain = stmt.HasField("select_stmt") and not stmt.HasField("with_clause")
+    if not names or not plain or stmt.HasField("returning_clause"):
+        return forms
+    rows = stmt.select_stmt.select_stmt.values_lists
+    if not rows:
+        forms.append(_all_but_there(stmt, ", ".join(names)))
+    elif len(rows) <= _MOST_ROWS:
+        forms.append(";\n".join(_unless_there(_name(stmt.relation), names, row.list.items) for row in rows))
     return forms
+
+
+def _all_but_there(stmt: Any, columns: str) -> str:
+    whole = new_tree()
+    whole.stmts.add().stmt.CopyFrom(stmt.select_stmt)
+    name = _name(stmt.relation)
+    return f"INSERT INTO {name} ({columns})\n({deparse(whole)})\nEXCEPT SELECT {columns} FROM {name}"
+
+
+def _unless_there(table: str, names: Sequence[str], row: Any) -> str:
+    values = [expression_sql(value) for value in row]
+    same = " AND ".join(f"{name} IS NOT DISTINCT FROM {value}" for name, value in zip(names, values, strict=False))
+    return (
+        f"INSERT INTO {table} ({', '.join(names)})\nSELECT {', '.join(values)}"
+        f" WHERE NOT EXISTS (SELECT FROM {table} WHERE {same})"
+    )
 
 
 def _alter_table(sql: str, parsed: Any, stmt: Any, made: Sequence[str]) -> list[str | None]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.database.connect import connect
-from services.database.dangers.by_effect import Danger, dangers_of
+from services.database.dangers.by_effect import dangers_of
 from services.database.execution import Cancelled, Emit, never, silent
 from services.database.failure_classes import Failure
 from services.database.fingerprint import catalog_fingerprint
-from services.database.inspection.advisors import new_findings, security_findings
+from services.database.rehearsal.aftermath import aftermath_of, better_order, way_back
+from services.database.rehearsal.calibration import predict as predict_times
 from services.database.rehearsal.further_failures import further_failures, with_suggestion
 from services.database.rehearsal.guarded_form import guarded_forms
 from services.database.rehearsal.hidden_reading import hidden_on
@@ -28,6 +29,7 @@ from services.database.rehearsal.second_run import prove_guarded, second_run
 from services.database.rehearsal.shadow import NoShadow, RowPolicy, Shadow, shadow
 from services.database.script import Script, Statement, read_scripts
 from services.errors import NotUnderstood
+from services.verdict import Verdict
 
 __all__ = ["Rehearsal", "RehearsedStatement", "rehearse", "rehearse_on"]
 
@@ -57,17 +59,18 @@ def rehearse(
     if not read.statements:
         raise NotUnderstood("The scripts hold no statement.", "Nothing was run.", "Write the SQL to run.")
     try:
-        with shadow(url, rows=rows, keep=literals(script.sql for script in scripts), emit=emit) as copy:
+        keep = literals(script.sql for script in scripts)
+        with shadow(url, rows=rows, keep=keep, emit=emit, cancelled=cancelled) as copy:
             found = rehearse_on(
                 copy,
                 read.statements,
                 rollback=rollback,
-                predict=predict,
+                predict_time=predict,
                 started=started,
                 emit=emit,
                 cancelled=cancelled,
             )
-            return replace(found, left_out=read.left_out, plan_hash=plan_hash(scripts, found.before))
+            return replace(found, left_out=read.left_out, plan_hash=plan_hash(scripts, found.before, found.order))
     except NoShadow as error:
         return _unknown((str(error),), started)
 
@@ -81,7 +84,7 @@ def rehearse_on(
     statements: Sequence[Statement],
     *,
     rollback: Sequence[Script] = (),
-    predict: bool = False,
+    predict_time: bool = False,
     started: float | None = None,
     emit: Emit = silent,
     cancelled: Cancelled = never,
@@ -90,23 +93,28 @@ def rehearse_on(
     started = time.monotonic() if started is None else started
     emit("phase", {"name": "first-run"})
     name, apart, first = first_run(copy, statements, emit, cancelled)
-    order = _Order(copy, statements, apart, cancelled)
+    order = _Order(copy, statements, apart, bool(rollback), cancelled)
     if first.failure is not None:
         found = _failed(order, name, first)
     else:
         found = _passed(order, name, first, emit)
         if rollback:
             found = _try_rollback(order, rollback, found)
+        if predict_time:
+            emit("phase", {"name": "prediction"})
+            found = _predicted(order, first, found)
     return replace(found, took_ms=(time.monotonic() - started) * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """What is to be rehearsed: the statements, which of them run apart, and on which shadow."""
+    """What is to be rehearsed: the statements, which of them run apart, on which shadow, with scripts to go back or
+    without."""
 
     copy: Shadow
     statements: Sequence[Statement]
     apart: frozenset[int]
+    has_rollback: bool
     cancelled: Cancelled
 
     def found(self, first: Run, **more: Any) -> Rehearsal:
@@ -145,10 +153,10 @@ def _failed(order: _Order, name: str, first: Run) -> Rehearsal:
     if failure.failure_class.id == "exists-already" and at is not None:
         failure = replace(failure, suggestion=_guarded(order, at, failure))
     further = further_failures(statements, going_on, at)
-    needed = rows_needed(copy, statements, first, going_on)
+    needed = rows_needed(copy, statements, first, going_on, order.cancelled)
     hidden = hidden_on(copy, name, statements)
     before = [reason for index, reason in hidden.items() if at is None or index <= at]
-    unknown = tuple(copy.unlike + list(copy.rows.problems) + list(needed.unknown) + before)
+    unknown = (*copy.unlike, *copy.rows.problems, *needed.unknown, *before)
     if needed.refused is not None and (at is None or needed.refused[0] < at):
         return order.found(first, failure=needed.refused[1], unknown_because=unknown, probes=needed.probes)
     if at in needed.doubtful or (before and not from_catalog(failure)):
@@ -164,36 +172,37 @@ def _guarded(order: _Order, at: int, failure: Failure) -> str | None:
 
 
 def _passed(order: _Order, name: str, first: Run, emit: Emit) -> Rehearsal:
-    """After a first run that succeeded: what it endangers, and the second run."""
-    copy = order.copy
-    with connect(copy.as_superuser()) as untouched, connect(copy.as_superuser(name)) as changed:
-        findings = new_findings(security_findings(untouched), security_findings(changed))
-        dangers: tuple[Danger, ...] = ()
-        if first.trail is not None:
-            dangers = dangers_of(
-                first.trail,
-                untouched,
-                changed,
-                findings=findings,
-                sizes=copy.sizes,
-                connected_as=copy.facts.user,
-            )
-        after = catalog_fingerprint(changed)
-    needed = rows_needed(copy, order.statements, first, None)
-    hidden = hidden_on(copy, name, order.statements)
+    """After a first run that succeeded: what it leaves behind, and the second run."""
+    copy, statements, apart, cancelled = order.copy, order.statements, order.apart, order.cancelled
+    left = aftermath_of(copy, name, statements, first, emit, cancelled)
+    needed = rows_needed(copy, statements, first, None, cancelled)
+    hidden = hidden_on(copy, name, statements)
     emit("phase", {"name": "second-run"})
-    second = second_run(copy, name, order.statements, order.apart, after, order.cancelled)
-    return order.found(
+    second = second_run(copy, name, statements, apart, left.after, cancelled)
+    found = order.found(
         first,
         failure=needed.refused[1] if needed.refused else None,
-        probes=needed.probes,
         second_run=None if needed.refused else second.failure,
         not_idempotent=second.not_idempotent,
-        unknown_because=tuple(copy.unlike + list(copy.rows.problems) + list(needed.unknown) + list(hidden.values())),
-        dangers=dangers,
-        security=tuple(findings),
-        after=after,
+        unknown_because=(*copy.unlike, *copy.rows.problems, *needed.unknown, *hidden.values()),
+        dangers=left.dangers,
+        security=left.security,
+        inspection=left.inspection,
+        probes=needed.probes,
+        after=left.after,
     )
+    if found.verdict is Verdict.FAIL:  # nobody will deploy it
+        return found
+    back = None if order.has_rollback else way_back(copy, statements, apart, left.before, cancelled)
+    return replace(found, order=better_order(copy, statements, apart, left.after, cancelled), inverse=back)
+
+
+def _predicted(order: _Order, first: Run, found: Rehearsal) -> Rehearsal:
+    """With the times that the statements will take on the target's real size."""
+    told = predict_times(order.copy, order.statements, order.apart, first, order.cancelled)
+    statements = tuple(replace(one, predicted=told.statements.get(index)) for index, one in enumerate(found.statements))
+    notices = found.notices if told.whole else (*found.notices, f"The time could not be predicted: {told.why}.")
+    return replace(found, statements=statements, predicted=told.whole, notices=notices)
 
 
 def _try_rollback(order: _Order, rollback: Sequence[Script], found: Rehearsal) -> Rehearsal:

@@ -201,12 +201,14 @@ class Rehearsal:
         }
 
 
-def plan_hash(scripts: Sequence[Script], target: Fingerprint | None) -> str | None:
-    """The SHA-256 of the scripts, in their order and with their names, and of the target's catalog; None without it."""
+def plan_hash(scripts: Sequence[Script], target: Fingerprint | None, order: Sequence[int] | None = None) -> str | None:
+    """The SHA-256 of the scripts, in their order and with their names, of the target's catalog, and of the order in
+    which the statements run where it is another than theirs. None without a catalog."""
     if target is None:
         return None
     digest = hashlib.sha256()
-    for part in [target.digest, *(text for script in scripts for text in (script.file, script.sql))]:
+    places = "" if order is None else ",".join(map(str, order))
+    for part in [target.digest, places, *(text for script in scripts for text in (script.file, script.sql))]:
         # Each part with its length, so that no two plans can be written as the same bytes.
         digest.update(f"{len(part.encode())}:".encode() + part.encode())
     return digest.hexdigest()

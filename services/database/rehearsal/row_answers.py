@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql as sql_parts
 
 from services.database.connect import connect, read_only_transaction
+from services.database.execution import Cancelled, Rows, never, run_sql
 from services.database.failure_classes import Failure, classify
 from services.database.rehearsal.result import ProbeAnswer
 from services.database.rehearsal.row_probes import Probe, Refusal
@@ -42,8 +43,15 @@ class Decided:
 class Asking:
     """Asks one target; its connection is opened for the first question and closed with the block."""
 
-    def __init__(self, url: str, *, question_s: float = QUESTION_S, budget_s: float = BUDGET_S) -> None:
-        self._url, self._question_s = url, question_s
+    def __init__(
+        self,
+        url: str,
+        *,
+        question_s: float = QUESTION_S,
+        budget_s: float = BUDGET_S,
+        cancelled: Cancelled = never,
+    ) -> None:
+        self._url, self._question_s, self._cancelled = url, question_s, cancelled
         self._until = time.monotonic() + budget_s
         self._conn: psycopg.Connection[Any] | None = None
 
@@ -81,7 +89,7 @@ class Asking:
             with read_only_transaction(conn, min(self._question_s, left)):
                 if any(self._is_blind(conn, relation) for relation in probe.columns):
                     return _answer(probe, Verdict.UNKNOWN, None), None
-                row = conn.execute(probe.sql.encode()).fetchone()
+                rows = _first(run_sql(conn, probe.sql, cancelled=self._cancelled, sample=1))
         except psycopg.Error as error:
             # Only what a value brings about would stop the statement as well.
             if probe.error_decides and (error.sqlstate or "").startswith("22"):
@@ -90,7 +98,6 @@ class Asking:
             return _answer(probe, Verdict.UNKNOWN, None), None
         except OpsError:
             return _answer(probe, Verdict.UNKNOWN, None), None
-        rows = int(row[0]) if row else 0
         if not rows:
             return _answer(probe, Verdict.PASS, 0), None
         if probe.refusal is None:
@@ -103,6 +110,11 @@ class Asking:
         name = sql_parts.Literal(sql_parts.Identifier(schema, table).as_string(conn)).as_string(conn)
         row = conn.execute(f"SELECT {hides_rows(f'{name}::pg_catalog.regclass')}").fetchone()
         return row is None or bool(row[0])
+
+
+def _first(found: Rows) -> int:
+    """The first value of the first row, a number."""
+    return int(found.sample[0][0] or 0) if found.sample else 0
 
 
 def _answer(probe: Probe, verdict: Verdict, rows: int | None) -> ProbeAnswer:

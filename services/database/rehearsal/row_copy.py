@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from services.database.execution import Cancelled, Stopped, never
 from services.database.fingerprint import user_tables
 from services.database.rehearsal.masking import MaskKey, masked
 
@@ -46,6 +47,7 @@ SELECT c.oid::bigint, c.relchecks, c.relhastriggers FROM pg_catalog.pg_class c W
 """Tables whose rows would be refused or changed while they are loaded: by a check that holds for new rows only, or by
 a trigger that fires always."""
 
+_SEQUENCES_AT_ONCE = 200
 _ONE_WAY = (
     "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;"
     " SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; SET xmloption = 'content'"
@@ -63,7 +65,11 @@ class CopiedRows:
 
 
 def copy_rows(
-    target: psycopg.Connection[Any], scratch: psycopg.Connection[Any], how: str, keep: Sequence[str] = ()
+    target: psycopg.Connection[Any],
+    scratch: psycopg.Connection[Any],
+    how: str,
+    keep: Sequence[str] = (),
+    cancelled: Cancelled = never,
 ) -> CopiedRows:
     """Copy rows of all user tables: how = "all", "sample" (the first of each table, orphans left out) or "none".
 
@@ -79,13 +85,15 @@ def copy_rows(
     for oid, _, _ in held:
         scratch.execute("UPDATE pg_catalog.pg_class SET relchecks = 0, relhastriggers = false WHERE oid = %s", (oid,))
     for schema, table in user_tables(target):
+        if cancelled():
+            raise Stopped
         name = f"{schema}.{table}"
         target.execute("SAVEPOINT one_table")
         try:
             if how == "none" or _is_sample_cut(target, schema, table, how):
                 incomplete |= {name} if _has_rows(target, schema, table) else set()
             if how != "none":
-                total += _copy_table(target, scratch, (schema, table), how, (keep, key))
+                total += _copy_table(target, scratch, (schema, table), how, (keep, key), cancelled)
         except psycopg.Error as error:
             incomplete.add(name)
             problems.append(f"the rows of {name} could not be copied ({error.sqlstate or 'connection lost'})")
@@ -124,6 +132,7 @@ def _copy_table(
     place: tuple[str, str],
     how: str,
     mask: tuple[Sequence[str], MaskKey],
+    cancelled: Cancelled,
 ) -> int:
     name = sql.Identifier(*place)
     columns = target.execute(_COLUMNS, (name.as_string(target),)).fetchall()
@@ -143,6 +152,8 @@ def _copy_table(
     with target.cursor() as reading, scratch.cursor() as writing:
         with reading.copy(source) as rows_out, writing.copy(into) as rows_in:
             for block in rows_out:
+                if cancelled():
+                    raise Stopped
                 rows_in.write(block)
         return max(0, writing.rowcount)
 
@@ -164,28 +175,18 @@ def _remove_orphans(scratch: psycopg.Connection[Any]) -> None:
 
 
 def _copy_positions(target: psycopg.Connection[Any], scratch: psycopg.Connection[Any]) -> None:
+    """Let the sequences stand where they stand. The view pg_sequences would lock each of them; reading does not."""
     rows = target.execute(
-        "SELECT schemaname::text, sequencename::text, last_value, start_value FROM pg_catalog.pg_sequences"
-        " WHERE schemaname <> 'ops'"
+        "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' AND n.nspname !~ '^pg_'"
+        " AND n.nspname <> 'ops' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
+        " AND CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT') END ORDER BY 1, 2"
     ).fetchall()
-    for schema, name, value, start in rows:
-        called = value is not None
-        # Never asked for a number: where it stands only the sequence itself knows.
-        stands = value if called else _position(target, schema, name, start)
-        sequence = sql.Literal(sql.Identifier(schema, name).as_string(scratch))
-        scratch.execute(
-            sql.SQL("SELECT pg_catalog.setval({}::pg_catalog.regclass, {}, {})").format(
-                sequence, sql.Literal(stands), sql.Literal(called)
-            )
+    for first in range(0, len(rows), _SEQUENCES_AT_ONCE):
+        names = [sql.Identifier(*row) for row in rows[first : first + _SEQUENCES_AT_ONCE]]
+        read = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT {}, last_value, is_called FROM {}").format(sql.Literal(name.as_string(scratch)), name)
+            for name in names
         )
-
-
-def _position(target: psycopg.Connection[Any], schema: str, name: str, start: int) -> int:
-    """The next number of a sequence that was never used; its start where we may not look."""
-    target.execute("SAVEPOINT one_sequence")
-    try:
-        row = target.execute(sql.SQL("SELECT last_value FROM {}").format(sql.Identifier(schema, name))).fetchone()
-    except psycopg.errors.InsufficientPrivilege:
-        target.execute("ROLLBACK TO SAVEPOINT one_sequence")
-        return start
-    return int(row[0]) if row else start
+        for name, value, called in target.execute(read).fetchall():
+            scratch.execute("SELECT pg_catalog.setval(%s::pg_catalog.regclass, %s, %s)", (name, value, called))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.database.connect import connect
+from services.database.execution import Cancelled, never
 from services.database.failure_classes import Failure
 from services.database.rehearsal.masked_reads import looked_inside, replaced_among
 from services.database.rehearsal.measure import Effect
@@ -37,7 +38,9 @@ class RowsNeeded:
     refused: tuple[int, Failure] | None = None
 
 
-def rows_needed(copy: Shadow, statements: Sequence[Statement], first: Run, going_on: Run | None) -> RowsNeeded:
+def rows_needed(
+    copy: Shadow, statements: Sequence[Statement], first: Run, going_on: Run | None, cancelled: Cancelled = never
+) -> RowsNeeded:
     """What the first run, and the one that went on after its failure, needed rows for."""
     inside = _masked(copy, statements, _looked_at(first, going_on))
     doubtful = set()
@@ -45,7 +48,7 @@ def rows_needed(copy: Shadow, statements: Sequence[Statement], first: Run, going
     if at is not None:
         inside = {index: reason for index, reason in inside.items() if index <= at}
     lacking = _missing(copy, first)
-    decided = _decide(copy, statements, first, lacking)
+    decided = _decide(copy, statements, first, lacking, cancelled)
     refused = next(((index, one.failure) for index, one in sorted(decided.items()) if one.failure), None)
     if at is not None and failure is not None and not from_catalog(failure):
         inside |= _doubt(copy, failure, at, lacking, going_on, bool(inside))
@@ -77,7 +80,7 @@ def _doubt(
 
 
 def _decide(
-    copy: Shadow, statements: Sequence[Statement], first: Run, lacking: Mapping[int, str]
+    copy: Shadow, statements: Sequence[Statement], first: Run, lacking: Mapping[int, str], cancelled: Cancelled
 ) -> dict[int, Decided]:
     """What the target's rows decide, by index of the statements that need rows which the shadow lacks."""
     if not lacking or not copy.url:
@@ -86,7 +89,7 @@ def _decide(
         tables = read_tables(conn)
     found: dict[int, Decided] = {}
     written: dict[str, frozenset[str] | None] = {}
-    with Asking(copy.url) as asking:
+    with Asking(copy.url, cancelled=cancelled) as asking:
         for index, (_, done) in enumerate(first.measured):
             statement = statements[index]
             if index in lacking:

@@ -202,10 +202,9 @@ class _Running:
             conn.execute("BEGIN")
         elif guarded:
             conn.execute("RELEASE SAVEPOINT rehearsed_statement")
-        self._ran(conn, index, ms)
-        return True
+        return self._ran(conn, index, ms)
 
-    def _ran(self, conn: psycopg.Connection[Any], index: int, ms: float) -> None:
+    def _ran(self, conn: psycopg.Connection[Any], index: int, ms: float) -> bool:
         statement = self.statements[index]
         after = self.before if statement.kind == _SETTING else self._look(conn)
         effect = effects(self.base, self.before, after)
@@ -219,6 +218,21 @@ class _Running:
         self.emit("statement", event)
         if self.manner.after_each is not None:
             self.manner.after_each(conn, index)
+        return statement.commit_line is None or self._own_commit(conn, statement)
+
+    def _own_commit(self, conn: psycopg.Connection[Any], statement: Statement) -> bool:
+        """Where the script's own COMMIT was left out: check what was put off until then, so that it has its line."""
+        if conn.info.transaction_status != psycopg.pq.TransactionStatus.INTRANS:
+            return True
+        conn.execute("SAVEPOINT rehearsed_commit")
+        try:
+            conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        except psycopg.Error as error:
+            self.done.failures.append((None, Failure.of(statement.file, statement.commit_line, error)))
+            conn.execute("ROLLBACK TO SAVEPOINT rehearsed_commit")
+            return self.manner.goes_on
+        conn.execute("ROLLBACK TO SAVEPOINT rehearsed_commit; RELEASE SAVEPOINT rehearsed_commit")
+        return True
 
     def _failed(self, conn: psycopg.Connection[Any], index: int, error: psycopg.Error, guarded: bool) -> bool:
         statement = self.statements[index]

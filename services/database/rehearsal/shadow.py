@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from services.database.connect import (
     refuse_transaction_pooler,
 )
 from services.database.dangers.by_effect import sizes_of
-from services.database.execution import Emit, silent
+from services.database.execution import Cancelled, Emit, Stopped, never, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
 from services.database.rehearsal.roles import (
     Circumstances,
@@ -48,6 +49,7 @@ _POSTGRES = "ops_postgres"
 
 _RESERVED = ("template0", "template1", _TEMPLATE, _POSTGRES)
 _DUMP_S = 120
+_TICK_S = 0.2
 _OTHERS = "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datname <> ALL (%s)"
 """Databases that a script made on the scratch server."""
 
@@ -107,6 +109,14 @@ class Shadow:
             apply_settings(admin, self.around, name, only_database=True)
         return name
 
+    def drop(self, name: str) -> None:
+        """Drop one clone that is needed no more."""
+        with connect(self.server.dsn(_ADMIN)) as admin:
+            database = self.facts.database if name == self._bearer else name
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+        self._bearer = None if name == self._bearer else self._bearer
+        self._clones.remove(name)
+
     @property
     def untouched(self) -> str:
         """The name of the shadow itself, which nothing may change."""
@@ -153,12 +163,19 @@ def rows_allowed(facts: ConnectionFacts) -> RowPolicy:
 
 
 @contextmanager
-def shadow(url: str, *, rows: RowPolicy | None, keep: Sequence[str] = (), emit: Emit = silent) -> Iterator[Shadow]:
+def shadow(
+    url: str,
+    *,
+    rows: RowPolicy | None,
+    keep: Sequence[str] = (),
+    emit: Emit = silent,
+    cancelled: Cancelled = never,
+) -> Iterator[Shadow]:
     """Build a shadow of the target behind `url`; it is gone when the block is left.
 
     The target is read in one read-only snapshot, and nothing is left there. rows None: see `rows_allowed`.
     keep: e-mails and texts that are copied as they are, because the scripts spell them out.
-    Raises NoShadow where none can be made that is like the target, and as `connect` does.
+    Raises NoShadow where none can be made that is like the target, Stopped when cancelled, and as `connect` does.
     """
     emit("phase", {"name": "shadow"})
     with connect(url, read_only=True, statement_timeout_s=_DUMP_S) as target:
@@ -170,9 +187,9 @@ def shadow(url: str, *, rows: RowPolicy | None, keep: Sequence[str] = (), emit: 
             raise NoShadow(error.what) from error
         target.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")
         # The catalog is read while the scratch server starts.
-        with _catalog_dump(url, target, binaries) as dumped, scratch_server(binaries=binaries) as server:
+        with _catalog_dump(url, target, binaries, cancelled) as dumped, scratch_server(binaries=binaries) as server:
             emit("phase", {"name": "catalog"})
-            copy = _build(target, server, facts, rows or rows_allowed(facts), keep, dumped)
+            copy = _build(target, server, facts, rows or rows_allowed(facts), keep, dumped, cancelled)
             copy.url = url
             yield copy
 
@@ -184,6 +201,7 @@ def _build(
     policy: RowPolicy,
     keep: Sequence[str],
     dumped: Callable[[], bytes],
+    cancelled: Cancelled,
 ) -> Shadow:
     around = read_circumstances(target)
     around = replace(around, settings=around.settings + server_settings(target, facts.user))
@@ -199,10 +217,10 @@ def _build(
         _refuse_missing_extensions(target, admin)
         lacking_locale = _make_database(target, admin)
         unlike = apply_settings(admin, around, _TEMPLATE)
-    _restore_catalog(dumped(), server)
+    _restore_catalog(dumped(), server, cancelled)
     with connect(server.dsn(_TEMPLATE)) as copy:
         unlike += _differences(fingerprint, catalog_fingerprint(copy), facts.major, server.binaries.version)
-        copied = copy_rows(target, copy, policy, keep)
+        copied = copy_rows(target, copy, policy, keep, cancelled)
         unlike += _fill_views(target, copy)
         lacking = {name: rows for name, rows in sizes_of(target).items() if name in copied.incomplete}
     target.close()  # all is read: the target sees no more of us
@@ -269,7 +287,9 @@ def _refuse_missing_extensions(target: psycopg.Connection[Any], admin: psycopg.C
 
 
 @contextmanager
-def _catalog_dump(url: str, target: psycopg.Connection[Any], binaries: Binaries) -> Iterator[Callable[[], bytes]]:
+def _catalog_dump(
+    url: str, target: psycopg.Connection[Any], binaries: Binaries, cancelled: Cancelled
+) -> Iterator[Callable[[], bytes]]:
     """Start pg_dump on the very snapshot that `target` sees; what is given waits for its text."""
     row = target.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
     parts = connection_parameters(url)
@@ -281,20 +301,20 @@ def _catalog_dump(url: str, target: psycopg.Connection[Any], binaries: Binaries)
     with tempfile.TemporaryFile() as text, _started(command, environment, stdout=text) as dump:
 
         def wait() -> bytes:
-            _finish(dump, None, "read")
+            _finish(dump, None, "read", cancelled)
             text.seek(0)
             return text.read()
 
         yield wait
 
 
-def _restore_catalog(dumped: bytes, server: Server) -> None:
+def _restore_catalog(dumped: bytes, server: Server, cancelled: Cancelled) -> None:
     parts = connection_parameters(server.dsn(_TEMPLATE))
     environment = _environment(parts.pop("password", None))
     command = [str(server.binaries.tool("psql")), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1"]
     command += ["-d", psycopg.conninfo.make_conninfo("", **parts)]
     with _started(command, environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as load:
-        _finish(load, dumped, "restored")
+        _finish(load, dumped, "restored", cancelled)
 
 
 def _environment(password: str | None) -> dict[str, str]:
@@ -317,11 +337,18 @@ def _started(command: list[str], environment: dict[str, str], **streams: Any) ->
             running.kill()
 
 
-def _finish(running: subprocess.Popen[bytes], data: bytes | None, verb: str) -> None:
-    try:
-        _, errors = running.communicate(data, timeout=_DUMP_S)
-    except subprocess.TimeoutExpired as error:
-        raise NoShadow(f"The catalog could not be {verb} within {_DUMP_S} s.") from error
+def _finish(running: subprocess.Popen[bytes], data: bytes | None, verb: str, cancelled: Cancelled) -> None:
+    until = time.monotonic() + _DUMP_S
+    while True:
+        try:
+            _, errors = running.communicate(data, timeout=_TICK_S)
+            break
+        except subprocess.TimeoutExpired as error:
+            if cancelled():
+                raise Stopped from error
+            if time.monotonic() > until:
+                raise NoShadow(f"The catalog could not be {verb} within {_DUMP_S} s.") from error
+            data = None  # what was given is on its way
     if running.returncode:
         told = errors.decode(errors="replace").splitlines()
         reasons = [line.split("ERROR:")[-1].strip() for line in told if "ERROR:" in line]

@@ -1,0 +1,124 @@
+"""Knows what a first run that succeeded leaves behind: dangers, what works no longer, another order, the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.database.connect import connect
+from services.database.dangers.by_effect import Danger, dangers_of
+from services.database.definitions.read import read_definitions
+from services.database.deployment.ordering import ordered
+from services.database.execution import Cancelled, Emit
+from services.database.fingerprint import Fingerprint, catalog_fingerprint
+from services.database.inspection.advice import SecurityFinding
+from services.database.inspection.advisors import new_findings, security_findings
+from services.database.inspection.inspect import Inspection, inspect_change
+from services.database.inverse.rehearsed import rehearse_inverse
+from services.database.rehearsal.further_failures import changes
+from services.database.rehearsal.runs import Manner, Run, run
+from services.database.rehearsal.shadow import Shadow
+from services.database.script import Statement
+
+_UNMEASURED = Manner(measured=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """before, after: the catalogs of the shadow and of the clone that the script changed."""
+
+    dangers: tuple[Danger, ...]
+    security: tuple[SecurityFinding, ...]
+    inspection: tuple[dict[str, Any], ...]
+    before: Fingerprint
+    after: Fingerprint
+
+
+def aftermath_of(
+    copy: Shadow, name: str, statements: Sequence[Statement], first: Run, emit: Emit, cancelled: Cancelled
+) -> Aftermath:
+    """Look at the clone `name` as the first run left it. Raises Stopped when cancelled."""
+    with connect(copy.as_superuser()) as untouched, connect(copy.as_superuser(name)) as changed:
+        findings = new_findings(security_findings(untouched), security_findings(changed))
+        dangers: tuple[Danger, ...] = ()
+        if first.trail is not None:
+            dangers = dangers_of(
+                first.trail,
+                untouched,
+                changed,
+                findings=findings,
+                sizes=copy.sizes,
+                connected_as=copy.facts.user,
+            )
+        before, after = catalog_fingerprint(untouched), catalog_fingerprint(changed)
+    inspection = inspect_change(
+        copy.as_superuser(),
+        copy.as_superuser(name),
+        before=before,
+        after=after,
+        emit=emit,
+        cancelled=cancelled,
+    )
+    return Aftermath(dangers, tuple(findings), _with_lines(inspection, statements), before, after)
+
+
+def _with_lines(inspection: Inspection, statements: Sequence[Statement]) -> tuple[dict[str, Any], ...]:
+    """The findings, each with the place of the last statement that changed its object, where one did."""
+    named = [(statement, {one.lower() for one in changes(statement.sql)}) for statement in statements]
+    told = []
+    for finding in inspection.findings:
+        bare = finding.object.partition("(")[0].rpartition(".")[2].strip('"').lower()
+        last = next((statement for statement, names in reversed(named) if bare in names), None)
+        place = {"file": last.file if last else None, "line": last.line if last else None}
+        told.append({**finding.to_json(), **place})
+    return tuple(told)
+
+
+def better_order(
+    copy: Shadow,
+    statements: Sequence[Statement],
+    apart: frozenset[int],
+    after: Fingerprint,
+    cancelled: Cancelled,
+) -> tuple[int, ...] | None:
+    """Indexes in the order in which a deploy should run them, proved on a clone; None for the order as it is."""
+    order = ordered(statements, copy.target_fingerprint)
+    if order is None:
+        return None
+    name = copy.clone()
+    places = frozenset(place for place, index in enumerate(order) if index in apart)
+    moved = [statements[index] for index in order]
+    done = run(copy.url_of(name), moved, places, _UNMEASURED, cancelled=cancelled)
+    with connect(copy.as_superuser(name)) as conn:
+        same = catalog_fingerprint(conn).digest == after.digest
+    copy.drop(name)
+    return order if same and done.failure is None else None
+
+
+def way_back(
+    copy: Shadow, statements: Sequence[Statement], apart: frozenset[int], before: Fingerprint, cancelled: Cancelled
+) -> dict[str, Any]:
+    """The inverse of the script, derived from the catalogs and tried on a clone: deploy, back, deploy."""
+    name = copy.clone()
+    url = copy.url_of(name)
+    run(url, statements, apart, _UNMEASURED, cancelled=cancelled)
+
+    def again() -> None:
+        done = run(url, statements, apart, _UNMEASURED, cancelled=cancelled)
+        if done.failure is not None:
+            raise NotAgain(done.failure.message)
+
+    with connect(copy.as_superuser()) as untouched:
+        definitions = read_definitions(untouched)
+    with connect(url) as conn:
+        try:
+            found = rehearse_inverse(conn, definitions, before, deploy_again=again).to_json()
+        except NotAgain as error:
+            found = {"sql": "", "rehearsed": "fail", "why": str(error), "not_restored": [], "rows": []}
+    copy.drop(name)
+    return dict(found)
+
+
+class NotAgain(Exception):
+    """After the way back the change could not be made again; the text is the server's message."""

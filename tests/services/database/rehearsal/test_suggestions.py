@@ -1,0 +1,110 @@
+"""What would help a failing statement: names from the catalog, real types, the immutable form, where a quote opened."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.database.failure_classes import Failure, Said, classify
+from services.database.rehearsal.catalog_names import CatalogNames, Column, Function, Relation
+from services.database.rehearsal.nearest import distance, nearest
+from services.database.rehearsal.suggestions import suggestion
+from services.database.script import Script, split
+
+NAMES = CatalogNames(
+    relations=(
+        Relation("auth", "users", "r"),
+        Relation("public", "users", "r"),
+        Relation("public", "journal_entries", "r"),
+        Relation("public", "moods", "v"),
+        Relation("shop", "orders", "r"),
+    ),
+    columns=(
+        Column("public.users", "id", "uuid", True),
+        Column("public.users", "userName", "text", False),
+        Column("public.users", "email", "text", True),
+        Column("public.journal_entries", "id", "bigint", True),
+        Column("public.journal_entries", "user_id", "character varying(255)", True),
+        Column("public.journal_entries", "created_at", "timestamp with time zone", False),
+    ),
+    functions=(Function("public", "mood_of", "a text", "integer"),),
+    built_in=frozenset(("lower", "gen_random_uuid")),
+    types=(("public", "mood"), ("pg_catalog", "uuid")),
+    schemas=("auth", "public", "shop"),
+    roles=("anon", "authenticated", "postgres"),
+    path=("public",),
+)
+
+
+def help_for(sql: str, sqlstate: str, message: str, **said) -> str | None:
+    statement = split(Script("x.sql", sql))[0]
+    failure = Failure("x.sql", statement.line, sqlstate, message, classify(sqlstate, message), Said(**said))
+    return suggestion(failure, statement, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("sql", "sqlstate", "message", "said", "expected"),
+    [
+        ("SELECT * FROM jurnal_entries", "42P01", 'relation "jurnal_entries" does not exist', {},
+         "Nearest to jurnal_entries: public.journal_entries (table)."),
+        ("SELECT * FROM orders", "42P01", 'relation "orders" does not exist', {},
+         "It is shop.orders: write its schema."),
+        ("UPDATE users SET emial = ''", "42703", 'column "emial" of relation "users" does not exist', {},
+         "Nearest to emial: email (text) of public.users."),
+        ("SELECT username FROM users", "42703", 'column "username" does not exist', {},
+         'public.users has "userName": write it in double quotes.'),
+        ("SELECT moodof('x')", "42883", "function moodof(unknown) does not exist", {}, "Nearest to moodof: mood_of()."),
+        ("SELECT mood_of(1)", "42883", "function mood_of(integer) does not exist", {},
+         "There is public.mood_of(a text): cast the arguments (integer) to these types, or write its schema."),
+        ("SELECT uuid_generate_v4()", "42883", "function uuid_generate_v4() does not exist", {}, "gen_random_uuid()"),
+        ("SELECT 1 FROM users u JOIN journal_entries e ON e.user_id = u.id", "42883",
+         "operator does not exist: character varying = uuid", {"position": 59}, "write e.user_id = u.id::text."),
+        ("ALTER TABLE journal_entries ALTER user_id TYPE uuid", "42804",
+         'column "user_id" cannot be cast automatically to type uuid', {}, "USING user_id::uuid"),
+        ("CREATE INDEX ON journal_entries (date(created_at))", "42P17",
+         "functions in index expression must be marked IMMUTABLE", {}, "(created_at AT TIME ZONE 'UTC')::date"),
+        ("CREATE OR REPLACE VIEW moods AS SELECT 1", "42P16", "cannot drop columns from view", {},
+         "DROP VIEW IF EXISTS moods;\nCREATE OR REPLACE VIEW moods AS SELECT 1;"),
+        ("CREATE OR REPLACE FUNCTION f() RETURNS text LANGUAGE sql AS ''", "42P13", "cannot change return type",
+         {"hint": "Use DROP FUNCTION f() first."}, "DROP FUNCTION IF EXISTS f();"),
+        ("ALTER VIEW users RENAME TO people", "42809", '"users" is not a view', {}, "public.users is a table."),
+        ("DROP TABLE journal_entries", "2BP01", "cannot drop table journal_entries because other objects depend on it",
+         {"detail": "view moods depends on table journal_entries"}, "These depend on it: view moods."),
+        ("INSERT INTO e VALUES (7)", "23503", "violates foreign key", {"detail":
+         'Key (user_id)=(7) is not present in table "users".'},
+         "users has no row with user_id = 7: insert that row first."),
+        ("INSERT INTO e SELECT * FROM f", "23503", "violates foreign key", {"detail":
+         'Key (who)=(ann@x.org) is not present in table "users".'},
+         "users has no row with the who that a row refers to"),
+        ("ALTER TABLE users ALTER email SET NOT NULL", "23502",
+         'column "email" of relation "users" contains null values',
+         {"relation": "public.users", "column": "email"}, "UPDATE public.users SET email = ... WHERE email IS NULL;"),
+        ("CREATE TABLE t (a moood)", "42704", 'type "moood" does not exist', {}, "Nearest to moood: mood."),
+        ("GRANT SELECT ON users TO anno", "42704", 'role "anno" does not exist', {}, "Nearest to anno: anon."),
+        ("CREATE TABLE sop.x (a int)", "3F000", 'schema "sop" does not exist', {}, "Nearest: shop."),
+        ("SELECT id FROM users, journal_entries", "42702", 'column reference "id" is ambiguous', {},
+         "Write public.users.id or public.journal_entries.id."),
+        ("\nSELEC 1", "42601", 'syntax error at or near "SELEC"', {"position": 1},
+         "Line 2 begins with SELEC: write SELECT."),
+        ("SELECT 1,\n (2", "42601", "syntax error at end of input", {},
+         "The parenthesis opened at line 2 is never closed."),
+        ("SELECT 1,\n\n $x$ a", "42601", "unterminated dollar-quoted string", {},
+         "The dollar quote $x$ opened at line 3 is never closed."),
+        ("DO $$ BEGIN RAISE EXCEPTION 'no'; END $$", "P0001", "no", {}, None),
+    ],
+)  # fmt: skip
+def test_what_helps_is_made_from_the_catalog(sql, sqlstate, message, said, expected):
+    found = help_for(sql, sqlstate, message, **said)
+    assert (expected in found) if expected else (found is None)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "steps"), [("abc", "abc", 0), ("abc", "acb", 1), ("users", "user", 1), ("", "ab", 2)]
+)
+def test_letters_apart(one, other, steps):
+    assert distance(one, other) == steps == distance(other, one)
+
+
+def test_what_is_too_far_is_not_near():
+    assert nearest("user", ["users", "orders", "journal_entries"]) == ["users"]
+    assert nearest("entries", ["journal_entries", "x"]) == ["journal_entries"]
+    assert nearest("nowhere", ["users"]) == []
