@@ -1,5 +1,6 @@
 -- The digest of the whole catalog, as the rehearsal computed it.
-CREATE FUNCTION pg_temp.ops_catalog_digest() RETURNS text LANGUAGE sql SET search_path = '' AS $ops_digest$
+CREATE FUNCTION pg_temp.ops_catalog_digest() RETURNS text LANGUAGE sql SET search_path = '' SET TimeZone = 'UTC'
+  SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres' SET quote_all_identifiers = off AS $ops_digest$
 SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(COALESCE(pg_catalog.string_agg(
          facts.name || E'\x1f' || facts.value, E'\n' ORDER BY facts.name COLLATE pg_catalog."C"), ''), 'UTF8')), 'hex')
 FROM (
