@@ -32,8 +32,8 @@ class RollbackResult:
     rows_kept: rows that the snapshot holds; parked: the tables that were moved aside whole.
     not_restored: what differs from before the deploy, in words.
     inverse: {"sql", "not_restored"} that was derived from the catalog, where the release brought no rollback.
-    merged: rows of before the deploy that were put back; conflicts: rows that both the deploy and somebody later
-    changed, left as they are now.
+    merged: rows that the deploy had taken and that were put back, None where none were to be; conflicts: those that
+    differ from what is there now, left alone.
     proof: the restore drill; None where nothing was kept.
     """
 
@@ -47,13 +47,13 @@ class RollbackResult:
     notices: tuple[str, ...] = ()
     parked: tuple[str, ...] = ()
     inverse: Mapping[str, Any] | None = None
-    merged: int = 0
+    merged: int | None = None
     conflicts: tuple[Mapping[str, Any], ...] = ()
     proof: Proof | None = None
 
     @property
     def verdict(self) -> Verdict:
-        if self.rows_lost or self.fingerprint_restored is False:
+        if self.rows_lost or self.conflicts or self.fingerprint_restored is False:
             return Verdict.FAIL
         if self.proof is not None and self.proof.restorable is False:
             return Verdict.FAIL
@@ -94,7 +94,7 @@ def result_of(receipt: Receipt) -> RollbackResult:
         str(told.get("not_restored", "")),
         parked=tuple(told.get("parked", ())),
         inverse=told.get("inverse"),
-        merged=int(told.get("merged", 0)),
+        merged=told.get("merged"),
         conflicts=tuple(told.get("conflicts", ())),
         proof=proof,
     )

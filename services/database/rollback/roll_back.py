@@ -23,6 +23,7 @@ from services.database.deployment.receipts import (
     Receipt,
     application_name,
     find_receipt,
+    mark_rolled_back,
     receipt_of,
     require_lock,
 )
@@ -34,6 +35,7 @@ from services.database.rollback.result import Proof, RollbackResult, result_of
 from services.database.rollback.transaction import Order, note, roll_back_once
 from services.database.script import Script
 from services.database.snapshots.keep import covered
+from services.database.snapshots.restore import restore
 from services.database.snapshots.snapshot import NotProved
 from services.errors import Refused, Unavailable
 
@@ -128,7 +130,8 @@ def rollback(
 
     A table that holds rows is parked instead of dropped. What the catalog does not foretell (DO blocks, functions,
     cascades) is measured after the statements ran: if it is not kept, all is undone and tried again with it.
-    Without scripts the way back derived at the deploy is taken.
+    Without scripts the way back derived at the deploy is taken, and then the rows that the deploy took are put back:
+    what was written since is kept, and where both changed a row it is listed as a conflict.
     job_id: a second call with the same id returns the first one's result and changes nothing.
     keep_days: how long what is kept stays. may_copy: whether the rows may be copied to a scratch server, where the
     restore is tried after COMMIT; None: on this machine's own databases only.
@@ -143,21 +146,43 @@ def rollback(
     with connect(url, application_name=application_name(job)) as conn:
         refuse_transaction_pooler(inspect_connection(conn, url))
         require_lock(conn)
-        if done := receipt_of(conn, "rollback_job_id", job):
-            return result_of(done)
-        receipt = receipt_of(conn, "release_id", release_id)
-        _refuse_twice(receipt)
-        way = tuple(scripts) or _derived(release_id, receipt)
-        inverse = None if scripts or receipt is None else receipt.inverse
-        read = check_scripts(way)
-        order = Order(read, way, release_id, receipt, actor, job, keep_days, expected_fingerprint, watch, inverse)
-        try:
-            result = _changed(conn, order)
-        except ConnectionLost as error:
-            lost = error
+        receipt = receipt_of(conn, "rollback_job_id", job)
+        if receipt is not None:
+            result: RollbackResult | None = result_of(receipt)
         else:
-            return _proved(conn, url, order, result, is_loopback(url) if may_copy is None else may_copy)
-    return _after_lost_connection(url, job, lost)
+            receipt = receipt_of(conn, "release_id", release_id)
+            _refuse_twice(receipt)
+            order = _order(release_id, scripts, receipt, actor, job, keep_days, expected_fingerprint, watch)
+            result = _committed(conn, url, order, is_loopback(url) if may_copy is None else may_copy)
+    if result is None:
+        receipt, result = _after_lost_connection(url, job)
+    if receipt is None or receipt.kept_snapshot_id is None or result.inverse is None or result.merged is not None:
+        return result
+    return _rows_back(url, receipt, receipt.kept_snapshot_id, job, actor, result, watch)
+
+
+def _order(
+    release_id: str,
+    scripts: Sequence[Script],
+    receipt: Receipt | None,
+    actor: str,
+    job_id: str,
+    keep_days: int,
+    expected: Fingerprint | str | None,
+    watch: Watch,
+) -> Order:
+    way = tuple(scripts) or _derived(release_id, receipt)
+    inverse = None if scripts or receipt is None else receipt.inverse
+    return Order(check_scripts(way), way, release_id, receipt, actor, job_id, keep_days, expected, watch, inverse)
+
+
+def _committed(conn: psycopg.Connection[Any], url: str, order: Order, may_copy: bool) -> RollbackResult | None:
+    """Change the database and try the restore; None where the connection was lost, and it must be looked up."""
+    try:
+        result = _changed(conn, order)
+    except ConnectionLost:
+        return None
+    return _proved(conn, url, order, result, may_copy)
 
 
 def _changed(conn: psycopg.Connection[Any], order: Order) -> RollbackResult:
@@ -208,7 +233,7 @@ def _refuse_twice(receipt: Receipt | None) -> None:
         )
 
 
-def _after_lost_connection(url: str, job_id: str, lost: ConnectionLost) -> RollbackResult:
+def _after_lost_connection(url: str, job_id: str) -> tuple[Receipt, RollbackResult]:
     with connect(url, read_only=True, statement_timeout_s=10) as conn:
         receipt = receipt_of(conn, "rollback_job_id", job_id)
     if receipt is None:
@@ -216,5 +241,26 @@ def _after_lost_connection(url: str, job_id: str, lost: ConnectionLost) -> Rollb
             "The connection was lost during the rollback, and it is not recorded as done.",
             "It is applied wholly or not at all.",
             "Resume this job: it finds out, and goes on only if nothing was done.",
-        ) from lost
-    return result_of(receipt)
+        )
+    return receipt, result_of(receipt)
+
+
+def _rows_back(
+    url: str, receipt: Receipt, snapshot_id: str, job_id: str, actor: str, result: RollbackResult, watch: Watch
+) -> RollbackResult:
+    """Put back what the deploy itself took, now that its tables and columns stand again; doing it twice does no harm.
+
+    Raises as `restore` does, but for Refused: the catalog is back by then, and what stands in the way is told.
+    """
+    watch.phase("rows")
+    try:
+        done = restore(url, snapshot_id, emit=watch.emit, cancelled=watch.cancelled, limits=watch.limits)
+        merged, conflicts = done.rows_restored, tuple(one.to_json() for one in done.conflicts)
+    except Refused as refused:
+        merged, conflicts = 0, ({"table": "", "why": f"snapshot {snapshot_id}: {refused.what}", "rows": 0, "keys": []},)
+    result = replace(result, merged=merged, conflicts=conflicts)
+    with connect(url, application_name=application_name(job_id), statement_timeout_s=10) as conn:
+        mark_rolled_back(
+            conn, receipt.id, actor=actor, job_id=job_id, snapshot_id=result.snapshot_id, result=result.to_json()
+        )
+    return result

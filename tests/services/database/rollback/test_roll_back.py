@@ -12,7 +12,7 @@ from services.database.rollback.blast_radius import rows_to_go
 from services.database.rollback.drill import drill
 from services.database.rollback.roll_back import preview, preview_of, rollback
 from services.database.snapshots.restore import restore
-from services.errors import NotUnderstood, Refused
+from services.errors import NotUnderstood, Refused, Unavailable
 from services.verdict import Verdict
 from tests.services.database.app_database import Listener, Owner, script
 
@@ -136,6 +136,36 @@ def test_the_way_back_of_a_plain_script_is_derived_and_taken(app: Owner):
     back_again = back(app, "")
     assert (back_again.fingerprint_restored, back_again.rows_lost, back_again.verdict) == (True, 0, Verdict.PASS)
     assert (app.fingerprint(), app.rows()) == (before, rows)
+
+
+def test_rows_that_the_deploy_took_come_back_and_later_ones_stay(app: Owner):
+    rows = app.rows()
+    up = "DELETE FROM journal_entries WHERE id <= 30; CREATE TABLE extra (id int);"
+    deploy(app.url, script(up), release_id="beta", plan_hash="h", actor="ann", job_id="up", keep_inverse=True)
+    app.run("INSERT INTO journal_entries (user_id, content) VALUES ('later', 'written after the deploy')")
+    done = back(app, "")
+    assert (done.merged, done.conflicts, done.verdict) == (30, (), Verdict.PASS)
+    assert app.value("SELECT count(*) FROM journal_entries WHERE user_id = 'later'") == 1
+    assert not app.exists("extra")
+    app.run("DELETE FROM journal_entries WHERE user_id = 'later'")
+    assert app.rows() == rows
+    assert back(app, "").merged == 30  # the same job again changes nothing
+
+
+def test_rows_still_owed_are_put_back_when_the_job_is_resumed(app: Owner, monkeypatch):
+    up = "DELETE FROM journal_entries WHERE id <= 30; CREATE TABLE extra (id int);"
+    deploy(app.url, script(up), release_id="beta", plan_hash="h", actor="ann", job_id="up", keep_inverse=True)
+
+    def died(*_args: object, **_more: object) -> None:
+        raise Unavailable("The connection was lost.", "", "")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("services.database.rollback.roll_back.restore", died)
+        with pytest.raises(Unavailable):
+            back(app, "")
+    assert app.value("SELECT count(*) FROM journal_entries") == 270
+    assert back(app, "").merged == 30
+    assert app.value("SELECT count(*) FROM journal_entries") == 300
 
 
 def test_without_scripts_and_without_a_receipt_there_is_no_way_back(app: Owner):
