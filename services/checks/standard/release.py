@@ -38,6 +38,9 @@ def release_receipt(context: CheckContext) -> Finding:
         "deployed_at": receipt.deployed_at.isoformat(),
         "same_content": receipt.plan_hash == release.content_hash,
     }
+    if receipt.state == "begun":
+        said = f"{release.id} is in by halves: some of its parts are there. Deploy it again, and it goes on from there."
+        return Finding(Verdict.FAIL, said, facts)
     if receipt.rolled_back_at is not None:
         return Finding(Verdict.FAIL, f"{release.id} was deployed and rolled back again.", facts)
     if not facts["same_content"]:

@@ -147,8 +147,21 @@ def _locks(one: PlannedStatement) -> list[str]:
 
 
 def _verification(query: Query) -> str:
+    """The query as each role that its comment names, where there is such a role; else as the one that runs it."""
     tag = _tag(query.sql)
-    return _text("verification.sql", id=_literal(query.id), query=f"${tag}${query.sql}\n${tag}$", outer=f"{tag}_do")
+    given = {"query": f"${tag}${query.sql}\n${tag}$", "outer": f"{tag}_do"}
+    if not query.roles:
+        return _text("verification.sql", id=_literal(query.id), there="true", role="NULL", **given)
+    return "\n".join(
+        _text(
+            "verification.sql", id=_literal(f"{query.id} as {role}"), there=_there(role), role=_literal(role), **given
+        )
+        for role in query.roles
+    )
+
+
+def _there(role: str) -> str:
+    return f"EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {_literal(role)})"
 
 
 def _receipt(plan: Plan) -> str:

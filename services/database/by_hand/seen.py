@@ -34,6 +34,9 @@ def seen_by_hand(url: str, release_id: str, plan_hash: str) -> SeenByHand:
     if receipt.rolled_back_at is not None:
         when = f"{receipt.rolled_back_at:%Y-%m-%d %H:%M} UTC"
         return SeenByHand(Verdict.FAIL, f"The newest deploy of {release_id} was rolled back at {when}.", receipt.id)
+    if receipt.state == "begun":
+        said = f"A deploy of {release_id} from here stopped half-way: some of its parts are in. Go on with that one."
+        return SeenByHand(Verdict.FAIL, said, receipt.id)
     if receipt.plan_hash != plan_hash:
         said = f"The newest deploy receipt of {release_id} is of another plan ({receipt.plan_hash[:16]})."
         return SeenByHand(Verdict.FAIL, said, receipt.id)

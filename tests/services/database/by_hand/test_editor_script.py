@@ -97,6 +97,17 @@ def test_a_verification_query_that_writes_is_undone(app: Owner) -> None:
     assert app.value("SELECT count(*) FROM logs") == 1
 
 
+def test_a_query_is_asked_as_the_roles_that_its_comment_names(app: Owner) -> None:
+    who = "-- as: anon, nobody_here\nSELECT current_user WHERE current_user <> 'anon'"
+    (written,) = editor_scripts(plan_for(app, queries=[replace(HEALTHY, sql=who)]), NOW)
+    run(app, written)
+    assert app.value("SELECT count(*) FROM ops.deploy_receipts") == 1
+    refused = "-- as: anon\nSELECT * FROM logs"
+    (written,) = editor_scripts(replace(plan_for(app, "DROP TABLE logs;", [replace(HEALTHY, sql=refused)])), NOW)
+    with pytest.raises(psycopg.Error):
+        run(app, written)
+
+
 def test_a_second_run_finds_another_catalog_and_stops(app: Owner) -> None:
     (written,) = editor_scripts(plan_for(app), NOW)
     run(app, written)
