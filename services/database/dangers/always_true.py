@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from services.database.dangers.reach import STRANGERS
+from services.database.dangers.strangers import acting_as
 from services.database.dangers.trail import Facts
 
 _EVALUATE_S = 1
@@ -33,10 +33,7 @@ def with_conditions_evaluated(conn: psycopg.Connection[Any], facts: Facts) -> Fa
 def _always(conn: psycopg.Connection[Any], condition: str, role: str) -> bool:
     """Whether the condition holds for the role without looking at a row; one that needs columns cannot be asked so."""
     try:
-        with conn.transaction(force_rollback=True):
-            conn.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(_EVALUATE_S * 1000)))
-            if role != "public":
-                conn.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
+        with acting_as(conn, role, seconds=_EVALUATE_S):
             row = conn.execute(f"SELECT ({condition})".encode()).fetchone()
     except psycopg.Error:
         return False

@@ -59,6 +59,7 @@ def _rewritten_apart(step: Step, effect: Effect) -> bool:
 def _own_work(step: Step, effect: Effect, sizes: Sizes) -> tuple[int, bool]:
     """Rows that the statement goes through in the table itself, and whether they were counted."""
     rows = effect.rows_scanned + effect.updated + effect.deleted + (effect.by_index if effect.rewritten else 0)
+    rows += effect.inserted if effect.inserted >= MANY_NEW_ROWS else 0
     goes_through = effect.scans > 0 or _rewritten_apart(step, effect)
     if goes_through and sizes.on_target.get(effect.relation, 0) > rows:
         return sizes.on_target[effect.relation], False
@@ -74,7 +75,8 @@ def _only_rows(step: Step, effect: Effect) -> bool:
 
 def _work(effect: Effect, rows: int, *, counted: bool) -> str:
     amount = f"{rows} rows" if counted else f"about {rows} rows (the target's own estimate)"
-    return f"while the statement {'rewrites its' if effect.rewritten else 'reads'} {amount}"
+    verb = "rewrites its" if effect.rewritten else "writes" if effect.inserted >= MANY_NEW_ROWS else "reads"
+    return f"while the statement {verb} {amount}"
 
 
 def _held_on(steps: Sequence[Step], sizes: Sizes) -> Iterator[Danger]:
@@ -110,7 +112,6 @@ def _work_elsewhere(step: Step, relation: str, sizes: Sizes) -> int:
             continue
         work = _own_work(step, effect, sizes)[0]
         rows += work if work >= HELD_ROWS else 0
-        rows += effect.inserted if effect.inserted >= MANY_NEW_ROWS else 0
     old = sum(
         one.rows_scanned + one.updated + one.deleted + one.inserted + one.by_index for one in step.effects.effects
     )

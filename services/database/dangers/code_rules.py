@@ -22,7 +22,7 @@ def dynamic_sql(item: Item, written: Written) -> Iterator[Told]:
         if language != "plpgsql":
             continue
         for expression in dynamic_of(body):
-            if literal_of(expression) is None and _unquoted(expression):
+            if _unquoted(expression):
                 message = f"EXECUTE {_short(expression)} puts values into SQL unquoted: whoever gives them gives SQL."
                 yield "dynamic-sql", message, "format() with %I for names and %L for values, or EXECUTE ... USING."
 

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from services.database.dangers.rights import Opened
+from services.database.dangers.strangers import acting_as
 from services.database.dangers.trail import Facts, Key
 
 _ASK_S = 2
@@ -19,7 +20,7 @@ _REACH = ("relation", "policy", "schema")
 def newly_seen(
     before: psycopg.Connection[Any], after: psycopg.Connection[Any], old: Facts, new: Facts, told: Iterable[str]
 ) -> list[Opened]:
-    """Tables of whose rows a stranger is shown more than before, although no rule says so. Signed in as nobody.
+    """Tables of whose rows a stranger, who has none, is shown more than before, although no rule says so.
 
     before, after: superuser connections to the two clones. told: tables that are known to be open already.
     """
@@ -47,9 +48,7 @@ def _shown(conn: psycopg.Connection[Any], name: str, role: str) -> int:
     """Rows that the role is shown; none where it may not ask."""
     schema, _, table = name.partition(".")
     try:
-        with conn.transaction(force_rollback=True):
-            conn.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(_ASK_S * 1000)))
-            conn.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
+        with acting_as(conn, role, seconds=_ASK_S):
             row = conn.execute(
                 sql.SQL("SELECT pg_catalog.count(*) FROM {}").format(
                     sql.Identifier(schema.strip('"'), table.strip('"'))
