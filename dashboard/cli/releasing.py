@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dashboard.cli.annotations import ReportFormat
 from dashboard.cli.answer import Answer
 from dashboard.cli.options import Confirm, Database, Json, ReleaseName, Target
 
@@ -28,16 +29,22 @@ class Format(StrEnum):
     PDF = "pdf"
 
 
+Form = Annotated[
+    ReportFormat,
+    typer.Option("--format", help="What findings are written as; github and sarif name file and line from the root."),
+]
+
+
 def register(app: typer.Typer) -> None:
     for command in (lint, rehearse, deploy, verify, rollback, restore, record):
         app.command()(command)
 
 
-def lint(release: ReleaseName, target: Target = None, as_json: Json = False) -> Answer:
+def lint(release: ReleaseName, form: Form = ReportFormat.TEXT, target: Target = None, as_json: Json = False) -> Answer:
     """Read a release folder and its scripts, and name what is wrong."""
     from dashboard.cli.linting import lint_release
 
-    return lint_release(release, target)
+    return lint_release(release, target, ReportFormat.TEXT if as_json else form)
 
 
 def rehearse(
@@ -47,16 +54,20 @@ def rehearse(
         Rows | None,
         typer.Option("--rows", help="Rows to copy; else all of a small database that is not production, else none."),
     ] = None,
+    form: Form = ReportFormat.TEXT,
     target: Target = None,
     as_json: Json = False,
 ) -> Answer:
     """Execute the deploy twice on a shadow; the target itself is only read."""
     from dashboard.cli import on_a_database, on_a_target
+    from dashboard.cli.linting import rehearsal_as
 
     policy = rows.value if rows else None
     if database is not None:
-        return on_a_database.rehearse(release, database, target, policy)
-    return on_a_target.rehearse(release, target, policy)
+        answer = on_a_database.rehearse(release, database, target, policy)
+    else:
+        answer = on_a_target.rehearse(release, target, policy)
+    return answer if as_json else rehearsal_as(answer, release, target, form)
 
 
 def deploy(
@@ -113,6 +124,12 @@ def rollback(
     database: Database = None,
     preview: Annotated[bool, typer.Option("--preview", help="Only say what would go.")] = False,
     confirm: Confirm = None,
+    keep_days: Annotated[
+        int | None,
+        typer.Option(
+            "--keep-days", min=1, metavar="N", help="Days that what goes is kept; else 30.", show_default=False
+        ),
+    ] = None,
     target: Target = None,
     as_json: Json = False,
 ) -> Answer:
@@ -128,8 +145,8 @@ def rollback(
             place="--preview, --confirm",
         )
     if database is not None:
-        return on_a_database.rollback(release, database, target, confirm)
-    return on_a_target.rollback(release, target, confirm)
+        return on_a_database.rollback(release, database, target, confirm, keep_days)
+    return on_a_target.rollback(release, target, confirm, keep_days)
 
 
 def restore(
