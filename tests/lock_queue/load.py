@@ -43,7 +43,7 @@ def writing(url: str, tables: tuple[str, ...], seed: int) -> Iterator[Writes]:
         with connect(url) as conn:
             started.wait()
             while not stop.is_set():
-                sql = WRITE[random.choice(tables)].format(id=random.randint(10, 4999))
+                sql = WRITE[random.choice(tables)].format(id=random.randint(10, 1999))
                 began = time.perf_counter()
                 conn.execute(sql)
                 writes.ms.append((time.perf_counter() - began) * 1000)

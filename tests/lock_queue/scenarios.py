@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 SETUP = """
 CREATE TABLE people (id int PRIMARY KEY, n int, note text, gone text);
-INSERT INTO people SELECT g, g, 'note ' || g, 'gone ' || g FROM generate_series(1, 5000) g;
+INSERT INTO people SELECT g, g, 'note ' || g, 'gone ' || g FROM generate_series(1, 2000) g;
 CREATE TABLE orders (id int PRIMARY KEY, n int, person int);
-INSERT INTO orders SELECT g, g, g FROM generate_series(1, 5000) g;
+INSERT INTO orders SELECT g, g, g FROM generate_series(1, 2000) g;
 CREATE TABLE parted (id int, n int) PARTITION BY LIST (n);
 CREATE TABLE part_7 (id int, n int CHECK (n IS NOT NULL AND n = 7));
-INSERT INTO part_7 SELECT g, 7 FROM generate_series(1, 5000) g;
+INSERT INTO part_7 SELECT g, 7 FROM generate_series(1, 2000) g;
 """
 WRITE = {
     "people": "UPDATE people SET note = note || '' WHERE id = {id}",

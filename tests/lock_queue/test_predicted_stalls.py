@@ -44,7 +44,7 @@ def test_writers_wait_about_as_long_as_was_predicted(
 ) -> None:
     url = fresh(postgres_server, "predicted")
     with connect(url) as conn:
-        conn.execute(f"INSERT INTO people SELECT g, g, 'note ' || g, '' FROM generate_series(5001, {ROWS}) g")
+        conn.execute(f"INSERT INTO people SELECT g, g, 'note ' || g, '' FROM generate_series(2001, {ROWS}) g")
         conn.execute("CHECKPOINT")
     scripts = [Script("change.sql", CHANGES[change])]
     foretold = predicted_ms(rehearse(url, scripts, rows="all", predict=True).to_json())

@@ -27,6 +27,7 @@ from services.database.fingerprint import Fingerprint, catalog_fingerprint, diff
 from services.database.script import Statement
 from services.database.snapshots.foretold import all_placed, dropped_columns, dropped_tables
 from services.database.snapshots.keep import Cover, Keeping, Kept, Uncovered
+from services.database.snapshots.storage import make_tables
 from services.database.verification import Verification, verify_inside
 from services.errors import Refused
 from services.verdict import Verdict
@@ -100,9 +101,11 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
 
 def lock_what_goes(conn: psycopg.Connection[Any], order: Order, part: Part) -> None:
     """Lock the tables of which a statement will drop rows or columns, before they are copied: to wait for this lock
-    with the copy taken, and its lock held, would keep writers waiting for both. Raises StatementFailed."""
+    with the copy taken, and its lock held, would keep writers waiting for both. Where the copies will lie is made
+    first, for the same reason. Raises StatementFailed."""
     if order.keep_days is None:
         return
+    make_tables(conn)
     for statement in part.statements:
         names = (*dropped_tables(statement), *(table for table, _ in dropped_columns(statement)))
         for schema, table in sorted(set(all_placed(conn, names))):
