@@ -20,7 +20,8 @@ from services.database.snapshots.foretold import (
     placed,
     rewrites_only,
 )
-from services.database.snapshots.snapshot import Part, keep_columns, keep_table, new_snapshot
+from services.database.snapshots.park import Parked, drop_all, holds_rows, park, parkable, what_goes
+from services.database.snapshots.snapshot import Part, keep_columns, keep_table, new_snapshot, record_part
 from services.database.snapshots.storage import make_tables
 from services.errors import Refused
 
@@ -141,6 +142,7 @@ class Keeping:
         self._parts: list[Part] = []
         self._base: dict[int, TableState] = {}
         self._rewriting: set[int] = set()
+        self._aside: dict[int, Parked] = {}
 
     def before(self, cover: Cover, statements: Sequence[Statement] = ()) -> None:
         """Copy and prove what the cover names, and what the statements say they take.
@@ -151,6 +153,7 @@ class Keeping:
         self._base = table_states(self._conn)
         wanted = self._foretold(statements)
         wanted.add(cover)
+        wanted.tables -= {*self._to_park(statements)}
         wanted.tables |= wanted.copied
         there = {state.place for state in self._base.values() if state.place[0] != "ops"}
         for place in sorted(wanted.tables & there):
@@ -160,10 +163,14 @@ class Keeping:
                 self._kept(keep_columns(self._conn, self._id(), len(self._parts), *place, sorted(names)))
 
     def instead(self, statement: Statement) -> bool:
-        """Do in the statement's place what keeps the rows; False where the statement is to run as it is."""
+        """Park what a plain DROP TABLE takes, True; False where the statement is to run as it is.
+
+        Raises psycopg.Error as the server does for the statement itself.
+        """
         self._forgive_rewrite()
         self._expect_rewrite(statement)
-        return False
+        places = self._to_park([statement])
+        return bool(places) and self._parked(statement, places)
 
     def missing(self) -> Cover:
         """What the statements took, measured by effect, and no part of the snapshot holds; empty: nothing is lost."""
@@ -176,11 +183,15 @@ class Keeping:
             if old.place[0] == "ops" or old.place in whole:
                 continue
             new = now.get(oid)
-            if new is None or new.place != old.place or new.rows_touched_since(old):
+            if oid in self._aside:
+                if new is None or new.rows_touched_since(old) or (new.shape, new.inserted) != (old.shape, old.inserted):
+                    missing.copied.add(old.place)
+                continue
+            if new is None or new.rows_touched_since(old):
                 missing.tables.add(old.place)
                 continue
             for number, column in old.stored.items():
-                if new.stored.get(number) != column and column not in kept.get(old.place, set()):
+                if number not in new.stored and column not in kept.get(old.place, set()):
                     missing.add_column(old.place, column)
         return missing
 
@@ -195,7 +206,8 @@ class Keeping:
             new = now.get(oid)
             if new is not None and new.inserted > old.inserted and old.place not in held and old.place[0] != "ops":
                 self._parts.append(keep_inserted(self._conn, self._id(), len(self._parts), new.place))
-        return Kept(self._snapshot_id, sum(part.rows.count for part in self._parts))
+        moved = tuple(one.object for one in self._aside.values())
+        return Kept(self._snapshot_id, sum(part.rows.count for part in self._parts), moved)
 
     def _foretold(self, statements: Sequence[Statement]) -> Cover:
         cover = Cover()
@@ -212,6 +224,40 @@ class Keeping:
             if place not in cover.tables and (held := names & known.get(place, set()))
         }
         return cover
+
+    def _to_park(self, statements: Sequence[Statement]) -> list[Place]:
+        """The tables with rows that a top-level DROP TABLE among the statements takes and that can be moved aside."""
+        named = [names for statement in statements for names in dropped_tables(statement)]
+        known = {state.place for state in self._base.values()}
+        copied = {(part.schema, part.table) for part in self._parts if part.kind == "table"}
+        return [
+            place
+            for place in dict.fromkeys(all_placed(self._conn, named))
+            if place in known and place not in copied and holds_rows(self._conn, place) and parkable(self._conn, place)
+        ]
+
+    def _parked(self, statement: Statement, places: Sequence[Place]) -> bool:
+        drops = what_goes(self._conn, statement, places)
+        if drops is None:
+            return False
+        self._conn.execute("SAVEPOINT ops_park")
+        try:
+            drop_all(self._conn, drops)
+            moved = [
+                park(self._conn, self._id(), len(self._parts) + n, p, self._keep_days) for n, p in enumerate(places)
+            ]
+        except psycopg.errors.InsufficientPrivilege:
+            # We may drop the table, but not move it: it is copied in the next round, and dropped.
+            self._conn.execute("ROLLBACK TO SAVEPOINT ops_park; RELEASE SAVEPOINT ops_park")
+            return False
+        self._conn.execute("RELEASE SAVEPOINT ops_park")
+        oids = {state.place: oid for oid, state in self._base.items()}
+        for part, one in moved:
+            record_part(self._conn, self._id(), len(self._parts), part)
+            self._aside[oids[part.schema, part.table]] = one
+            self._parts.append(part)
+            self._emit("park", {"object": one.object, "rows": one.rows, "until": one.until.isoformat()})
+        return True
 
     def _expect_rewrite(self, statement: Statement) -> None:
         """Remember the table that a statement may rewrite without taking anything from it."""
@@ -234,7 +280,7 @@ class Keeping:
 
     def _id(self) -> str:
         if self._snapshot_id is None:
-            self._snapshot_id = new_snapshot(self._conn, self._release_id, self._actor)
+            self._snapshot_id = new_snapshot(self._conn, self._release_id, self._actor, self._keep_days)
         return self._snapshot_id
 
     def _kept(self, part: Part) -> None:

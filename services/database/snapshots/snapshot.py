@@ -58,12 +58,14 @@ class Part:
         return sql.Identifier("ops", self.copy_name)
 
 
-def new_snapshot(conn: psycopg.Connection[Any], release_id: str, actor: str) -> str:
-    """Open a snapshot inside the transaction; returns its id."""
+def new_snapshot(conn: psycopg.Connection[Any], release_id: str, actor: str, keep_days: int = 30) -> str:
+    """Open a snapshot inside the transaction, to be kept so many days; returns its id."""
     make_tables(conn)
     snapshot_id = str(uuid.uuid4())
     conn.execute(
-        "INSERT INTO ops.snapshots (id, release_id, actor) VALUES (%s, %s, %s)", (snapshot_id, release_id, actor)
+        "INSERT INTO ops.snapshots (id, release_id, actor, until)"
+        " VALUES (%s, %s, %s, pg_catalog.clock_timestamp() + pg_catalog.make_interval(days => %s))",
+        (snapshot_id, release_id, actor, keep_days),
     )
     return snapshot_id
 

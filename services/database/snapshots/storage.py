@@ -24,6 +24,9 @@ CREATE TABLE IF NOT EXISTS ops.snapshot_parts (
   key_columns text[] NOT NULL, copy_name text NOT NULL, row_count bigint NOT NULL, row_digest text NOT NULL,
   PRIMARY KEY (snapshot_id, part)
 );
+ALTER TABLE ops.snapshots
+  ADD COLUMN IF NOT EXISTS until timestamptz,
+  ADD COLUMN IF NOT EXISTS purged_at timestamptz;
 ALTER TABLE ops.snapshot_parts
   ADD COLUMN IF NOT EXISTS after_name text,
   ADD COLUMN IF NOT EXISTS after_columns text[],
@@ -74,9 +77,13 @@ def close_to_others(conn: psycopg.Connection[Any], name: str) -> None:
     """Take back every right on a relation of schema `ops` from all but its owner, default privileges included."""
     rows = conn.execute(
         "SELECT DISTINCT CASE WHEN x.grantee = 0 THEN NULL ELSE x.grantee::pg_catalog.regrole::text END"
-        " FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) x"
-        " WHERE c.relnamespace = 'ops'::pg_catalog.regnamespace AND c.relname = %s AND x.grantee <> c.relowner",
-        (name,),
+        " FROM (SELECT c.relowner, c.relacl AS acl FROM pg_catalog.pg_class c"
+        " WHERE c.relnamespace = 'ops'::pg_catalog.regnamespace AND c.relname = %(name)s"
+        " UNION ALL SELECT c.relowner, a.attacl FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid"
+        " WHERE c.relnamespace = 'ops'::pg_catalog.regnamespace AND c.relname = %(name)s) o,"
+        " pg_catalog.aclexplode(o.acl) x WHERE x.grantee <> o.relowner",
+        {"name": name},
     ).fetchall()
     for (role,) in rows:
         grantee = sql.SQL("PUBLIC") if role is None else sql.SQL(role)

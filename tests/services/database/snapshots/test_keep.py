@@ -27,7 +27,7 @@ def altered(app: Owner, table: str) -> list[tuple[str, list[str], int]]:
         ("WITH d AS (DELETE FROM users RETURNING 1) SELECT count(*) FROM d", [("table", "users", 40)]),
         ("ALTER TABLE users DROP COLUMN created_at", [("column", "users", 40)]),
         ("DO $$ BEGIN ALTER TABLE users DROP COLUMN created_at; END $$", [("column", "users", 40)]),
-        ("ALTER TABLE users RENAME COLUMN created_at TO since", [("column", "users", 40)]),
+        ("ALTER TABLE users RENAME COLUMN created_at TO since", []),
         ("ALTER TABLE users DROP COLUMN id", [("table", "users", 40)]),
         ("ALTER TABLE users ALTER created_at TYPE date", [("table", "users", 40)]),
         ("ALTER TABLE users ADD COLUMN token uuid DEFAULT gen_random_uuid()", []),
