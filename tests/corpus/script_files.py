@@ -11,9 +11,12 @@ from tests.corpus.shapes import SHAPES
 
 FOLDER = Path(__file__).parent / "scripts"
 _HEAD = re.compile(
-    r"^--- (?P<name>[a-z0-9-]+): (?P<bases>[a-z, ]+?)(?: !(?P<failure>[a-z-]+))?(?: \[(?P<note>alone|masked)\])?\n",
+    r"^--- (?P<name>[a-z0-9-]+): (?P<bases>[a-z, ]+?)"
+    r"(?: !(?P<failure>[a-z-]+))?"
+    r"(?: \[(?P<note>alone|unknowable|left-out)\])?\n",
     re.M,
 )
+_OWN_TRANSACTION = re.compile(r"^(?:BEGIN|COMMIT);", re.M)
 _MARKS = ("/*apart*/", "/*together*/")
 
 
@@ -23,7 +26,9 @@ class CorpusScript:
 
     failure: the class of failure it was written for, None for one written to pass. The truth is never taken from it.
     alone: it makes things that all databases of a server share, so it needs servers that nobody used before.
-    masked: it looks inside e-mails or texts, which are replaced on a shadow: there a rehearsal may say unknown.
+    unknowable: it asks for what a shadow does not have (the inside of masked e-mails and texts, large objects): there a
+    rehearsal may say unknown.
+    left_out: its own BEGINs and COMMITs decide how it ends. The product leaves those out, so psql is given it without.
     """
 
     name: str
@@ -31,7 +36,8 @@ class CorpusScript:
     sql: str
     failure: str | None
     alone: bool = False
-    masked: bool = False
+    unknowable: bool = False
+    left_out: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}@{self.base}"
@@ -48,6 +54,8 @@ class CorpusScript:
         begun again, on the same line, so that psql counts the same lines.
         """
         text = self.sql.replace("{database}", database)
+        if for_psql and self.left_out:
+            text = _OWN_TRANSACTION.sub("", text)
         return text.replace(_MARKS[0], "COMMIT;").replace(_MARKS[1], "BEGIN;") if for_psql else text
 
 
@@ -73,7 +81,8 @@ def _read(file: Path) -> list[CorpusScript]:
             text[head.end() : end],
             head["failure"],
             alone=head["note"] == "alone",
-            masked=head["note"] == "masked",
+            unknowable=head["note"] == "unknowable",
+            left_out=head["note"] == "left-out",
         )
         for head, end in zip(heads, ends, strict=True)
         for base in head["bases"].split(",")

@@ -89,7 +89,7 @@ def on_base(twins: Twins, base: str) -> list[Compared]:
 
 def wrong(compared: list[Compared]) -> list[str]:
     """What was said otherwise than it is, and what was said to be unknown though it could be known."""
-    return [str(one) for one in compared if one.differs or (one.unknown and not one.script.masked)]
+    return [str(one) for one in compared if one.differs or (one.unknown and not one.script.unknowable)]
 
 
 @contextmanager

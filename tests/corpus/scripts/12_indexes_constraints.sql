@@ -81,7 +81,7 @@ $$;
 --- distinct-domains-of-mail: varchar, uuid
 ALTER TABLE users ADD COLUMN mail_domain text GENERATED ALWAYS AS (split_part(email, '@', 2)) STORED;
 CREATE INDEX ON users (mail_domain);
---- mail-has-an-at: varchar, deployed [masked]
+--- mail-has-an-at: varchar, deployed [unknowable]
 ALTER TABLE users ADD CONSTRAINT mail_has_an_at CHECK (email ~ '^[^@]+@[^@]+\.[a-z]+$');
 --- partial-index-on-enum: deployed
 CREATE INDEX ON ai_feedback (created_at) WHERE feedback_type = 'report';

@@ -66,7 +66,7 @@ SELECT * FROM get_user_tier_info((SELECT id FROM users LIMIT 1));
 --- same-return-type-replaced: half, deployed
 CREATE OR REPLACE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS
 'BEGIN NEW.updated_at = pg_catalog.clock_timestamp(); RETURN NEW; END';
-UPDATE users SET name = 'X' WHERE email LIKE '%';
+UPDATE users SET name = 'X' WHERE name IS NOT NULL;
 --- overloads: uuid
 CREATE FUNCTION label(int) RETURNS text LANGUAGE sql AS $$ SELECT 'int' $$;
 CREATE FUNCTION label(text) RETURNS text LANGUAGE sql AS $$ SELECT 'text' $$;

@@ -25,9 +25,10 @@ ALTER TABLE ai_usage_logs DISABLE TRIGGER usage_keeps_quota;
 INSERT INTO ai_usage_logs (user_id, model_used) SELECT id, 'gpt-4o' FROM users LIMIT 1;
 ALTER TABLE ai_usage_logs ENABLE ALWAYS TRIGGER usage_keeps_quota;
 --- insert-fires-quota: deployed
-INSERT INTO ai_usage_logs (user_id, prompt_tokens, model_used, cost_usd) SELECT id, 10, 'm', 0.1 FROM users ORDER BY id LIMIT 5;
+INSERT INTO ai_usage_logs (user_id, prompt_tokens, model_used, cost_usd, "timestamp")
+  SELECT id, 10, 'm', 0.1, '2026-05-01 12:00+00' FROM users ORDER BY id LIMIT 5;
 DO $$ BEGIN
-  ASSERT (SELECT count(*) FROM daily_usage_quotas WHERE usage_date = (now() AT TIME ZONE 'UTC')::date) = 5, 'quota rows';
+  ASSERT (SELECT count(*) FROM daily_usage_quotas WHERE usage_date = '2026-05-01') = 5, 'quota rows';
 END $$;
 --- constraint-trigger-that-holds: varchar
 CREATE FUNCTION needs_mood() RETURNS trigger LANGUAGE plpgsql AS

@@ -45,7 +45,7 @@ END $$;
 SELECT entries_for((SELECT user_id FROM journal_entries LIMIT 1));
 --- do-in-another-language-quotes: plain
 DO LANGUAGE plpgsql 'DECLARE n int := 0; BEGIN n := n + 1; PERFORM n; END';
---- dynamic-with-using: varchar
+--- dynamic-with-using: varchar [unknowable]
 DO $do$
 DECLARE n bigint;
 BEGIN

@@ -71,11 +71,11 @@ SELECT lo_unlink(lo_from_bytea(0, '\x00ff'));
 --- short-mails-kept-short: uuid
 CREATE TABLE short_mails (email varchar(8) PRIMARY KEY);
 INSERT INTO short_mails SELECT email FROM users ORDER BY length(email), email LIMIT 5;
---- mail-parts-stored: uuid [masked]
+--- mail-parts-stored: uuid [unknowable]
 CREATE TABLE mail_domains AS SELECT DISTINCT split_part(email, '@', 2) AS domain FROM users;
 ALTER TABLE mail_domains ADD PRIMARY KEY (domain);
 DO $$ BEGIN IF (SELECT count(*) FROM mail_domains) <> 2 THEN RAISE EXCEPTION '% domains', (SELECT count(*) FROM mail_domains); END IF; END $$;
---- text-is-searched: uuid [masked]
+--- text-is-searched: uuid [unknowable]
 UPDATE journal_entries SET tags = array_append(tags, 'hard') WHERE content ILIKE '%hard day%';
 DO $$ BEGIN IF NOT EXISTS (SELECT FROM journal_entries WHERE 'hard' = ANY (tags)) THEN RAISE EXCEPTION 'none was hard'; END IF; END $$;
 --- words-of-text-counted: varchar

@@ -39,7 +39,7 @@ DO $$ BEGIN IF (SELECT min(name) FROM shop.contacts) <> 'Bea' THEN RAISE EXCEPTI
 --- mail-domain-holds: plain
 INSERT INTO shop.contacts VALUES ('new.one@mail.org', 'New', 'n') ON CONFLICT (mail) DO NOTHING;
 ALTER DOMAIN shop.mail ADD CONSTRAINT short CHECK (length(VALUE) < 20);
---- large-object-kept: plain
+--- large-object-kept: plain [unknowable]
 SELECT lo_get(424242);
 --- limit-of-the-database: plain
 DO $$ BEGIN IF current_setting('statement_timeout') <> '2s' THEN RAISE EXCEPTION 'limit %', current_setting('statement_timeout'); END IF; END $$;
@@ -65,7 +65,7 @@ SELECT 'after';
 SET CONSTRAINTS ALL DEFERRED;
 INSERT INTO shop.lines (order_id, line_no, sku, quantity, price) VALUES (5000, 1, 'X', 1, 1);
 COMMIT;
---- own-commit-after-enum-value: deployed
+--- own-commit-after-enum-value: deployed !not-in-transaction [left-out]
 BEGIN;
 ALTER TYPE feedback_kind ADD VALUE IF NOT EXISTS 'praise';
 COMMIT;

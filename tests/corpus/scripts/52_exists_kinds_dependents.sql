@@ -96,9 +96,9 @@ DROP SCHEMA shop;
 DROP INDEX users_email_key;
 --- role-has-dependents: varchar !dependents
 DROP ROLE anon;
---- type-of-view-column: varchar !unsupported
+--- type-of-view-column: varchar !dependents
 ALTER TABLE journal_entries ALTER COLUMN mood_level TYPE smallint;
---- type-of-policy-column: half !unsupported
+--- type-of-policy-column: half !dependents
 DROP VIEW mood_by_user;
 ALTER TABLE journal_entries ALTER COLUMN user_id TYPE text;
 --- atomic-function-needs-table: empty !dependents
