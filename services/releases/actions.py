@@ -54,8 +54,11 @@ def act(
     seen: int,
     now: datetime,
     phrase: str | None = None,
+    accept_stall_ms: float | None = None,
 ) -> Job:
     """Queue the action of a step. phrase: what was typed, for actions that change the database.
+
+    accept_stall_ms: for a deploy, how long a statement may keep writers waiting, in milliseconds.
 
     Raises Refused while the step's phase is closed or a step that it needs is not settled.
     """
@@ -74,7 +77,8 @@ def act(
         )
     if action == "deploy":
         require_phrase(phrase, deploy_phrase(view.release.id, target.name))
-    return _queue(store, actor, target, view, step, action, dict(step.step.params), seen, now)
+    accepted = {} if accept_stall_ms is None else {"accept_stall_ms": accept_stall_ms}
+    return _queue(store, actor, target, view, step, action, {**step.step.params, **accepted}, seen, now)
 
 
 def look_for_deploy(

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from services.database.history.migrations import Migration, are_migrations, migrations_of
 from services.database.script import Script
 from services.database.verification import Query
 from services.errors import NotUnderstood
@@ -33,7 +34,7 @@ class Release:
     """A change as it stands in its files.
 
     id:       the folder's id, or the stem of a plain script
-    checklist: None for a plain script, which has no steps and no rollback
+    checklist: None for a plain script, and for a folder of migrations, which have no steps and no rollback
     files:    name ("deploy/010_guard.sql") to content; enough to load the release again
     folder:   where it was loaded from; None when it came from stored bytes
     """
@@ -69,6 +70,16 @@ class Release:
     def deploy(self) -> tuple[Script, ...]:
         """The scripts that make the change, in name order."""
         return tuple(self._scripts("deploy")) or tuple(Script(name, _text(data)) for name, data in self.files.items())
+
+    @cached_property
+    def migrations(self) -> tuple[Migration, ...]:
+        """The migrations of a folder of them, in the order of their versions; empty for any other release.
+
+        Which of them a target has not had yet is told by `services.releases.pending`.
+        """
+        if self.checklist is not None or not are_migrations(self.files):
+            return ()
+        return migrations_of([Script(name, _text(data)) for name, data in self.files.items()])
 
     @cached_property
     def verify(self) -> tuple[Query, ...]:
@@ -125,6 +136,8 @@ def load_release(
     files = _read_files(path)
     if path.is_file():
         return _plain(files)
+    if CHECKLIST not in files and are_migrations(files):
+        return _migrations(path, files)
     document, problems = read(files, Known(known_checks, known_actions))
     if problems or document is None:
         raise _refusal(path.name, problems)
@@ -164,6 +177,9 @@ def validate(
     if path.is_file():
         _plain(files)
         return []
+    if CHECKLIST not in files and are_migrations(files):
+        _migrations(path, files)
+        return []
     return read(files, Known(known_checks, known_actions, known_playbooks, known_links))[1]
 
 
@@ -186,7 +202,7 @@ def _find(reference: str | Path, root: Path | None) -> Path:
     raise NotUnderstood(f"There is no release '{reference}'.", "Nothing was done.", do, place="release")
 
 
-_OFFER = "Give a release's id, its folder, or a .sql file."
+_OFFER = "Give a release's id, its folder, a folder of migrations, or a .sql file."
 
 
 def _read_files(path: Path) -> dict[str, bytes]:
@@ -194,7 +210,25 @@ def _read_files(path: Path) -> dict[str, bytes]:
         return {path.name: path.read_bytes()}
     files = {f"{folder}/{file.name}": file for folder in FOLDERS for file in sorted((path / folder).glob("*.sql"))}
     files |= {CHECKLIST: path / CHECKLIST} if (path / CHECKLIST).is_file() else {}
+    if not files:
+        folder = next((path / below for below in _MIGRATIONS if (path / below).is_dir()), path)
+        files = {file.name: file for file in sorted(folder.glob("*.sql"))}
     return {name: file.read_bytes() for name, file in files.items()}
+
+
+_MIGRATIONS = ("supabase/migrations", "migrations")
+"""Where the folder of a project keeps its migrations."""
+
+
+def _migrations(path: Path, files: Mapping[str, bytes]) -> Release:
+    """A folder of migrations, named after its project."""
+    parts = [part for part in path.resolve().parts if part not in ("migrations", "supabase")]
+    release = Release(parts[-1] if parts else path.name, None, dict(files), path)
+    try:
+        release.migrations  # noqa: B018 - two of one version, or a file that is no text, are told now
+    except UnicodeDecodeError as error:
+        raise NotUnderstood(f"{path.name} has a file that is not UTF-8 text.", do="Save it as UTF-8.") from error
+    return release
 
 
 def _plain(files: Mapping[str, bytes]) -> Release:

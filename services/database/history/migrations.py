@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -48,10 +48,14 @@ def bare(statement: str) -> str:
     return statement.strip().removesuffix(";").rstrip()
 
 
+def are_migrations(names: Collection[str]) -> bool:
+    """True for the names of files that all are timestamped migrations, at least one."""
+    return bool(names) and all(_FILE.match(name) for name in names)
+
+
 def is_migrations_folder(folder: Path) -> bool:
     """True for a folder whose SQL files all are timestamped migrations, at least one."""
-    files = [file.name for file in folder.glob("*.sql")] if folder.is_dir() else []
-    return bool(files) and all(_FILE.match(name) for name in files)
+    return folder.is_dir() and are_migrations([file.name for file in folder.glob("*.sql")])
 
 
 def load_migrations(folder: Path) -> tuple[Migration, ...]:
@@ -59,12 +63,18 @@ def load_migrations(folder: Path) -> tuple[Migration, ...]:
 
     Raises NotUnderstood where there is none, where two have one version, or where a file cannot be read.
     """
-    named = [(file, match) for file in sorted(folder.glob("*.sql")) if (match := _FILE.match(file.name))]
+    named = [file for file in sorted(folder.glob("*.sql")) if _FILE.match(file.name)]
     if not named:
         raise NotUnderstood(
             f"The folder {folder} has no migration.", do="Name migrations like 20260131120000_add_notes.sql."
         )
-    found = [Migration(match["version"], match["name"], load_scripts(file)[0]) for file, match in named]
+    return migrations_of([load_scripts(file)[0] for file in named])
+
+
+def migrations_of(scripts: Iterable[Script]) -> tuple[Migration, ...]:
+    """Scripts with such names as migrations, in the order of their versions. Raises NotUnderstood as above."""
+    named = [(script, match) for script in scripts if (match := _FILE.match(script.file))]
+    found = [Migration(match["version"], match["name"], script) for script, match in named]
     found.sort(key=_order)
     for one, next_one in pairwise(found):
         if one.version == next_one.version:
