@@ -31,7 +31,7 @@ SELECT 'relation', r.name, pg_catalog.jsonb_build_object(
                pg_catalog.aclexplode(r.relacl) x WHERE x.grantee = g.oid),
     'column_rights', (SELECT pg_catalog.jsonb_agg(DISTINCT ARRAY[g.name, x.privilege_type]) FROM strangers g,
                pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) x
-               WHERE a.attrelid = r.oid AND NOT a.attisdropped AND x.grantee = g.oid))
+               WHERE a.attrelid = r.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped AND x.grantee = g.oid))
   FROM relations r
 UNION ALL
 SELECT 'policy', r.name || '.' || p.polname, pg_catalog.jsonb_build_object(

@@ -1,0 +1,116 @@
+"""Dangers of a run on a real server: the line of each, what is compared although it moved, and sizes by estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from services.database.connect import connect
+from services.database.dangers.by_effect import Danger, dangers_of, sizes_of
+from services.database.dangers.trail import Trail
+from services.database.execution import run_sql
+from services.database.rehearsal.measure import effects, measure
+from services.database.script import Script, read_scripts
+from services.database.server import Server
+from services.sandbox.postgres import Cluster
+from tests.services.database.app_database import APP
+
+Tell = Callable[[str], list[Danger]]
+
+
+@pytest.fixture(scope="module")
+def tell(postgres_server: Server, supabase_cluster: Cluster, supabase_template: str) -> Iterator[Tell]:
+    """`tell(sql)`: the dangers of a script, each time on a fresh copy of the app's database."""
+    with psycopg.connect(postgres_server.dsn(), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE endangered TEMPLATE {supabase_template} OWNER postgres")
+        with psycopg.connect(supabase_cluster.dsn("postgres", "endangered"), autocommit=True) as owner:
+            owner.execute(APP)
+
+        def told(sql: str) -> list[Danger]:
+            admin.execute("DROP DATABASE IF EXISTS endangered_copy WITH (FORCE)")
+            admin.execute("CREATE DATABASE endangered_copy TEMPLATE endangered OWNER postgres")
+            with connect(supabase_cluster.dsn("postgres", "endangered_copy")) as conn:
+                trail = _run(conn, sql)
+            with (
+                connect(postgres_server.dsn("endangered")) as untouched,
+                connect(postgres_server.dsn("endangered_copy")) as changed,
+            ):
+                return list(dangers_of(trail, untouched, changed, connected_as="postgres"))
+
+        yield told
+        admin.execute("DROP DATABASE IF EXISTS endangered_copy WITH (FORCE)")
+        admin.execute("DROP DATABASE endangered WITH (FORCE)")
+
+
+def _run(conn: psycopg.Connection, sql: str) -> Trail:
+    conn.execute("BEGIN")
+    base = before = measure(conn)
+    trail = Trail(conn)
+    for statement in read_scripts([Script("a.sql", sql)]).statements:
+        run_sql(conn, statement.sql)
+        after = measure(conn)
+        trail.after(statement, effects(base, before, after), 1.0)
+        before = after
+    conn.execute("COMMIT")
+    return trail
+
+
+def test_each_danger_has_the_line_of_the_statement_that_did_it(tell: Tell) -> None:
+    found = tell(
+        "SELECT 1;\nDELETE FROM journal_entries\n WHERE id < 4;\nCREATE INDEX ON users (created_at);\n"
+        "DO $$ BEGIN EXECUTE 'GRANT SELECT ON users TO anon'; END $$;\nSELECT setval('journal_entries_id_seq', 2);\n"
+    )
+    assert [(one.danger_class, one.object, one.line, one.file) for one in found] == [
+        ("loss", "public.journal_entries", 3, "a.sql"),
+        ("loss", "public.journal_entries_id_seq", 6, "a.sql"),
+        ("blocking", "public.users", 4, "a.sql"),
+        ("security", "public.users", 5, "a.sql"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER TABLE journal_entries RENAME TO entries; ALTER TABLE entries RENAME content TO body;"
+        " ALTER TABLE entries SET SCHEMA extensions; UPDATE extensions.entries SET body = body;",
+        "CREATE TABLE copied AS TABLE journal_entries; DROP TABLE journal_entries CASCADE;"
+        " ALTER TABLE copied RENAME TO journal_entries;",
+        "CREATE TEMP TABLE kept AS TABLE journal_entries; DELETE FROM journal_entries;"
+        " INSERT INTO journal_entries SELECT * FROM kept;",
+        "DROP VIEW moods; ALTER TABLE journal_entries ALTER mood_level TYPE numeric(12,4);",
+    ],
+)
+def test_what_only_moved_is_no_loss(tell: Tell, sql: str) -> None:
+    assert [one for one in tell(sql) if one.danger_class == "loss" and "_seq" not in one.object] == []
+
+
+def test_counts_tell_deleted_from_changed(tell: Tell) -> None:
+    found = tell(
+        "DELETE FROM users WHERE email < 'person2'; UPDATE users SET email = upper(email) WHERE email > 'person5';"
+    )
+    assert [one.detail for one in found] == ["Of 40 existing rows 11 are deleted and 5 are changed."]
+
+
+def test_a_function_left_behind_that_writes_people_again_is_told(tell: Tell) -> None:
+    sql = "CREATE FUNCTION {}() RETURNS {} LANGUAGE plpgsql AS $$ BEGIN {} END $$;"
+    (found,) = tell("SELECT 1;\n" + sql.format("again", "void", "UPDATE users SET created_at = now();"))
+    assert (found.object, found.line) == ("public.again()", 2)
+    assert "changes 40 rows of public.users" in found.detail
+    assert tell(sql.format("quiet", "void", "UPDATE users SET created_at = now() WHERE email = '';")) == []
+
+
+def test_after_a_failure_what_was_seen_is_told(postgres_server: Server, supabase_cluster: Cluster, tell: Tell) -> None:
+    tell("SELECT 1")
+    with connect(supabase_cluster.dsn("postgres", "endangered_copy")) as conn:
+        trail = _run(conn, "CREATE INDEX ON journal_entries (user_id);\nGRANT SELECT ON users TO anon;")
+    assert [(one.danger_class, one.line) for one in dangers_of(trail)] == [("blocking", 1), ("security", 2)]
+
+
+def test_sizes_are_estimated_also_before_the_first_analyze(postgres_server: Server, tell: Tell) -> None:
+    with connect(postgres_server.dsn("endangered")) as conn:
+        conn.execute("ANALYZE public.users")
+        sizes = sizes_of(conn)
+    assert sizes["public.users"] == 40
+    assert 100 < sizes["public.journal_entries"] < 1000
