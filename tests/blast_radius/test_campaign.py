@@ -45,6 +45,8 @@ def held_against_truth(conn: psycopg.Connection[Any], seed: int, size: int) -> H
     """Play and execute one script on one schema, and hold both against each other."""
     schema = make(seed, size)
     sql = destroy(schema, seed)
+    if FULL:
+        conn.execute("VACUUM")  # the catalog is full of what the schemas before have left
     conn.execute("BEGIN")
     try:
         for statement in schema.sql:

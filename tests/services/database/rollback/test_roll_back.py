@@ -75,7 +75,7 @@ def test_catalog_and_rows_are_again_as_before_the_deploy(app: Owner):
 
 def test_every_lost_row_is_in_the_snapshot(deployed: Owner):
     done = back(deployed)
-    kept = deployed.run("SELECT table_name, columns, row_count, copy_name FROM ops.snapshot_parts ORDER BY part")
+    kept = deployed.run("SELECT table_name, columns, row_count, copy_name FROM ops.snapshot_parts ORDER BY 1")
     assert [(table, count) for table, _, count, _ in kept] == [("logs", 40), ("loose", 3), ("users", 40)]
     assert kept[2][1] == ["id", "premium", "uses"]  # the second one went in a DO block, which no catalog foretells
     assert deployed.value(f"SELECT count(*) FROM ops.{kept[0][3]} WHERE level = 'high' AND j = '{{\"a\": 1}}'") == 40
@@ -96,6 +96,32 @@ def test_the_blast_radius_is_told_before_and_changes_nothing(deployed: Owner):
 def test_what_a_do_block_took_stands_in_the_result(deployed: Owner):
     objects = {(loss.kind, loss.object) for loss in back(deployed).blast_radius}
     assert {("column", "public.users.uses"), ("index", "public.users_uses_idx")} <= objects
+
+
+def test_a_table_with_rows_is_parked_and_one_of_a_dropped_type_copied(deployed: Owner):
+    done = back(deployed)
+    assert done.parked == ("public.loose",)
+    assert done.to_json()["parked"] == ["public.loose"]
+    assert not deployed.exists("public.loose")
+    parked = deployed.value("SELECT parked_name FROM ops.parked")
+    assert deployed.value(f'SELECT count(*) FROM ops."{parked}"') == 3
+
+
+def test_what_is_kept_is_brought_back_on_a_copy_and_so_proved(deployed: Owner):
+    done = back(
+        deployed,
+        "DELETE FROM journal_entries WHERE id <= 10; ALTER TABLE users DROP COLUMN created_at;",
+        may_copy=True,
+    )
+    assert done.proof is not None
+    assert (done.proof.restorable, done.proof.reason) == (
+        True,
+        "Restored on a copy: 340 rows of 2 tables came back as kept.",
+    )
+    receipt = find_receipt(deployed.url, "beta")
+    assert receipt is not None
+    assert (receipt.rollback_result or {})["proved"] is True
+    assert deployed.value("SELECT count(*) FROM journal_entries") == 290  # it was the copy that was restored
 
 
 def test_a_copy_that_does_not_come_back_fails_the_drill(deployed: Owner):
