@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -25,11 +26,11 @@ WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'ops') AND
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e'
                   AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass)
 """
-_WRITTEN = (
-    "SELECT c.oid::bigint, pg_catalog.pg_stat_get_xact_tuples_updated(c.oid)"
-    " + pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid)"
-    " FROM pg_catalog.pg_class c WHERE c.relkind = 'r'"
-)
+_WRITTEN = """
+SELECT c.oid::bigint,
+       pg_catalog.pg_stat_get_xact_tuples_updated(c.oid) + pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid)
+FROM pg_catalog.pg_class c WHERE c.relkind = 'r'
+"""
 
 
 def changed_by_later_calls(
@@ -46,7 +47,7 @@ def changed_by_later_calls(
     for _oid, name, source, language, kind, is_trigger, no_arguments, schema, plain, volatile in (
         one for one in _functions(after) if (one[0], one[2]) not in known
     ):
-        statement = trail.last_to_change(frozenset({("function", name)})) or _maker(trail, plain)
+        statement = trail.first_to_change(frozenset({("function", name)})) or _maker(trail, plain)
         place = (statement.file, statement.line) if statement else (None, None)
         changes: Iterator[tuple[str, str]] = iter(())
         if no_arguments and not is_trigger and volatile:
@@ -69,15 +70,44 @@ def _by_calling(
 ) -> Iterator[tuple[str, str]]:
     call = sql.SQL("CALL {}()" if kind == "p" else "SELECT {}()").format(sql.Identifier(schema, name))
     try:
-        with after.transaction(force_rollback=True):
-            after.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(_CALL_S * 1000)))
-            after.execute(call)
-            written = after.execute(_WRITTEN).fetchall()
+        touched = _touched(after, call) & old.keys()
+        written = _replaced_rows(after, call, {oid: old[oid] for oid in touched}) if touched else {}
     except psycopg.Error:
         return  # it cannot be called so: what it would do is not known here, and other probes say that it fails
-    for oid, rows in written:
-        if rows and oid in old:
-            yield old[oid], f"{rows} rows"
+    for table, rows in written.items():
+        if rows:
+            yield table, f"{rows} rows"
+
+
+def _touched(conn: psycopg.Connection[Any], call: sql.Composed) -> set[int]:
+    """Tables in which the call updates or deletes rows, whether it takes that back itself or not."""
+    with _rolled_back(conn):
+        before = dict(conn.execute(_WRITTEN).fetchall())
+        conn.execute(call)
+        return {oid for oid, writes in conn.execute(_WRITTEN).fetchall() if writes > before.get(oid, 0)}
+
+
+def _replaced_rows(conn: psycopg.Connection[Any], call: sql.Composed, tables: dict[int, str]) -> dict[str, int]:
+    """How many rows of each table are no longer the version that they were: what a call takes back does not count."""
+    with _rolled_back(conn):
+        before = {name: _count(conn, name, "true") for name in tables.values()}
+        conn.execute(call)
+        # A row that this transaction wrote is younger than every other.
+        return {name: rows - _count(conn, name, "pg_catalog.age(t.xmin) > 0") for name, rows in before.items()}
+
+
+@contextmanager
+def _rolled_back(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    with conn.transaction(force_rollback=True):
+        conn.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(_CALL_S * 1000)))
+        yield
+
+
+def _count(conn: psycopg.Connection[Any], name: str, condition: str) -> int:
+    schema, _, table = name.partition(".")
+    query = sql.SQL("SELECT pg_catalog.count(*) FROM ONLY {} AS t WHERE {}")
+    row = conn.execute(query.format(sql.Identifier(schema, table), sql.SQL(condition))).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _is_old(table: str, old: dict[int, str]) -> bool:

@@ -53,6 +53,10 @@ class Trail:
             self.after_all = facts
         self.steps.append(Step(statement, effects, ms, changed, apart))
 
+    def first_to_change(self, keys: frozenset[Key]) -> Statement | None:
+        """The first statement that changed one of the facts; None where none did."""
+        return next((step.statement for step in self.steps if step.changed & keys), None)
+
     def last_to_change(self, keys: frozenset[Key]) -> Statement | None:
         """The last statement that changed one of the facts; None where none did."""
         return next((step.statement for step in reversed(self.steps) if step.changed & keys), None)

@@ -98,6 +98,8 @@ def test_a_function_left_behind_that_writes_people_again_is_told(tell: Tell) -> 
     (found,) = tell("SELECT 1;\n" + sql.format("again", "void", "UPDATE users SET created_at = now();"))
     assert (found.object, found.line) == ("public.again()", 2)
     assert "changes 40 rows of public.users" in found.detail
+    undone = "BEGIN UPDATE users SET created_at = now(); RAISE 'no'; EXCEPTION WHEN others THEN NULL; END;"
+    assert tell(sql.format("probe", "void", undone)) == []
     assert tell(sql.format("quiet", "void", "UPDATE users SET created_at = now() WHERE email = '';")) == []
 
 
