@@ -97,13 +97,23 @@ def _rights(
 
 
 def _security(trail: Trail, rights: Iterable[Opened], findings: Iterable[Finding]) -> list[Danger]:
-    found = [_danger(one.object, one.detail, trail.last_to_change(one.keys)) for one in rights]
+    found = [_danger(one.object, one.detail, _opener(trail, one)) for one in rights]
     for finding in findings:
         if getattr(finding, "rule", None) in SEEN_BY_OWN_RULES:
             continue
         keys = frozenset(key for step in trail.steps for key in step.changed if _is_of(key[1], finding.object))
         found.append(_danger(finding.object, finding.message, trail.last_to_change(keys)))
     return found
+
+
+def _opener(trail: Trail, found: Opened) -> Statement | None:
+    """The first statement after which the same was to be said of the object; else the last that changed its facts."""
+    for step in trail.steps:
+        if step.changed & found.keys:
+            said = opened(trail.before, step.facts)
+            if any((one.rule, one.object) == (found.rule, found.object) for one in said):
+                return step.statement
+    return trail.last_to_change(found.keys)
 
 
 def _is_of(name: str, wanted: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.database.dangers.reach import STRANGERS, Level, reach
@@ -16,18 +16,19 @@ _POWERS = ("SUPERUSER", "BYPASSRLS", "CREATEROLE", "CREATEDB", "REPLICATION", "L
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """One change of rights that is a danger: the object, a sentence, and the facts that made it."""
+    """One change of rights that is a danger: the object, a sentence, the facts that made it, and which rule says so."""
 
     object: str
     detail: str
     keys: frozenset[Key]
+    rule: str = ""
 
 
 def opened(before: Facts, after: Facts, *, connected_as: str = "") -> list[Opened]:
     """What changed for the worse. connected_as: the role that runs the script, a member of every role that it makes."""
     found: list[Opened] = []
     for find in (_reached, _row_security, _policies, _functions, _owners, _schemas, _defaults, _powers):
-        found += find(before, after)
+        found += [replace(one, rule=find.__name__) for one in find(before, after)]
     return found + list(_memberships(before, after, connected_as))
 
 

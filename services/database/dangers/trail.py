@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ _CHANGES_NO_RIGHT = ("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One statement that ran: its effects, milliseconds on the shadow, and the facts that it changed.
+    """One statement that ran: its effects, milliseconds on the shadow, the facts that it changed, and all facts then.
 
     apart: it ran outside the transaction, so that no lock was held over it.
     """
@@ -33,6 +33,7 @@ class Step:
     ms: float
     changed: frozenset[Key]
     apart: bool
+    facts: Facts = field(default_factory=dict)
 
 
 class Trail:
@@ -51,7 +52,7 @@ class Trail:
             facts = read_facts(self._conn)
             changed = frozenset(key for key in facts.keys() | self.after_all.keys() if _moved(key, facts, self))
             self.after_all = facts
-        self.steps.append(Step(statement, effects, ms, changed, apart))
+        self.steps.append(Step(statement, effects, ms, changed, apart, self.after_all))
 
     def first_to_change(self, keys: frozenset[Key]) -> Statement | None:
         """The first statement that changed one of the facts; None where none did."""
