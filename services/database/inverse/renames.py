@@ -18,6 +18,7 @@ _ROUTINES = frozenset({"function", "procedure", "aggregate"})
 _ON_A_TABLE = frozenset({"constraint", "foreign key", "trigger", "policy", "rule"})
 _RENAMED = frozenset({"schema", "column", "publication", "event trigger"}) | _IN_A_SCHEMA | _ROUTINES | _ON_A_TABLE
 _AWAY = "_in_the_way"
+_STRINGS = tuple(f.name for f in fields(Definition) if f.name not in ("kind", "oid", "number"))
 _START, _END = r'(?<![\w"$.])', r'(?![\w"$])'
 
 
@@ -127,14 +128,16 @@ def _renamed(definitions: Definitions, now: Definition, wanted: Definition) -> D
         pattern = (
             rf"{_START}{re.escape(name_now)}(?=\.)|(?:(?<=SCHEMA )|(?<=schema )|(?<= in )){re.escape(name_now)}{_END}"
         )
-        everywhere = _replacing(pattern, name)
+        everywhere = _replacing(pattern, name, only_with=name_now)
     elif now.kind in _IN_A_SCHEMA | _ROUTINES:
-        everywhere = _replacing(rf"{_START}{re.escape(f'{space_now}.{name_now}')}{_END}", f"{space}.{name}")
+        everywhere = _replacing(
+            rf"{_START}{re.escape(f'{space_now}.{name_now}')}{_END}", f"{space}.{name}", only_with=name_now
+        )
         if now.kind == "table" and space_now != space:
             definitions = _with_indexes_moved(definitions, now, space_now, space)
     else:
-        everywhere = _replacing(rf"{_START}{re.escape(now.identity)}{_END}", wanted.identity)
-    bare = _replacing(rf'(?<![\w"$]){re.escape(name_now)}{_END}', name)
+        everywhere = _replacing(rf"{_START}{re.escape(now.identity)}{_END}", wanted.identity, only_with=name_now)
+    bare = _replacing(rf'(?<![\w"$]){re.escape(name_now)}{_END}', name, only_with=name_now)
     spoken_of = now.kind in _ON_A_TABLE | {"column", "index", "publication", "event trigger"}
     found: list[Definition] = []
     for definition in definitions:
@@ -151,23 +154,30 @@ def _renamed(definitions: Definitions, now: Definition, wanted: Definition) -> D
 
 
 def _with_indexes_moved(definitions: Definitions, table: Definition, space_now: str, space: str) -> Definitions:
-    """The indexes of a table's constraints stand in its schema, and only comments speak of them."""
-    names = {name_of(d)[1] for d in definitions if d.kind == "constraint" and d.part_of == table.key}
-    for name in names:
-        move = _replacing(rf"{_START}{re.escape(f'{space_now}.{name}')}{_END}", f"{space}.{name}")
-        definitions = Definitions.of(_with_strings(d, move) if d.kind == "comment" else d for d in definitions)
+    """What goes from schema to schema with its table: indexes, those of constraints too, and the columns' sequences."""
+    inside = {table.key, *(d.key for d in definitions if d.part_of == table.key)}
+    for moved in [d for d in definitions if d.kind in ("constraint", "index", "sequence") and d.goes_with & inside]:
+        name = name_of(moved)[1]
+        move = _replacing(rf"{_START}{re.escape(f'{space_now}.{name}')}{_END}", f"{space}.{name}", only_with=name)
+        # Only comments speak of a constraint's index by a name in a schema.
+        found = (
+            _with_strings(d, move) if moved.kind != "constraint" or d.kind == "comment" else d for d in definitions
+        )
+        definitions = Definitions.of(found)
     return definitions
 
 
-def _replacing(pattern: str, text: str) -> Callable[[str], str]:
+def _replacing(pattern: str, text: str, *, only_with: str) -> Callable[[str], str]:
+    """A replacement that leaves alone, quickly, what does not have `only_with` in it."""
     compiled = re.compile(pattern)
-    return lambda string: compiled.sub(lambda _match: text, string)
+    return lambda string: compiled.sub(lambda _match: text, string) if only_with in string else string
 
 
 def _with_strings(definition: Definition, change: Callable[[str], str]) -> Definition:
     """The definition with every string of it changed, save its kind."""
-    values = {f.name: _changed(getattr(definition, f.name), change) for f in fields(definition) if f.name != "kind"}
-    return replace(definition, **values)
+    values = {name: getattr(definition, name) for name in _STRINGS}
+    changed = {name: _changed(value, change) for name, value in values.items()}
+    return replace(definition, **changed) if changed != values else definition
 
 
 def _with_texts(definition: Definition, change: Callable[[str], str]) -> Definition:
