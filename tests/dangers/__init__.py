@@ -1,0 +1,1 @@
+"""Dangers told by the engine, measured against what is so."""
