@@ -22,6 +22,7 @@ from services.database.fingerprint import Fingerprint
 from services.errors import NotUnderstood, OpsError, Refused
 from services.releases.actions import deploy_phrase, require_phrase, rollback_phrase
 from services.releases.bundle import Release
+from services.releases.pending import pending_of
 from services.settings import Target
 
 DATABASE = "database"
@@ -41,12 +42,17 @@ def rehearse(reference: str, url: str, named: str | None, rows: str | None) -> A
 
     release, address = _given(reference, url, named)
     policy = cast(Literal["all", "sample", "none"] | None, rows)
+    wanted = pending_of(address, release, composition.now())
     with _watched() as cancelled:
-        result = rehearsal.rehearse(address, release.deploy, rows=policy, emit=_tell, cancelled=cancelled)
+        result = rehearsal.rehearse(
+            address, wanted.scripts, rows=policy, rollback=release.rollback, emit=_tell, cancelled=cancelled
+        )
     if result.before is not None:
         _keep_catalog(result.before)
     digest = result.before.digest if result.before is not None else None
-    return told.rehearsal({"content_hash": release.content_hash, "target_fingerprint": digest, **result.to_json()})
+    bound = {"content_hash": release.content_hash, "target_fingerprint": digest}
+    history = {"history": [one.to_json() for one in wanted.divergence]}
+    return told.rehearsal({**bound, **history, **result.to_json()})
 
 
 def _keep_catalog(catalog: Fingerprint) -> None:
@@ -99,10 +105,11 @@ def deploy(
     require_phrase(phrase, deploy_phrase(release.id, DATABASE))
     plan = _rehearsed(rehearsal, release) if rehearsal is not None else {}
     digest = plan.get("target_fingerprint")
+    wanted = pending_of(address, release, composition.now())
     with _watched() as cancelled:
         done = database_deploy.deploy(
             address,
-            release.deploy,
+            wanted.scripts,
             release.verify,
             release_id=release.id,
             plan_hash=release.content_hash,
@@ -114,6 +121,7 @@ def deploy(
             predicted=plan.get("statements"),
             accept_stall_ms=accept_stall_ms,
             keep_inverse=not release.rollback,
+            listings=wanted.listings,
         )
     return told.deployment(done.to_json())
 

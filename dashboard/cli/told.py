@@ -26,6 +26,7 @@ def rehearsal(result: Document) -> Answer:
             lines.append(f"{label}: {failed['file']}:{failed['line']}  {failed['sqlstate']}  {failed['message']}")
     lines += [f"danger ({d['class']}): {d['object']}  {d['detail']}" for d in result["dangers"]]
     lines += [f"security: {finding}" for finding in map(_finding, result["security"])]
+    lines += [f"migrations: {one['message']}" for one in result.get("history", ())]
     lines += [f"not known: {reason}" for reason in result["unknown_because"]]
     return Answer.of(result, [*lines, str(result["verdict"])], OF_VERDICT[result["verdict"]])
 

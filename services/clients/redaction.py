@@ -27,7 +27,8 @@ def redact(text: str, secrets: Iterable[str] = (), *, addresses: bool = True) ->
 
     secrets: values known to be secret, looked for as they are, encoded for URLs, JSON or HTML, in base64 and hex, and
     across colour codes and line ends; those shorter than 6 characters are ignored, since blanking them would destroy
-    ordinary words. addresses: False leaves e-mail addresses, for who may see them. Idempotent: redacting twice changes nothing more. Takes time in proportion to the text.
+    ordinary words. addresses: False leaves e-mail addresses, for who may see them. Idempotent: redacting twice changes
+    nothing more. Takes time in proportion to the text.
     """
     text = blanked(text, secrets, HIDDEN)
     for pattern in _AFTER_A_HEAD:

@@ -17,6 +17,7 @@ from services.releases.approvals import require_approval
 from services.releases.bundle import Release
 from services.releases.catalogs import catalog_of
 from services.releases.ledger import pin
+from services.releases.pending import pending_of
 from services.settings import Target
 from services.store import audit
 from services.store.database import Store
@@ -29,7 +30,7 @@ def scripts_by_hand(
     """The files that deploy the release, as it was last rehearsed on this target, through an editor.
 
     Changes nothing, and needs no level that could. Raises Refused without a passed rehearsal of this content, without
-    the approval that the target asks for, and as `plan_of`.
+    the approval that the target asks for, and as `plan_of`; Unavailable where the target cannot be read.
     """
     actor.require(Permission.DEPLOY, target.name)
     rehearsal = last_rehearsal(store, target.name, release)
@@ -47,17 +48,19 @@ def scripts_by_hand(
         raise Refused(
             "The catalogs of that rehearsal are not kept any more.", "No script was written.", "Rehearse it once more."
         )
+    wanted = pending_of(reading_url(target), release, now)
     plan = plan_of(
         rehearsal,
         before,
         after,
-        release.deploy,
+        wanted.scripts,
         release.verify,
         release_id=release.id,
         target=target.name,
         plan_hash=release.content_hash,
         actor=actor.id,
         accept_loss=accept_loss,
+        listings=wanted.listings,
     )
     with store.write() as tx:
         audit.record(

@@ -30,6 +30,7 @@ from services.releases.approvals import require_approval
 from services.releases.bundle import Release, load_release
 from services.releases.catalogs import catalog_of, keep_catalog
 from services.releases.ledger import get_run, pin, pinned_release
+from services.releases.pending import pending_of
 from services.settings import Target
 from services.verdict import Verdict, worst
 
@@ -104,9 +105,10 @@ def rehearse(context: JobContext) -> Outcome:
     """Execute the deploy twice on a shadow of the target; the target itself is only read."""
     release = release_of(context)
     url = _best_url(context.target)
+    wanted = pending_of(url, release, context.clock())
     result = _cannot_stand_for_the_owner(context.target) or rehearse_scripts(
         url,
-        release.deploy,
+        wanted.scripts,
         rows=rows_policy(context.target, context.job.payload.get("rows")),
         rollback=release.rollback,
         predict=bool(context.job.payload.get("predict")),
@@ -120,6 +122,7 @@ def rehearse(context: JobContext) -> Outcome:
         "release": release.id,
         "target_fingerprint": result.before.digest if result.before else None,
         "after_fingerprint": result.after.digest if result.after else None,
+        "history": [one.to_json() for one in wanted.divergence],
         **result.to_json(),
     }
     if result.verdict is Verdict.PASS:
@@ -175,10 +178,11 @@ def deploy(context: JobContext) -> Outcome:
             job_id=context.job.id,
         )
     digest = rehearsal.get("target_fingerprint")
+    wanted = pending_of(deploying_url(context.target), release, context.clock())
     try:
         done = deploy_scripts(
             deploying_url(context.target),
-            release.deploy,
+            wanted.scripts,
             release.verify,
             release_id=release.id,
             plan_hash=release.content_hash,
@@ -191,6 +195,7 @@ def deploy(context: JobContext) -> Outcome:
             predicted=rehearsal["statements"],
             accept_stall_ms=context.job.payload.get("accept_stall_ms"),
             keep_inverse=not release.rollback,
+            listings=wanted.listings,
         )
     except Stopped:
         return Outcome(JobState.CANCELLED, "Stopped before COMMIT: nothing was applied.", {"applied": False})

@@ -8,19 +8,10 @@ from datetime import datetime
 
 from services.database.connect import connect
 from services.database.history.divergence import Divergence, compare
-from services.database.history.migrations import pending, recorded, version_at
+from services.database.history.migrations import Listing, pending, recorded, version_at
 from services.database.script import Script, split
 from services.errors import Refused
 from services.releases.bundle import Release
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """How a change is to be listed in a target that keeps a list of its migrations."""
-
-    version: str
-    name: str
-    statements: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +30,7 @@ def pending_of(url: str, release: Release, now: datetime) -> Pending:
     """
     if not release.migrations:
         statements = tuple(statement.sql for script in release.deploy for statement in split(script))
-        return Pending(release.deploy, (Listing(version_at(now), release.id, statements),))
+        return Pending(release.deploy, (Listing(version_at(now), release.id, statements, ours=True),))
     with connect(url, read_only=True, statement_timeout_s=10) as conn:
         left = pending(conn, release.migrations)
         had = recorded(conn)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from services.database.deployment.receipts import LOCK_KEY, SCHEMA_SQL
 from services.database.fingerprint import CATALOG_QUERY, Fingerprint
+from services.database.history.migrations import Listing
 from services.database.script import Statement
 from services.database.verification import Query
 
@@ -56,8 +57,8 @@ class Plan:
     after: Fingerprint
     statements: Sequence[PlannedStatement]
     queries: Sequence[Query] = ()
-    record: Sequence[str] = ()
-    """Statements that note the release in a migration history, run beside the receipt."""
+    listings: Sequence[Listing] = ()
+    """How the change is listed where the target keeps a list of its migrations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ def _receipt(plan: Plan) -> str:
     return _text(
         "receipt.sql",
         schema=SCHEMA_SQL,
-        record="\n".join(f"{statement};" for statement in plan.record),
+        listings="\n".join(_listing(plan, one) for one in plan.listings),
         expected=_literal(plan.after.digest),
         id=_literal(plan.receipt_id),
         job=_literal(plan.job_id),
@@ -179,6 +180,18 @@ def _receipt(plan: Plan) -> str:
         before=_literal(plan.before.digest),
         facts_before=_bytes(plan.before),
         facts_after=_bytes(plan.after),
+    )
+
+
+def _listing(plan: Plan, one: Listing) -> str:
+    statements = ", ".join(_literal(text) for text in one.statements)
+    return _text(
+        "listing.sql",
+        version=_literal(one.version),
+        name=_literal(one.name),
+        statements=f"ARRAY[{statements}]::text[]",
+        receipt=_literal(plan.receipt_id),
+        tag=_tag(" ".join((one.name, *one.statements))),
     )
 
 
@@ -193,7 +206,7 @@ def _name(plan: Plan, number: int, of: int) -> str:
     return f"{stem}.sql" if of == 1 else f"{stem}-{number:02}-of-{of:02}.sql"
 
 
-def _text(name: str, **values: str) -> str:
+def _text(name: str, /, **values: str) -> str:
     """A text of this folder with its `{{places}}` filled; what is filled in is never searched for further places."""
     raw = (_TEXTS / name).read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], raw)

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.database.by_hand.editor_script import Plan, PlannedStatement
 from services.database.fingerprint import Fingerprint
+from services.database.history.migrations import Listing
 from services.database.script import Script, read_scripts
 from services.database.verification import Query
 from services.errors import Refused
@@ -29,7 +30,7 @@ def plan_of(
     actor: str,
     role: str = EDITOR_ROLE,
     accept_loss: bool = False,
-    record: Sequence[str] = (),
+    listings: Sequence[Listing] = (),
 ) -> Plan:
     """The plan of what was rehearsed.
 
@@ -61,7 +62,7 @@ def plan_of(
         expected_after(before, after),
         _planned(rehearsal, scripts),
         queries,
-        record,
+        listings,
     )
 
 

@@ -10,11 +10,11 @@ BEGIN
 END
 $ops$;
 {{schema}}
-{{record}}
 INSERT INTO ops.deploy_receipts (id, job_id, release_id, plan_hash, actor, statements, fingerprint_before, facts_before,
                                  fingerprint_after, facts_after)
 VALUES ({{id}}, {{job}}, {{release}}, {{plan}}, {{actor}}, {{statements}}, {{before}}, {{facts_before}},
         {{expected}}, {{facts_after}});
+{{listings}}
 DO $ops$
 DECLARE
   one record;

@@ -47,6 +47,7 @@ from services.database.deployment.steps import intend, steps_of
 from services.database.deployment.together import refuse_meanwhile, replay_settings, run_together
 from services.database.execution import Cancelled, Emit, Stopped, never, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint
+from services.database.history.migrations import Listing
 from services.database.script import Script
 from services.database.snapshots.keep import covered
 from services.database.snapshots.snapshot import NotProved
@@ -77,6 +78,7 @@ def deploy(
     accept_stall_ms: float | None = None,
     keep_days: int | None = 30,
     keep_inverse: bool = False,
+    listings: Sequence[Listing] = (),
 ) -> Deployment:
     """Run the scripts in one transaction; COMMIT only if every verification query returns no row.
 
@@ -88,6 +90,7 @@ def deploy(
     predicted, accept_stall_ms: the rehearsal's statements, and how many milliseconds writers may be kept waiting.
     keep_days: how long what is parked stays; None: nothing that the change takes away is kept.
     keep_inverse: derive the way back from the catalog and keep it in the receipt, for scripts that bring none.
+    listings: how the change is listed in a target that keeps a list of its migrations, in the same transaction.
     Raises NotUnderstood (scripts), Refused (pooler, rights, drift, stall, another deploy), Unavailable (no connection,
     or the outcome of COMMIT cannot be found out), Stopped (cancelled; nothing was applied).
     """
@@ -120,6 +123,7 @@ def deploy(
                 replace(watch, beside=looking),
                 keep_days,
                 keep_inverse,
+                listings,
             )
             done = _through(conn, asked, _course(conn, asked, receipt))
     return looked_at_again(asked, done) if done.applied else done

@@ -13,6 +13,7 @@ from services.database.deployment.guarded import Ran, Watch
 from services.database.deployment.role_trials import RoleTrials
 from services.database.failure_classes import Failure
 from services.database.fingerprint import Fingerprint
+from services.database.history.migrations import Listing
 from services.database.script import Statement
 from services.database.verification import Query, Verification
 from services.verdict import Verdict
@@ -92,6 +93,7 @@ class Order:
     watch: Watch
     keep_days: int | None
     keep_inverse: bool
+    listings: Sequence[Listing] = ()
 
 
 @dataclass(slots=True)

@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS ops.snapshot_parts (
 );
 ALTER TABLE ops.deploy_receipts ADD COLUMN IF NOT EXISTS state text NOT NULL DEFAULT 'done',
   ADD COLUMN IF NOT EXISTS kept_snapshot_id uuid, ADD COLUMN IF NOT EXISTS parked text[],
-  ADD COLUMN IF NOT EXISTS inverse jsonb;
+  ADD COLUMN IF NOT EXISTS inverse jsonb, ADD COLUMN IF NOT EXISTS listed text[];
 CREATE TABLE IF NOT EXISTS ops.deploy_steps (
   receipt_id uuid NOT NULL REFERENCES ops.deploy_receipts ON DELETE CASCADE, seq integer NOT NULL, kind text NOT NULL,
   digest text NOT NULL, file text, line integer, intended_at timestamptz, done_at timestamptz, detail jsonb,
@@ -76,6 +76,7 @@ class Receipt:
     came after such a one.
     kept_snapshot_id, parked: what the deploy itself kept of the rows it took away; snapshot_id is the rollback's.
     inverse: {"sql", "not_restored"} derived from the catalog, for a release that brought no rollback.
+    listed: the versions under which it stands in the target's own list of migrations.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Receipt:
     kept_snapshot_id: str | None = None
     parked: tuple[str, ...] = ()
     inverse: dict[str, Any] | None = None
+    listed: tuple[str, ...] = ()
 
 
 def try_lock(conn: psycopg.Connection[Any]) -> bool:
@@ -249,6 +251,12 @@ def note_kept(
     )
 
 
+def note_listed(conn: psycopg.Connection[Any], receipt_id: str, versions: Sequence[str]) -> None:
+    """Note in the receipt under which versions the target lists the change."""
+    if versions:
+        conn.execute("UPDATE ops.deploy_receipts SET listed = %s WHERE id = %s", (list(versions), receipt_id))
+
+
 def receipt_of(conn: psycopg.Connection[Any], column: str, value: str) -> Receipt | None:
     """The newest receipt whose column ("job_id", "release_id", "rollback_job_id") has the value."""
     if not receipts_exist(conn):
@@ -277,6 +285,7 @@ def receipt_of(conn: psycopg.Connection[Any], column: str, value: str) -> Receip
         kept_snapshot_id=str(row["kept_snapshot_id"]) if row.get("kept_snapshot_id") else None,
         parked=tuple(row.get("parked") or ()),
         inverse=row.get("inverse"),
+        listed=tuple(row.get("listed") or ()),
     )
 
 

@@ -19,11 +19,18 @@ from services.database.deployment.guarded import (
 )
 from services.database.deployment.order import Course, Deployment, Order
 from services.database.deployment.parts import Part
-from services.database.deployment.receipts import go_on_with_receipt, make_schema, note_kept, write_receipt
+from services.database.deployment.receipts import (
+    go_on_with_receipt,
+    make_schema,
+    note_kept,
+    note_listed,
+    write_receipt,
+)
 from services.database.deployment.steps import done as note_done
 from services.database.deployment.way_back import definitions_before, way_back
 from services.database.execution import run_sql
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
+from services.database.history.migrations import list_changes
 from services.database.script import Statement
 from services.database.snapshots.foretold import all_placed, dropped_columns, dropped_tables
 from services.database.snapshots.keep import Cover, Keeping, Kept, Uncovered
@@ -175,6 +182,8 @@ def _receipt(
             after=after,
             state="done" if last else "begun",
         )
+    if last:
+        note_listed(conn, receipt_id, list_changes(conn, order.listings))
     if course.of > 1:
         note_done(conn, receipt_id, part, after)
     return receipt_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from services.errors import NotUnderstood, Refused
 
 _FILE = re.compile(r"^(?P<version>\d+)_(?P<name>.*)\.sql$")
 _VERSION = re.compile(r"^\d{1,20}$")
+_TIME = "%Y%m%d%H%M%S"
 _TABLE = "supabase_migrations.schema_migrations"
 
 
@@ -41,6 +42,16 @@ class Recorded:
     version: str
     name: str | None
     statements: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How a change is to be listed where a target keeps a list. ours: its version is only the time, which may move."""
+
+    version: str
+    name: str
+    statements: tuple[str, ...]
+    ours: bool = False
 
 
 def bare(statement: str) -> str:
@@ -94,7 +105,7 @@ def _order(migration: Migration | Recorded) -> tuple[int, str]:
 
 def version_at(now: datetime) -> str:
     """The version of a change that has none of its own: the time, in UTC, as digits."""
-    return now.strftime("%Y%m%d%H%M%S")
+    return now.strftime(_TIME)
 
 
 def recorded(conn: psycopg.Connection[Any]) -> tuple[Recorded, ...] | None:
@@ -163,6 +174,27 @@ def record(conn: psycopg.Connection[Any], version: str, name: str, statements: S
             "Look at what the target lists, and give the migration another time if it is another one.",
         ).because("listed")
     return True
+
+
+def list_changes(conn: psycopg.Connection[Any], listings: Iterable[Listing]) -> tuple[str, ...]:
+    """List changes inside the transaction that makes them; returns their versions, none where there is no list.
+
+    A version that is only the time moves on by a second where another change has it. Raises as `record`.
+    """
+    listed = []
+    for one in listings:
+        version = _free(conn, one.version) if one.ours else one.version
+        if record(conn, version, one.name, one.statements):
+            listed.append(version)
+    return tuple(listed)
+
+
+def _free(conn: psycopg.Connection[Any], version: str) -> str:
+    had = {one.version for one in recorded(conn) or ()}
+    moment = datetime.strptime(version, _TIME).replace(tzinfo=UTC)
+    while version_at(moment) in had:
+        moment += timedelta(seconds=1)
+    return version_at(moment)
 
 
 def take_out(conn: psycopg.Connection[Any], version: str) -> bool:

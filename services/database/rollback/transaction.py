@@ -11,6 +11,7 @@ import psycopg
 from services.database.deployment.guarded import Ran, Watch, begin, refuse_drift, run_statements
 from services.database.deployment.receipts import Receipt, make_schema, mark_rolled_back
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
+from services.database.history.migrations import take_out
 from services.database.rollback.blast_radius import Loss, blast_radius_on
 from services.database.rollback.result import RollbackResult
 from services.database.script import ReadScripts, Script
@@ -87,8 +88,10 @@ def roll_back_once(conn: psycopg.Connection[Any], order: Order, cover: Cover) ->
 
 
 def note(conn: psycopg.Connection[Any], order: Order, result: RollbackResult) -> None:
-    """Write the result into the deploy receipt."""
+    """Write the result into the deploy receipt, and take the release out of the target's list of migrations."""
     if order.receipt is not None:
+        for version in order.receipt.listed:
+            take_out(conn, version)
         mark_rolled_back(
             conn,
             order.receipt.id,

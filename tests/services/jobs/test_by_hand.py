@@ -36,6 +36,10 @@ def database(make_supabase_database: Callable[[], SupabaseDatabase]) -> Supabase
     made = make_supabase_database()
     with connect(made.owner) as owner:
         owner.execute("CREATE TABLE users (id int PRIMARY KEY, tier text); INSERT INTO users VALUES (1, 'free')")
+        owner.execute("CREATE SCHEMA supabase_migrations")
+        owner.execute(
+            "CREATE TABLE supabase_migrations.schema_migrations (version text PRIMARY KEY, statements text[], name text)"
+        )
     return made
 
 
@@ -86,6 +90,8 @@ def test_from_the_rehearsal_to_the_receipt_without_a_key_that_could_write(
     (file,) = written(store, place, release)
     with connect(database.owner) as editor:
         editor.execute(file.sql.encode())
+        listed = editor.execute("SELECT version, name FROM supabase_migrations.schema_migrations").fetchall()
+    assert listed == [(f"{NOON:%Y%m%d%H%M%S}", "change")]
     found = carried_out(store, settings, reading, "find_deploy", tmp_path / "change.sql")
     assert found.state is JobState.PASSED
     assert "receipt" in str((found.result or {})["summary"])
