@@ -16,7 +16,8 @@ Bodies = Callable[[str], Sequence[str]]
 
 _OUTSIDE = words(
     "pg_read_file pg_read_binary_file pg_ls_dir pg_stat_file pg_ls_logdir pg_ls_waldir pg_file_write lo_import"
-    " lo_export pg_terminate_backend pg_cancel_backend pg_reload_conf pg_rotate_logfile pg_switch_wal pg_promote http"
+    " lo_export pg_terminate_backend pg_cancel_backend pg_reload_conf pg_rotate_logfile pg_switch_wal pg_promote lo_get"
+    " lo_put lo_open lo_unlink lo_truncate loread lowrite http"
     " http_get http_post http_put http_delete http_request http_head http_patch net_http_get net_http_post"
 )
 _OUTSIDE_PREFIXES = ("dblink", "pg_create_logical", "pg_create_physical", "pg_replication_", "pg_logical_")

@@ -150,6 +150,8 @@ class _Running:
                 if self.cancelled():
                     raise Stopped
                 if not self._one(conn, index):
+                    if not conn.closed and conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                        conn.execute("ROLLBACK")
                     return self.done
             self._commit(conn)
         return self.done

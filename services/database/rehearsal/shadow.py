@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import psycopg
 from psycopg import sql
@@ -200,7 +200,7 @@ def _build(
     facts: ConnectionFacts,
     policy: RowPolicy,
     keep: Sequence[str],
-    dumped: Callable[[], bytes],
+    dumped: Callable[[], IO[bytes]],
     cancelled: Cancelled,
 ) -> Shadow:
     around = read_circumstances(target)
@@ -289,8 +289,8 @@ def _refuse_missing_extensions(target: psycopg.Connection[Any], admin: psycopg.C
 @contextmanager
 def _catalog_dump(
     url: str, target: psycopg.Connection[Any], binaries: Binaries, cancelled: Cancelled
-) -> Iterator[Callable[[], bytes]]:
-    """Start pg_dump on the very snapshot that `target` sees; what is given waits for its text."""
+) -> Iterator[Callable[[], IO[bytes]]]:
+    """Start pg_dump on the very snapshot that `target` sees; what is given waits for its file."""
     row = target.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
     parts = connection_parameters(url)
     # The password is not an argument: those show in the process list.
@@ -300,21 +300,21 @@ def _catalog_dump(
     command += [f"--snapshot={row[0] if row else ''}", "--dbname", psycopg.conninfo.make_conninfo("", **parts)]
     with tempfile.TemporaryFile() as text, _started(command, environment, stdout=text) as dump:
 
-        def wait() -> bytes:
-            _finish(dump, None, "read", cancelled)
+        def wait() -> IO[bytes]:
+            _finish(dump, "read", cancelled)
             text.seek(0)
-            return text.read()
+            return text
 
         yield wait
 
 
-def _restore_catalog(dumped: bytes, server: Server, cancelled: Cancelled) -> None:
+def _restore_catalog(dumped: IO[bytes], server: Server, cancelled: Cancelled) -> None:
     parts = connection_parameters(server.dsn(_TEMPLATE))
     environment = _environment(parts.pop("password", None))
     command = [str(server.binaries.tool("psql")), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1"]
     command += ["-d", psycopg.conninfo.make_conninfo("", **parts)]
-    with _started(command, environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as load:
-        _finish(load, dumped, "restored", cancelled)
+    with _started(command, environment, stdin=dumped, stdout=subprocess.DEVNULL) as load:
+        _finish(load, "restored", cancelled)
 
 
 def _environment(password: str | None) -> dict[str, str]:
@@ -337,18 +337,17 @@ def _started(command: list[str], environment: dict[str, str], **streams: Any) ->
             running.kill()
 
 
-def _finish(running: subprocess.Popen[bytes], data: bytes | None, verb: str, cancelled: Cancelled) -> None:
+def _finish(running: subprocess.Popen[bytes], verb: str, cancelled: Cancelled) -> None:
     until = time.monotonic() + _DUMP_S
     while True:
         try:
-            _, errors = running.communicate(data, timeout=_TICK_S)
+            _, errors = running.communicate(timeout=_TICK_S)
             break
         except subprocess.TimeoutExpired as error:
             if cancelled():
                 raise Stopped from error
             if time.monotonic() > until:
                 raise NoShadow(f"The catalog could not be {verb} within {_DUMP_S} s.") from error
-            data = None  # what was given is on its way
     if running.returncode:
         told = errors.decode(errors="replace").splitlines()
         reasons = [line.split("ERROR:")[-1].strip() for line in told if "ERROR:" in line]
