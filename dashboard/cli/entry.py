@@ -11,7 +11,18 @@ from typing import TextIO
 import typer
 from typer.exceptions import TyperException
 
-from dashboard.cli import arming, backing_up, connecting, drilling, processes, recovering, releasing, sandbox, seeing
+from dashboard.cli import (
+    approving,
+    arming,
+    backing_up,
+    connecting,
+    drilling,
+    processes,
+    recovering,
+    releasing,
+    sandbox,
+    seeing,
+)
 from dashboard.cli.answer import Answer, error_answer, print_answer
 from services.errors import NotUnderstood, OpsError, Unavailable
 
@@ -28,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (processes, seeing, connecting, releasing, backing_up, arming, drilling, recovering):
+for group in (processes, seeing, connecting, releasing, approving, backing_up, arming, drilling, recovering):
     group.register(app)
 app.add_typer(sandbox.app, name="sandbox")
 

@@ -7,8 +7,9 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dashboard import composition
 from dashboard.cli import told
@@ -22,13 +23,17 @@ from services.database.fingerprint import Fingerprint
 from services.errors import NotUnderstood, OpsError, Refused
 from services.releases.actions import deploy_phrase, require_phrase, rollback_phrase
 from services.releases.bundle import Release
-from services.releases.pending import pending_of
+from services.releases.pending import Pending, pending_of
 from services.settings import Target
+
+if TYPE_CHECKING:
+    from services.database.rehearsal.result import Rehearsal
+    from services.database.rehearsal.shadow import RowPolicy
 
 DATABASE = "database"
 
 
-def _given(reference: str, url: str, named: str | None) -> tuple[Release, str]:
+def given(reference: str, url: str, named: str | None) -> tuple[Release, str]:
     if named is not None:
         raise NotUnderstood(
             "Both a target and a database were given.", "Nothing was done.", "Give one of them.", "--target, --database"
@@ -37,22 +42,36 @@ def _given(reference: str, url: str, named: str | None) -> tuple[Release, str]:
     return release_for(reference, Target(name=DATABASE)), address
 
 
-def rehearse(reference: str, url: str, named: str | None, rows: str | None) -> Answer:
-    from services.database.rehearsal import rehearse as rehearsal
-
-    release, address = _given(reference, url, named)
-    policy = cast(Literal["all", "sample", "none"] | None, rows)
-    wanted = pending_of(address, release, composition.now())
-    with _watched() as cancelled:
-        result = rehearsal.rehearse(
-            address, wanted.scripts, rows=policy, rollback=release.rollback, emit=_tell, cancelled=cancelled
-        )
+def rehearse(reference: str, url: str, named: str | None, rows: str | None, *, predict: bool = False) -> Answer:
+    release, address = given(reference, url, named)
+    policy = cast("RowPolicy | None", rows)
+    result, wanted = rehearsed_now(release, address, composition.now(), rows=policy, predict=predict)
     if result.before is not None:
         _keep_catalog(result.before)
     digest = result.before.digest if result.before is not None else None
     bound = {"content_hash": release.content_hash, "target_fingerprint": digest}
     history = {"history": [one.to_json() for one in wanted.divergence]}
     return told.rehearsal({**bound, **history, **result.to_json()})
+
+
+def rehearsed_now(
+    release: Release, address: str, now: datetime, *, rows: RowPolicy | None = None, predict: bool = False
+) -> tuple[Rehearsal, Pending]:
+    """Rehearse what the database has not had of the release. Raises as `rehearse` and `pending_of`."""
+    from services.database.rehearsal.rehearse import rehearse as rehearse_scripts
+
+    wanted = pending_of(address, release, now)
+    with _watched() as cancelled:
+        result = rehearse_scripts(
+            address,
+            wanted.scripts,
+            rows=rows,
+            rollback=release.rollback,
+            predict=predict,
+            emit=_tell,
+            cancelled=cancelled,
+        )
+    return result, wanted
 
 
 def _keep_catalog(catalog: Fingerprint) -> None:
@@ -101,7 +120,7 @@ def deploy(
     """rehearsal: the file with what `rehearse --json` printed; the deploy is then bound to it."""
     from services.database.deployment import deploy as database_deploy
 
-    release, address = _given(reference, url, named)
+    release, address = given(reference, url, named)
     require_phrase(phrase, deploy_phrase(release.id, DATABASE))
     plan = _rehearsed(rehearsal, release) if rehearsal is not None else {}
     digest = plan.get("target_fingerprint")
@@ -113,7 +132,7 @@ def deploy(
             release.verify,
             release_id=release.id,
             plan_hash=release.content_hash,
-            actor=_actor(),
+            actor=actor_here(),
             emit=_tell,
             cancelled=cancelled,
             expected_fingerprint=(_kept_catalog(digest) or digest) if digest else None,
@@ -129,7 +148,7 @@ def deploy(
 def verify(reference: str, url: str, named: str | None) -> Answer:
     from services.database import verification
 
-    release, address = _given(reference, url, named)
+    release, address = given(reference, url, named)
     with _watched() as cancelled:
         result = verification.verify(address, release.verify, emit=_tell, cancelled=cancelled)
     return told.verification(result.to_json())
@@ -139,7 +158,7 @@ def rollback(reference: str, url: str, named: str | None, phrase: str | None, ke
     """Roll back, or only say what would go (phrase None). A release without scripts goes back by those derived."""
     from services.database.rollback import roll_back as database_rollback
 
-    release, address = _given(reference, url, named)
+    release, address = given(reference, url, named)
     if phrase is None:
         return told.previewed(database_rollback.preview_of(address, release.id, release.rollback))
     require_phrase(phrase, rollback_phrase(release.id, DATABASE))
@@ -148,7 +167,7 @@ def rollback(reference: str, url: str, named: str | None, phrase: str | None, ke
             address,
             release.id,
             release.rollback,
-            actor=_actor(),
+            actor=actor_here(),
             emit=_tell,
             cancelled=cancelled,
             keep_days=keep_days or database_rollback.KEEP_DAYS,
@@ -184,7 +203,7 @@ def _tell(kind: str, payload: Mapping[str, Any]) -> None:
         tell(sentence)
 
 
-def _actor() -> str:
+def actor_here() -> str:
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):

@@ -40,11 +40,11 @@ def _same_for_others(reference: str, release: Release, target: Target) -> str:
     return str(Path(reference).resolve())
 
 
-def rehearse(reference: str, named: str | None, rows: str | None) -> Answer:
+def rehearse(reference: str, named: str | None, rows: str | None, *, predict: bool = False) -> Answer:
     target = target_of(named)
     release = release_for(reference, target)
-    result = dict(_ended("rehearse", target, release, reference, {"rows": rows} if rows else {}).result or {})
-    return told.rehearsal(result)
+    wanted = {**({"rows": rows} if rows else {}), **({"predict": True} if predict else {})}
+    return told.rehearsal(dict(ended_job("rehearse", target, release, reference, wanted).result or {}))
 
 
 def deploy(reference: str, named: str | None, phrase: str | None, accept_stall_ms: float | None = None) -> Answer:
@@ -56,25 +56,30 @@ def deploy(reference: str, named: str | None, phrase: str | None, accept_stall_m
     actor.require(Permission.DEPLOY, target.name)
     target.require(Level.DEPLOY)
     require_way(composition.store(), "deploy", target)
-    before = last_rehearsal(composition.store(), target.name, release)
-    if before is None or before["verdict"] != Verdict.PASS.value:
-        tell(f"{release.id} has not passed a rehearsal on {target.name} in this content: rehearsing it first.")
-        rehearsed = _ended("rehearse", target, release, reference, {})
-        result = rehearsed.result or {}
-        if result["verdict"] != Verdict.PASS.value:
-            raise Refused(
-                f"The rehearsal did not pass: {result['summary']}",
-                "Nothing was changed.",
-                f"`rehearse {reference}` shows all of it.",
-            )
+    require_rehearsal(reference, target, release)
     accepted = {"accept_stall_ms": accept_stall_ms} if accept_stall_ms is not None else {}
-    return told.deployment(_ended("deploy", target, release, reference, accepted).result or {})
+    return told.deployment(ended_job("deploy", target, release, reference, accepted).result or {})
+
+
+def require_rehearsal(reference: str, target: Target, release: Release) -> None:
+    """Rehearse what has not passed a rehearsal in this content here. Raises Refused where it does not pass."""
+    before = last_rehearsal(composition.store(), target.name, release)
+    if before is not None and before["verdict"] == Verdict.PASS.value:
+        return
+    tell(f"{release.id} has not passed a rehearsal on {target.name} in this content: rehearsing it first.")
+    result = ended_job("rehearse", target, release, reference, {}).result or {}
+    if result["verdict"] != Verdict.PASS.value:
+        raise Refused(
+            f"The rehearsal did not pass: {result['summary']}",
+            "Nothing was changed.",
+            f"`rehearse {reference}` shows all of it.",
+        )
 
 
 def verify(reference: str, named: str | None) -> Answer:
     target = target_of(named)
     release = release_for(reference, target)
-    return told.verification(_ended("verify", target, release, reference, {}).result or {})
+    return told.verification(ended_job("verify", target, release, reference, {}).result or {})
 
 
 def rollback(reference: str, named: str | None, phrase: str | None, keep_days: int | None = None) -> Answer:
@@ -89,7 +94,7 @@ def rollback(reference: str, named: str | None, phrase: str | None, keep_days: i
         return told.previewed(preview_of(reading_url(target), release.id, release.rollback))
     require_phrase(phrase, rollback_phrase(release.id, target.name))
     kept = {"keep_days": keep_days} if keep_days is not None else {}
-    return told.rolled_back(_ended("rollback", target, release, reference, kept).result or {})
+    return told.rolled_back(ended_job("rollback", target, release, reference, kept).result or {})
 
 
 def restore(snapshot: str, named: str | None) -> Answer:
@@ -97,7 +102,7 @@ def restore(snapshot: str, named: str | None) -> Answer:
     return told.restored(ended.result or {})
 
 
-def _ended(kind: str, target: Target, release: Release, reference: str, more: Mapping[str, Any]) -> Job:
+def ended_job(kind: str, target: Target, release: Release, reference: str, more: Mapping[str, Any]) -> Job:
     """The job when it has ended with a result to tell. Raises Refused or Unavailable where it ended without one."""
     ended = carry_out(kind, target, {"release": _same_for_others(reference, release, target), **more})
     result = ended.result or {}

@@ -54,6 +54,9 @@ def rehearse(
         Rows | None,
         typer.Option("--rows", help="Rows to copy; else all of a small database that is not production, else none."),
     ] = None,
+    predict: Annotated[
+        bool, typer.Option("--predict", help="Reckon times on the target's real size, by calibration; takes longer.")
+    ] = False,
     form: Form = ReportFormat.TEXT,
     target: Target = None,
     as_json: Json = False,
@@ -64,9 +67,9 @@ def rehearse(
 
     policy = rows.value if rows else None
     if database is not None:
-        answer = on_a_database.rehearse(release, database, target, policy)
+        answer = on_a_database.rehearse(release, database, target, policy, predict=predict)
     else:
-        answer = on_a_target.rehearse(release, target, policy)
+        answer = on_a_target.rehearse(release, target, policy, predict=predict)
     return answer if as_json else rehearsal_as(answer, release, target, form)
 
 
@@ -86,13 +89,30 @@ def deploy(
             help="With --database: what `rehearse --json` printed; another content or catalog stops the deploy.",
         ),
     ] = None,
+    as_script: Annotated[
+        bool, typer.Option("--as-script", help="Change nothing: write it as SQL for Supabase's SQL Editor.")
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="With --as-script: where to write it.")] = Path(),
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="With --as-script: also where it destroys rows and keeps no copy.")
+    ] = False,
+    look: Annotated[
+        bool, typer.Option("--look", help="Only look whether such a script was run: by its receipt and the catalog.")
+    ] = False,
     target: Target = None,
     as_json: Json = False,
 ) -> Answer:
     """Change the database, wholly or not at all, verified before COMMIT. Phrase: "deploy NAME to TARGET"."""
-    from dashboard.cli import on_a_database, on_a_target
+    from dashboard.cli import by_hand, on_a_database, on_a_target
     from services.errors import NotUnderstood
 
+    if as_script or look:
+        by_hand.refuse_phrase(confirm)
+        if database is not None:
+            if look:
+                return by_hand.look_at(release, database, target)
+            return by_hand.write_for(release, database, target, out, accept_loss=accept_loss)
+        return by_hand.look(release, target) if look else by_hand.write(release, target, out, accept_loss=accept_loss)
     if database is not None:
         return on_a_database.deploy(release, database, target, confirm, rehearsal, accept_stall)
     if rehearsal is not None:

@@ -19,8 +19,8 @@ EDITOR_ROLE = "postgres"
 
 def plan_of(
     rehearsal: Mapping[str, Any],
-    before: Fingerprint,
-    after: Fingerprint,
+    before: Fingerprint | None,
+    after: Fingerprint | None,
     scripts: Sequence[Script],
     queries: Sequence[Query],
     *,
@@ -37,7 +37,7 @@ def plan_of(
     rehearsal: the document of `rehearse --json`; before, after: the target's catalog and the shadow's after the change.
     Raises Refused unless the rehearsal passed, and where rows would be lost that the script cannot keep a copy of.
     """
-    if rehearsal.get("verdict") != "pass":
+    if rehearsal.get("verdict") != "pass" or before is None or after is None:
         raise Refused(
             f"The rehearsal of {release_id} on {target} did not pass.",
             "No script was written.",

@@ -1,0 +1,58 @@
+"""`deploy --as-script`, `deploy --look` and `approve`, as a person types them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.conftest import MakeDatabase
+from tests.dashboard.cli.conftest import Run
+
+
+@pytest.fixture
+def database(make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> str:
+    url = make_database()
+    with psycopg.connect(url) as conn:
+        conn.execute("CREATE TABLE people (id int PRIMARY KEY)")
+    monkeypatch.setenv("DB", url)
+    return url
+
+
+@pytest.fixture
+def change(tmp_path: Path) -> Path:
+    file = tmp_path / "change.sql"
+    file.write_text("ALTER TABLE people ADD COLUMN IF NOT EXISTS name text;\n")
+    return file
+
+
+def test_a_script_is_written_run_by_hand_and_seen(run: Run, database: str, change: Path, tmp_path: Path) -> None:
+    bare = (str(change), "--database", "env:DB", "--json")
+    assert run("deploy", *bare, "--look").code == 1
+    wrote = run("deploy", *bare, "--as-script", "--out", str(tmp_path / "out"))
+    assert wrote.code == 0
+    (file,) = wrote.document["files"]
+    assert Path(file["path"]).stat().st_mode & 0o777 == 0o600
+    with psycopg.connect(database, autocommit=True) as editor:
+        editor.execute(Path(file["path"]).read_bytes())
+    seen = run("deploy", *bare, "--look")
+    assert (seen.code, seen.document["verdict"]) == (0, "pass")
+
+
+def test_what_fails_or_destroys_is_not_written(run: Run, database: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.sql").write_text("SELECT nothing FROM people;\n")
+    refused = run("deploy", str(tmp_path / "bad.sql"), "--database", "env:DB", "--as-script", "--json")
+    assert refused.code == 1 and "did not pass" in str(refused.error["what"])
+
+
+def test_a_phrase_has_no_place_where_nothing_is_changed(run: Run, database: str, change: Path) -> None:
+    said = run("deploy", str(change), "--database", "env:DB", "--as-script", "--confirm", "deploy x", "--json")
+    assert (said.code, said.error["place"]) == (64, "--confirm")
+
+
+def test_there_is_nothing_to_approve_before_a_rehearsal(run: Run) -> None:
+    said = run("approve", "beta-optimization", "--target", "sandbox", "--json")
+    assert said.code in (1, 64) and "error" in said.document
+    both = run("approve", "beta-optimization", "--ask", "--refuse", "no", "--target", "sandbox", "--json")
+    assert (both.code, both.error["place"]) == (64, "--ask, --refuse")
