@@ -16,7 +16,7 @@ from services.database.rehearsal.aftermath import aftermath_of, better_order, wa
 from services.database.rehearsal.calibration import predict as predict_times
 from services.database.rehearsal.further_failures import further_failures, with_suggestion
 from services.database.rehearsal.guarded_form import guarded_forms
-from services.database.rehearsal.hidden_reading import hidden_on
+from services.database.rehearsal.hidden_reading import hidden_on, lacking_extension
 from services.database.rehearsal.masking import literals
 from services.database.rehearsal.result import (
     Rehearsal,
@@ -159,6 +159,9 @@ def _failed(order: _Order, name: str, first: Run) -> Rehearsal:
     unknown = (*copy.unlike, *copy.rows.problems, *needed.unknown, *before)
     if needed.refused is not None and (at is None or needed.refused[0] < at):
         return order.found(first, failure=needed.refused[1], unknown_because=unknown, probes=needed.probes)
+    lacking = lacking_extension(copy, statements[at], failure) if at is not None and copy.url else None
+    if lacking is not None:
+        return order.found(first, failure=None, unknown_because=(*unknown, lacking), probes=needed.probes)
     by_chance = at in hidden and failure.failure_class.id != "syntax"
     if at in needed.doubtful or by_chance or (before and not from_catalog(failure)):
         # The shadow lacks rows that the statement looked at: on the target it may as well succeed.

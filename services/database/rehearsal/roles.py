@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -149,10 +150,10 @@ def make_roles(scratch: psycopg.Connection[Any], around: Circumstances) -> None:
         scratch.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(member)) + option)
 
 
-def put_back_roles(scratch: psycopg.Connection[Any], around: Circumstances, databases: Sequence[str]) -> None:
+def put_back_roles(scratch: psycopg.Connection[Any], around: Circumstances) -> None:
     """Make the scratch server's roles again what they are around the target: scripts change them for all databases.
 
-    databases: clones in which a role that a script made may own something; such a role keeps it, under another name.
+    A role that a script made may own something in a clone: it keeps it, under another name.
     """
     now = read_circumstances(scratch)
     me = scratch.info.user
@@ -161,7 +162,7 @@ def put_back_roles(scratch: psycopg.Connection[Any], around: Circumstances, data
     for number, name in enumerate(sorted(there.keys() - wanted.keys())):
         if name.startswith(_GONE):
             continue
-        other = f"{_GONE}{len(databases)}_{number}"
+        other = f"{_GONE}{secrets.token_hex(4)}_{number}"
         scratch.execute(sql.SQL("ALTER ROLE {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(other)))
     memberships = {one for one in now.memberships if not one[1].startswith(_GONE)}
     for group, member, _ in memberships - set(around.memberships):

@@ -53,6 +53,11 @@ _TICK_S = 0.2
 _OTHERS = "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datname <> ALL (%s)"
 """Databases that a script made on the scratch server."""
 
+_END_SESSIONS = (
+    "SELECT pg_catalog.pg_terminate_backend(pid, 1000) FROM pg_catalog.pg_stat_activity"
+    " WHERE datname = ANY (%s) AND pid <> pg_catalog.pg_backend_pid()"
+)
+
 _FILLED_VIEWS = """
 WITH RECURSIVE uses AS (
   SELECT r.ev_class AS view, d.refobjid AS used FROM pg_catalog.pg_rewrite r
@@ -103,8 +108,8 @@ class Shadow:
         name = f"{_TEMPLATE}_{self._made}"
         self._clones.append(name)
         with connect(self.server.dsn(_ADMIN)) as admin:
-            put_back_roles(admin, self.around, self._clones)
-            made = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            put_back_roles(admin, self.around)
+            made = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
             admin.execute(made.format(sql.Identifier(name), sql.Identifier(_TEMPLATE)))
             apply_settings(admin, self.around, name, only_database=True)
         return name
@@ -151,6 +156,8 @@ class Shadow:
         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
         target = sql.Identifier(self.facts.database)
         with connect(self.server.dsn(_ADMIN)) as admin:
+            # A session that somebody left open would hold the name for ever.
+            admin.execute(_END_SESSIONS, ([self.facts.database, name],))
             if self._bearer is not None:
                 admin.execute(rename.format(target, sql.Identifier(self._bearer)))
             admin.execute(rename.format(sql.Identifier(name), target))
