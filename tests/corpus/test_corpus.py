@@ -24,7 +24,7 @@ from tests.corpus.twin import Twins
 from tests.services.connecting.other_servers import NoServer
 
 SEED = 20260323
-SAMPLED = 5
+SAMPLED = 3
 SAMPLED_BASE = "half"
 REQUIRED = {
     "missing-relation", "missing-column", "type-mismatch", "not-immutable", "exists-already", "view-columns",
