@@ -1,4 +1,4 @@
-SELECT i.classid, i.objid, pg_catalog.initcap(i.type) AS what, i.identity AS name FROM (
+SELECT i.classid::pg_catalog.oid, i.objid, pg_catalog.initcap(i.type) AS what, i.identity AS name FROM (
   SELECT k.classid, k.objid, (pg_catalog.pg_identify_object(k.classid, k.objid, 0)).* FROM (
     SELECT 'pg_catalog.pg_operator'::pg_catalog.regclass AS classid, oid AS objid FROM pg_catalog.pg_operator
     UNION ALL SELECT 'pg_catalog.pg_cast'::pg_catalog.regclass, oid FROM pg_catalog.pg_cast

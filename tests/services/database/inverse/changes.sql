@@ -497,3 +497,8 @@ CREATE TEXT SEARCH CONFIGURATION app.simple (COPY = simple);
 --- code: trigger with its function on a table of somebody else
 CREATE FUNCTION app.seen() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER seen AFTER INSERT ON public."Odd Table" FOR EACH ROW EXECUTE FUNCTION app.seen();
+--- column: collation made with it
+CREATE COLLATION app.plain FROM "C";
+ALTER TABLE app.fk_ev ADD COLUMN c text COLLATE app.plain;
+ALTER TABLE app.uses_f ADD COLUMN c text;
+ALTER TABLE public."Odd Table" ALTER "user" TYPE text COLLATE app.plain;
