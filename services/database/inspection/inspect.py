@@ -17,10 +17,14 @@ from services.database.fingerprint import Fingerprint, catalog_fingerprint
 from services.database.inspection.advice import Advice
 from services.database.inspection.advisors import advise, new_advice
 from services.database.inspection.catalog import Catalog, read_catalog
-from services.database.inspection.finding import InspectionFinding, unclear
+from services.database.inspection.finding import InspectionFinding, broken, unclear
 from services.database.inspection.functions import check_functions
-from services.database.inspection.probing import Budget, Prober, probers
+from services.database.inspection.inserts import NO_ROW, check_rows
+from services.database.inspection.overloads import check_overloads
+from services.database.inspection.probing import TOO_LONG, Budget, Prober, probers
+from services.database.inspection.rows import RowMaker
 from services.database.inspection.scope import Scope, scope_of
+from services.database.inspection.sign_up import compare_sign_ups, sign_up
 from services.database.inspection.views import check_views
 from services.verdict import Verdict
 
@@ -60,6 +64,7 @@ class _Side:
     admin: psycopg.Connection[Any]
     catalog: Catalog
     prober: Prober
+    maker: RowMaker
 
 
 _Check = Callable[[_Side, set[str]], list[InspectionFinding]]
@@ -93,7 +98,8 @@ def inspect_change(
         # Advice is read before anything is tried, so that no try stands in its way.
         old_advice, all_advice = advise(admins[0]), advise(admins[1])
         tried = stack.enter_context(probers((untouched, changed), budget))
-        sides = [_Side(*parts) for parts in zip(admins, catalogs, tried, strict=True)]
+        makers = [RowMaker(*parts) for parts in zip(catalogs, tried, strict=True)]
+        sides = [_Side(*parts) for parts in zip(admins, catalogs, tried, makers, strict=True)]
         findings, old = _difference(sides[0], sides[1], scope)
         old["advisor"] = len(old_advice)
     if budget.not_tried:
@@ -110,7 +116,16 @@ def _difference(before: _Side, after: _Side, scope: Scope) -> tuple[list[Inspect
     found: list[InspectionFinding] = []
     old: Counter[str] = Counter()
     relations, routines = set(scope.relations), set(scope.routines)
-    for check, names, own in ((_functions, routines, True), (_views, relations, True)):
+    # A person who cannot sign up is the worst, so that is tried first.
+    signed = [sign_up(side.catalog, side.prober) for side in (before, after)]
+    found += compare_sign_ups(*signed)
+    old["sign-up"] += sum(one is not None and not one.answer.good for one in signed) == len(signed)
+    for check, names, own in (
+        (_functions, routines, True),
+        (_overloads, {one.call for name, one in scope.routines.items() if scope.is_new_or_changed(name)}, False),
+        (_rows, relations, False),
+        (_views, relations, True),
+    ):
         told, before_too = _newly_failing(check, before, after, names)
         found += [one for one in told if not own or _worth_telling(one, scope)]
         old += before_too
@@ -126,16 +141,39 @@ def _newly_failing(
     check: _Check, before: _Side, after: _Side, names: set[str]
 ) -> tuple[list[InspectionFinding], Counter[str]]:
     told = check(after, names)
-    failed = {one.object for one in told if one.verdict is Verdict.FAIL}
-    known = check(before, failed) if failed else []
-    same = {(one.kind, one.object) for one in known if one.verdict is Verdict.FAIL}
-    fresh = [one for one in told if one.verdict is not Verdict.FAIL or (one.kind, one.object) not in same]
-    return fresh, Counter(kind for kind, _ in same)
+    doubtful = {one.object for one in told if one.verdict is Verdict.FAIL or _may_be_new(one)}
+    known = check(before, doubtful) if doubtful else []
+    was = {(one.kind, one.object): one.verdict for one in known}
+    fresh, old = [], Counter[str]()
+    for one in told:
+        verdict = was.get((one.kind, one.object))
+        if one.verdict is Verdict.FAIL and verdict is Verdict.FAIL:
+            old[one.kind] += 1
+        elif _may_be_new(one) and verdict is Verdict.PASS:
+            fresh.append(broken(one.kind, one.object, f"{one.message} It went through before.", one.rule))
+        else:
+            fresh.append(one)
+    return fresh, old
+
+
+def _may_be_new(finding: InspectionFinding) -> bool:
+    """A row that a trigger's function refuses for its values is its fault only if the like went through before."""
+    of_row = finding.kind in ("insert", "update", "delete") and finding.verdict is Verdict.UNKNOWN
+    return of_row and finding.rule.startswith(("22", "23")) and finding.rule not in (NO_ROW, *TOO_LONG)
 
 
 def _functions(side: _Side, names: set[str]) -> list[InspectionFinding]:
     wanted = [one for name, one in sorted(side.catalog.routines.items()) if name in names]
     return check_functions(side.catalog, side.prober, wanted, side.admin)
+
+
+def _overloads(side: _Side, names: set[str]) -> list[InspectionFinding]:
+    return check_overloads(side.catalog, side.prober, names)
+
+
+def _rows(side: _Side, names: set[str]) -> list[InspectionFinding]:
+    wanted = [one for name, one in sorted(side.catalog.relations.items()) if name in names]
+    return check_rows(side.catalog, side.prober, wanted, side.maker)
 
 
 def _views(side: _Side, names: set[str]) -> list[InspectionFinding]:
