@@ -14,6 +14,8 @@ import psycopg
 from services.database.connect import connect
 from services.database.execution import Cancelled, Emit, never, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint
+from services.database.inspection.access import some_person, try_access
+from services.database.inspection.access_changes import compare_access
 from services.database.inspection.advice import Advice
 from services.database.inspection.advisors import advise, new_advice
 from services.database.inspection.catalog import Catalog, read_catalog
@@ -25,6 +27,7 @@ from services.database.inspection.probing import TOO_LONG, Budget, Prober, probe
 from services.database.inspection.rows import RowMaker
 from services.database.inspection.scope import Scope, scope_of
 from services.database.inspection.sign_up import compare_sign_ups, sign_up
+from services.database.inspection.view_totals import check_view_totals
 from services.database.inspection.views import check_views
 from services.verdict import Verdict
 
@@ -125,11 +128,12 @@ def _difference(before: _Side, after: _Side, scope: Scope) -> tuple[list[Inspect
         (_overloads, {one.call for name, one in scope.routines.items() if scope.is_new_or_changed(name)}, False),
         (_rows, relations, False),
         (_views, relations, True),
+        (_view_totals, {name for name in relations if scope.is_new_or_changed(name)}, False),
     ):
         told, before_too = _newly_failing(check, before, after, names)
         found += [one for one in told if not own or _worth_telling(one, scope)]
         old += before_too
-    return found, old
+    return [*found, *_access(before, after, scope)], old
 
 
 def _worth_telling(finding: InspectionFinding, scope: Scope) -> bool:
@@ -174,6 +178,33 @@ def _overloads(side: _Side, names: set[str]) -> list[InspectionFinding]:
 def _rows(side: _Side, names: set[str]) -> list[InspectionFinding]:
     wanted = [one for name, one in sorted(side.catalog.relations.items()) if name in names]
     return check_rows(side.catalog, side.prober, wanted, side.maker)
+
+
+def _access(before: _Side, after: _Side, scope: Scope) -> list[InspectionFinding]:
+    """What callers can do now and could not, or no more, with what is in scope."""
+    person = some_person(before.prober, before.catalog)
+    routines = {name for name in scope.routines if scope.is_new_or_changed(name)}
+    was, now = (
+        try_access(
+            side.catalog, side.prober, side.maker,
+            [one for name, one in side.catalog.relations.items() if name in scope.relations],
+            [one for name, one in side.catalog.routines.items() if name in routines],
+            person,
+        )
+        for side in (before, after)
+    )  # fmt: skip
+    return compare_access(
+        was,
+        now,
+        there_before={*before.catalog.relations, *before.catalog.routines},
+        secured={name for name, one in scope.relations.items() if one.secured or one.invoker},
+        definers={name for name, one in scope.routines.items() if one.definer},
+    )
+
+
+def _view_totals(side: _Side, names: set[str]) -> list[InspectionFinding]:
+    views = [one for name, one in sorted(side.catalog.relations.items()) if name in names]
+    return check_view_totals(side.catalog, side.prober, views, side.maker)
 
 
 def _views(side: _Side, names: set[str]) -> list[InspectionFinding]:

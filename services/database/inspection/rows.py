@@ -6,7 +6,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.database.inspection.catalog import Catalog, Column, Relation, Rule
 from services.database.inspection.error_kinds import function_in
@@ -21,7 +21,8 @@ _NEEDS = "SET CONSTRAINTS ALL IMMEDIATE"
 
 @dataclass(frozen=True, slots=True)
 class MadeRow:
-    """A row that was tried. statement: inserts it, and what it refers to; answer: what the server said of that.
+    """A row that was tried. statement: inserts it, and what it refers to; answer: what the server said of that;
+    parents: the part of the statement that inserts what it refers to.
 
     why: why no row could be made, empty where one was, or where a trigger's function is what stands in the way.
     """
@@ -29,6 +30,7 @@ class MadeRow:
     statement: str
     answer: Answer
     why: str = ""
+    parents: str = ""
 
 
 @dataclass
@@ -72,7 +74,7 @@ class RowMaker:
         seen: set[str] = set()
         for _ in range(_MOST_TRIES):
             statement = "; ".join([*parents, _insert(relation, columns, values)])
-            made = self._tried(statement, role)
+            made = replace(self._tried(statement, role), parents="; ".join(parents))
             answer = made.answer
             if answer.good or answer.says_nothing or statement in seen or function_in(answer):
                 return made

@@ -36,7 +36,8 @@ CREATE FUNCTION public.breaks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINE
 CREATE TRIGGER breaks AFTER INSERT ON public.notes FOR EACH ROW EXECUTE FUNCTION public.breaks();
 CREATE FUNCTION public.breaks_changes() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS
   $$ BEGIN PERFORM OLD.nope; RETURN OLD; END $$;
-CREATE TRIGGER breaks_changes AFTER UPDATE OR DELETE ON public.notes FOR EACH ROW EXECUTE FUNCTION public.breaks_changes();
+CREATE TRIGGER breaks_changes AFTER UPDATE OR DELETE ON public.notes
+  FOR EACH ROW EXECUTE FUNCTION public.breaks_changes();
 ALTER TABLE public.note_log ADD COLUMN must text NOT NULL;
 """
 LOGS = """
