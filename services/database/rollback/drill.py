@@ -95,8 +95,9 @@ def _is_back(conn: psycopg.Connection[Any], part: Part) -> bool:
     ).fetchone()
     if there is None or not there[0]:
         return False
-    if not there[1]:  # it was parked, and stands in its place again
-        return text_hash(conn, table, part.columns) == part.rows
+    if not there[1]:  # it was parked, and stands in its place again; a parked table has no copy to be hashed
+        found = text_hash(conn, table, part.columns)
+        return found == part.rows if part.rows.digest else found.count == part.rows.count
     values = sql.SQL(", ").join(sql.SQL("r.{}::text").format(sql.Identifier(name)) for name in part.columns)
     missing = conn.execute(
         sql.SQL(
