@@ -14,7 +14,7 @@ from dashboard.components.plain import plain, strong
 BLOCKS_READERS = "AccessExclusiveLock"
 BLOCKS_WRITERS = ("ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", BLOCKS_READERS)
 MOST_TABLES = 20
-_ROW_PX = 26
+_ROW_PX, _FRAME_PX = 26, 110
 
 
 def held_locks(
@@ -70,10 +70,10 @@ def lock_times(
             )
     figure.update_layout(
         barmode="overlay",
-        height=90 + _ROW_PX * len(shown),
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        xaxis={"title": "ms from BEGIN to COMMIT", "range": [0, end * 1.02 or 1]},
+        height=_FRAME_PX + _ROW_PX * len(shown),
+        margin={"l": 8, "r": 8, "t": 36, "b": 56},
+        legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0},
+        xaxis={"title": {"text": "ms from BEGIN to COMMIT", "standoff": 8}, "range": [0, end * 1.02 or 1]},
         yaxis={"autorange": "reversed", "automargin": True},
         showlegend=True,
     )

@@ -154,6 +154,7 @@ def _statements(statements: Sequence[Mapping[str, Any]]) -> None:
         columns=columns,
         config={
             "Statement": st.column_config.TextColumn(width="large"),
+            "Strongest lock": st.column_config.TextColumn(width="medium"),
             "ms": st.column_config.NumberColumn(format="%.1f"),
             "ms on the target": st.column_config.NumberColumn(format="%.0f"),
             "Writers wait, ms": st.column_config.NumberColumn(format="%.0f"),
