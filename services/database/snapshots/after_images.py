@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,7 @@ CREATE TABLE {image} AS
 SELECT CASE WHEN n."ops key" IS NULL THEN 'deleted' WHEN b."ops key" IS NULL THEN 'inserted' ELSE 'changed' END
          AS "ops what", COALESCE(b."ops key", n."ops key") AS "ops key", 1::bigint AS "ops n", {values}
 FROM (SELECT {b_key} AS "ops key", {b_hash} AS "ops hash" FROM ONLY {copy} b) b
-FULL JOIN (SELECT {n_key} AS "ops key", {n_hash} AS "ops hash", n.* FROM ONLY {table} n) n ON n."ops key" = b."ops key"
+FULL JOIN (SELECT {n_key} AS "ops key", {n_hash} AS "ops hash", n.* FROM {table} n) n ON n."ops key" = b."ops key"
 WHERE b."ops hash" IS DISTINCT FROM n."ops hash" {only_changed}
 """
 
@@ -36,7 +36,7 @@ SELECT CASE WHEN COALESCE(n."ops n", 0) > COALESCE(b."ops n", 0) THEN 'more' ELS
        pg_catalog.abs(COALESCE(n."ops n", 0) - COALESCE(b."ops n", 0)) AS "ops n", {values}
 FROM (SELECT {b_hash} AS "ops hash", pg_catalog.count(*) AS "ops n" FROM ONLY {copy} b GROUP BY 1) b
 FULL JOIN (SELECT DISTINCT ON ("ops hash") * FROM (
-    SELECT {n_hash} AS "ops hash", pg_catalog.count(*) OVER (PARTITION BY {n_hash}) AS "ops n", n.* FROM ONLY {table} n
+    SELECT {n_hash} AS "ops hash", pg_catalog.count(*) OVER (PARTITION BY {n_hash}) AS "ops n", n.* FROM {table} n
   ) every) n ON n."ops hash" = b."ops hash"
 WHERE b."ops n" IS DISTINCT FROM n."ops n"
 """
@@ -70,34 +70,53 @@ def common_columns(part: Part, present: Sequence[str]) -> list[str]:
     return [name for name in part.columns if name in present]
 
 
-def told_by_key(conn: psycopg.Connection[Any], part: Part, table: sql.Identifier, present: Sequence[str]) -> bool:
-    """True if the part's key is still a key in `table`: all of it there, no two rows alike."""
-    if not part.key_columns or not set(part.key_columns) <= set(present):
+def told_by_key(
+    conn: psycopg.Connection[Any], key: Sequence[str], rows: sql.Composable, present: Sequence[str]
+) -> bool:
+    """True if the key of before still is one in the rows of now: all of it there, no two rows alike."""
+    if not key or not set(key) <= set(present):
         return False
     query = sql.SQL(
-        "SELECT NOT EXISTS (SELECT FROM ONLY {} r GROUP BY {} HAVING pg_catalog.count(*) > 1)"
-        " AND NOT EXISTS (SELECT FROM ONLY {} r WHERE pg_catalog.num_nulls({}) > 0)"
+        "SELECT NOT EXISTS (SELECT FROM {rows} r GROUP BY {key} HAVING pg_catalog.count(*) > 1)"
+        " AND NOT EXISTS (SELECT FROM {rows} r WHERE pg_catalog.num_nulls({names}) > 0)"
     )
-    names = sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(name)) for name in part.key_columns)
-    row = conn.execute(query.format(table, key_text("r", part.key_columns), table, names)).fetchone()
+    names = sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(name)) for name in key)
+    row = conn.execute(query.format(rows=rows, key=key_text("r", key), names=names)).fetchone()
     return row is not None and bool(row[0])
 
 
-def keep_after_image(conn: psycopg.Connection[Any], snapshot_id: str, number: int, part: Part) -> Part:
+def keep_after_image(
+    conn: psycopg.Connection[Any],
+    snapshot_id: str,
+    number: int,
+    part: Part,
+    place: Place,
+    renamed: Mapping[str, str],
+) -> Part:
     """Keep what the change made of the part's rows; returns the part with where that is. Unchanged rows are not kept.
 
-    A table that is not there any more has none: all its rows went.
+    place: where the table stands now; renamed: its columns with another name now, new -> old. They are kept by the
+    names of before. A table that is not there any more has no after-image: all its rows went.
     """
     with steady_texts(conn):
-        columns, types = columns_of(conn, part.schema, part.table)
-        if not columns:
+        names, types = columns_of(conn, *place)
+        if not names:
             return part
+        columns = [renamed.get(name, name) for name in names]
+        view = sql.SQL("(SELECT {} FROM ONLY {})").format(
+            sql.SQL(", ").join(
+                sql.SQL("{} AS {}").format(sql.Identifier(name), sql.Identifier(old))
+                for name, old in zip(names, columns, strict=True)
+            ),
+            sql.Identifier(*place),
+        )
         image_name = f"after_{snapshot_id.split('-')[0]}_{number}"
         common = common_columns(part, columns)
-        keyed = told_by_key(conn, part, part.place, columns)
-        if part.kind == "column" and not keyed:
-            return part
-        with every_row_seen(conn, (part.schema, part.table)):
+        with every_row_seen(conn, place):
+            # A key that is one by an index still needs no counting, while writers wait.
+            keyed = _is_key_still(conn, part, place, renamed) or told_by_key(conn, part.key_columns, view, columns)
+            if part.kind == "column" and not keyed:
+                return part
             conn.execute(
                 sql.SQL(_KEYED if keyed else _COUNTED).format(
                     image=sql.Identifier("ops", image_name),
@@ -107,11 +126,8 @@ def keep_after_image(conn: psycopg.Connection[Any], snapshot_id: str, number: in
                     b_hash=hash_text("b", common),
                     n_hash=hash_text("n", common),
                     copy=part.copy,
-                    table=part.place,
-                    # A copy of columns tells nothing of rows that came or went: none did, by measure.
-                    only_changed=sql.SQL(
-                        'AND b."ops key" IS NOT NULL AND n."ops key" IS NOT NULL' if part.kind == "column" else ""
-                    ),
+                    table=view,
+                    only_changed=sql.SQL(_only_changed(part, common)),
                 )
             )
         close_to_others(conn, image_name)
@@ -121,6 +137,20 @@ def keep_after_image(conn: psycopg.Connection[Any], snapshot_id: str, number: in
         (image_name, columns, types, snapshot_id, number),
     )
     return replace(part, after_name=image_name, after_columns=tuple(columns), after_types=tuple(types))
+
+
+def _is_key_still(conn: psycopg.Connection[Any], part: Part, place: Place, renamed: Mapping[str, str]) -> bool:
+    now = [renamed.get(name, name) for name in key_of(conn, *place)]
+    return bool(part.key_columns) and now == list(part.key_columns)
+
+
+def _only_changed(part: Part, common: Sequence[str]) -> str:
+    """Of a copy of columns no row came or went, by measure; where all of its columns are gone no row was changed."""
+    if part.kind != "column":
+        return ""
+    if set(common) <= set(part.key_columns):
+        return "AND false"
+    return 'AND b."ops key" IS NOT NULL AND n."ops key" IS NOT NULL'
 
 
 def keep_inserted(conn: psycopg.Connection[Any], snapshot_id: str, number: int, place: Place) -> Part:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import psycopg
 
+from services.database.definitions.definition import Definitions
+from services.database.definitions.read import read_definitions
 from services.database.execution import Emit, silent
 from services.database.script import Statement
 from services.database.snapshots.after_images import keep_after_image, keep_inserted
@@ -20,6 +22,7 @@ from services.database.snapshots.foretold import (
     placed,
     rewrites_only,
 )
+from services.database.snapshots.kept_definitions import changed_between, keep_definitions
 from services.database.snapshots.park import Parked, drop_all, holds_rows, park, parkable, what_goes
 from services.database.snapshots.snapshot import Part, keep_columns, keep_table, new_snapshot, record_part
 from services.database.snapshots.storage import make_tables
@@ -143,6 +146,7 @@ class Keeping:
         self._base: dict[int, TableState] = {}
         self._rewriting: set[int] = set()
         self._aside: dict[int, Parked] = {}
+        self._definitions: Definitions | None = None
 
     def before(self, cover: Cover, statements: Sequence[Statement] = ()) -> None:
         """Copy and prove what the cover names, and what the statements say they take.
@@ -151,6 +155,7 @@ class Keeping:
         """
         make_tables(self._conn)
         self._base = table_states(self._conn)
+        self._definitions = self._read_definitions()
         wanted = self._foretold(statements)
         wanted.add(cover)
         wanted.tables -= {*self._to_park(statements)}
@@ -197,17 +202,28 @@ class Keeping:
 
     def after(self) -> Kept:
         """Keep what the change made of the rows it altered and added; tells what the snapshot holds in all."""
+        now = table_states(self._conn)
         if self._snapshot_id is not None:
             for number, part in enumerate(self._parts):
-                self._parts[number] = keep_after_image(self._conn, self._snapshot_id, number, part)
+                place, renamed = self._names_now((part.schema, part.table), now)
+                self._parts[number] = keep_after_image(self._conn, self._snapshot_id, number, part, place, renamed)
         held = {(part.schema, part.table) for part in self._parts}
-        now = table_states(self._conn)
         for oid, old in sorted(self._base.items()):
             new = now.get(oid)
             if new is not None and new.inserted > old.inserted and old.place not in held and old.place[0] != "ops":
                 self._parts.append(keep_inserted(self._conn, self._id(), len(self._parts), new.place))
+        self._keep_definitions()
         moved = tuple(one.object for one in self._aside.values())
         return Kept(self._snapshot_id, sum(part.rows.count for part in self._parts), moved)
+
+    def _names_now(self, place: Place, now: Mapping[int, TableState]) -> tuple[Place, dict[str, str]]:
+        """Where a table of before stands after the statements, and its columns that bear another name: new -> old."""
+        for oid, old in self._base.items():
+            new = now.get(oid)
+            if old.place == place and new is not None and oid not in self._aside:
+                renamed = {new.stored[n]: old.stored[n] for n in old.stored.keys() & new.stored.keys()}
+                return new.place, {name: was for name, was in renamed.items() if name != was}
+        return place, {}
 
     def _foretold(self, statements: Sequence[Statement]) -> Cover:
         cover = Cover()
@@ -225,6 +241,30 @@ class Keeping:
         }
         return cover
 
+    def _read_definitions(self) -> Definitions | None:
+        """All definitions as they are now; None, and a notice, where the server refuses them: only rows are kept."""
+        self._conn.execute("SAVEPOINT ops_definitions")
+        try:
+            found = read_definitions(self._conn)
+        except psycopg.Error as error:
+            if self._conn.closed:
+                raise
+            self._conn.execute("ROLLBACK TO SAVEPOINT ops_definitions; RELEASE SAVEPOINT ops_definitions")
+            why = error.diag.message_primary or "the catalog could not be read"
+            self._emit("notice", {"message": f"No definition is kept: {why}", "severity": "WARNING"})
+            return None
+        self._conn.execute("RELEASE SAVEPOINT ops_definitions")
+        return found
+
+    def _keep_definitions(self) -> None:
+        """Keep what went and what became another; of a change that only made new things there is nothing to keep."""
+        after = self._read_definitions() if self._definitions is not None else None
+        if self._definitions is None or after is None:
+            return
+        changed = changed_between(self._definitions, after)
+        if changed and (changed.lost or self._parts):
+            keep_definitions(self._conn, self._id(), changed)
+
     def _to_park(self, statements: Sequence[Statement]) -> list[Place]:
         """The tables with rows that a top-level DROP TABLE among the statements takes and that can be moved aside."""
         named = [names for statement in statements for names in dropped_tables(statement)]
@@ -237,7 +277,7 @@ class Keeping:
         ]
 
     def _parked(self, statement: Statement, places: Sequence[Place]) -> bool:
-        drops = what_goes(self._conn, statement, places)
+        drops = what_goes(self._conn, statement.sql, places)
         if drops is None:
             return False
         self._conn.execute("SAVEPOINT ops_park")

@@ -15,7 +15,6 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from services.database.fingerprint import RowHash
-from services.database.script import Statement
 from services.database.snapshots.effects import Place
 from services.database.snapshots.parting import dropping, place_in_order
 from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, key_of
@@ -67,7 +66,7 @@ class Parked:
 
 def parkable(conn: psycopg.Connection[Any], place: Place) -> bool:
     """True if the table can be moved aside whole: it has no type, collation, function or ancestor of others in it."""
-    row = conn.execute(_PARKABLE, {"table": _oid(conn, place)}).fetchone()
+    row = conn.execute(_PARKABLE, {"table": oid_of(conn, place)}).fetchone()
     return row is not None and bool(row[0])
 
 
@@ -77,20 +76,18 @@ def holds_rows(conn: psycopg.Connection[Any], place: Place) -> bool:
     return row is not None and bool(row[0])
 
 
-def what_goes(
-    conn: psycopg.Connection[Any], statement: Statement, parked: Sequence[Place]
-) -> list[sql.Composed] | None:
-    """Run the DROP for trial and undo it: the statements that drop all it takes but the tables to be parked.
+def what_goes(conn: psycopg.Connection[Any], drop: str, parked: Sequence[Place]) -> list[sql.Composed] | None:
+    """Run a DROP for trial and undo it: the statements that drop all it takes but the tables to be parked.
 
     None where something goes that cannot be dropped by itself. Raises psycopg.Error as the server does for the DROP.
     """
-    oids = [_oid(conn, place) for place in parked]
+    oids = [oid_of(conn, place) for place in parked]
     # As strong as the DROP's own lock, so that nothing can be hung on the tables between the trial and the park.
     for place in parked:
         conn.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(*place)))
     conn.execute("SAVEPOINT ops_trial")
     before = {*conn.execute(_ADDRESSES).fetchall()}
-    conn.execute(statement.sql.encode())
+    conn.execute(drop.encode())
     after = {*conn.execute(_ADDRESSES).fetchall()}
     conn.execute("ROLLBACK TO SAVEPOINT ops_trial; RELEASE SAVEPOINT ops_trial")
     gone = sorted(before - after)
@@ -113,7 +110,7 @@ def _in_order(things: Sequence[tuple[str, list[str], list[str], str]]) -> list[s
 
 def drop_all(conn: psycopg.Connection[Any], statements: Sequence[sql.Composed]) -> None:
     """Run statements of `what_goes`; the server has told of them already, when the DROP was tried."""
-    with _quietly(conn):
+    with quietly(conn):
         for statement in statements:
             conn.execute(statement)
 
@@ -126,16 +123,15 @@ def park(
     What ties it to others is taken off first: foreign keys, triggers, policies, rules, rights, defaults that are not
     its own. Definitions of all that are kept by whoever calls this.
     """
-    oid = _oid(conn, place)
-    with steady_texts(conn), _quietly(conn):
+    oid = oid_of(conn, place)
+    with steady_texts(conn), quietly(conn):
         columns, types = columns_of(conn, *place)
         key = key_of(conn, *place)
         with every_row_seen(conn, place):
             rows, size = _measured(conn, place)
-        for statement in _in_order(conn.execute(_PARTING, {"table": oid}).fetchall()) or ():
-            conn.execute(statement)
+        part_from_others(conn, oid)
         name = f"parked_{snapshot_id.split('-')[0]}_{number}"
-        renamed = _move(conn, oid, place, name)
+        renamed = move_aside(conn, oid, place, name)
     parked_id = str(uuid.uuid4())
     stored = conn.execute(
         "INSERT INTO ops.parked (id, snapshot_id, schema_name, table_name, parked_name, renamed, row_count, bytes,"
@@ -150,6 +146,12 @@ def park(
     return part, Parked(parked_id, ".".join(place), rows, size, since, until, snapshot_id, name)
 
 
+def part_from_others(conn: psycopg.Connection[Any], oid: int) -> None:
+    """Take off a table what ties it to others, or others to it."""
+    for statement in _in_order(conn.execute(_PARTING, {"table": oid}).fetchall()) or ():
+        conn.execute(statement)
+
+
 def _measured(conn: psycopg.Connection[Any], place: Place) -> tuple[int, int]:
     query = sql.SQL("SELECT pg_catalog.count(*), pg_catalog.pg_total_relation_size({}::pg_catalog.regclass) FROM {}")
     table = sql.Identifier(*place)
@@ -157,7 +159,7 @@ def _measured(conn: psycopg.Connection[Any], place: Place) -> tuple[int, int]:
     return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
-def _move(conn: psycopg.Connection[Any], oid: int, place: Place, name: str) -> dict[str, str]:
+def move_aside(conn: psycopg.Connection[Any], oid: int, place: Place, name: str) -> dict[str, str]:
     """Rename the table and what lies in its schema beside it, then move all. Returns new name -> old name."""
     renamed = {name: place[1]}
     for number, (_, old, kind) in enumerate(conn.execute(_OWN_RELATIONS, {"table": oid}).fetchall()):
@@ -246,7 +248,7 @@ def purge(conn: psycopg.Connection[Any], now: datetime) -> list[str]:
 
 
 @contextmanager
-def _quietly(conn: psycopg.Connection[Any]) -> Iterator[None]:
+def quietly(conn: psycopg.Connection[Any]) -> Iterator[None]:
     """Within: the server tells no NOTICE of what we drop; it has told them when the DROP was tried."""
     row = conn.execute("SELECT pg_catalog.current_setting('client_min_messages')").fetchone()
     conn.execute("SELECT pg_catalog.set_config('client_min_messages', 'warning', true)")
@@ -254,7 +256,8 @@ def _quietly(conn: psycopg.Connection[Any]) -> Iterator[None]:
     conn.execute("SELECT pg_catalog.set_config('client_min_messages', %s, true)", (row[0] if row else "notice",))
 
 
-def _oid(conn: psycopg.Connection[Any], place: Place) -> int:
+def oid_of(conn: psycopg.Connection[Any], place: Place) -> int:
+    """The oid of the table; 0 where there is none."""
     row = conn.execute(
         "SELECT pg_catalog.to_regclass(%s)::oid::bigint", (sql.Identifier(*place).as_string(conn),)
     ).fetchone()

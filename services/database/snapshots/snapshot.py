@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import psycopg
@@ -17,6 +18,11 @@ from services.database.snapshots.storage import close_to_others, make_tables, st
 from services.errors import Refused
 
 PartKind = Literal["table", "column", "parked", "inserted"]
+
+_HOME = (
+    "(SELECT oid::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
+    " || '/' || 'ops.snapshots'::pg_catalog.regclass::oid::text"
+)
 
 
 class NotProved(Exception):
@@ -63,11 +69,30 @@ def new_snapshot(conn: psycopg.Connection[Any], release_id: str, actor: str, kee
     make_tables(conn)
     snapshot_id = str(uuid.uuid4())
     conn.execute(
-        "INSERT INTO ops.snapshots (id, release_id, actor, until)"
-        " VALUES (%s, %s, %s, pg_catalog.clock_timestamp() + pg_catalog.make_interval(days => %s))",
+        "INSERT INTO ops.snapshots (id, release_id, actor, until, home)"
+        f" VALUES (%s, %s, %s, pg_catalog.clock_timestamp() + pg_catalog.make_interval(days => %s), {_HOME})",
         (snapshot_id, release_id, actor, keep_days),
     )
     return snapshot_id
+
+
+def is_home(conn: psycopg.Connection[Any], snapshot_id: str) -> bool:
+    """True in the very database in which the snapshot was taken; in a copy of it, objects have other oids."""
+    query = f"SELECT home = {_HOME} FROM ops.snapshots WHERE id = %s"
+    row = conn.execute(query.encode(), (snapshot_id,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def was_restored(conn: psycopg.Connection[Any], snapshot_id: str) -> bool:
+    """True if the snapshot was restored before."""
+    row = conn.execute("SELECT restored_at IS NOT NULL FROM ops.snapshots WHERE id = %s", (snapshot_id,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def purged_at(conn: psycopg.Connection[Any], snapshot_id: str) -> datetime | None:
+    """When what the snapshot kept was purged."""
+    row = conn.execute("SELECT purged_at FROM ops.snapshots WHERE id = %s", (snapshot_id,)).fetchone()
+    return row[0] if row else None
 
 
 def keep_table(conn: psycopg.Connection[Any], snapshot_id: str, part: int, schema: str, table: str) -> Part:
@@ -245,6 +270,12 @@ def key_of(conn: psycopg.Connection[Any], schema: str, table: str) -> list[str]:
         (sql.Identifier(schema, table).as_string(conn),),
     ).fetchone()
     return list(row[0]) if row else []
+
+
+def kept_types(conn: psycopg.Connection[Any], types: Sequence[str]) -> list[str]:
+    """The types in which values of these types are kept; see `kept_values`."""
+    lasting = _lasting(conn, types)
+    return [kind if kind in lasting else "text" for kind in types]
 
 
 def _lasting(conn: psycopg.Connection[Any], types: Sequence[str]) -> frozenset[str]:

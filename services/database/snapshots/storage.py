@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS ops.snapshot_parts (
 );
 ALTER TABLE ops.snapshots
   ADD COLUMN IF NOT EXISTS until timestamptz,
+  ADD COLUMN IF NOT EXISTS home text,
   ADD COLUMN IF NOT EXISTS purged_at timestamptz;
 ALTER TABLE ops.snapshot_parts
   ADD COLUMN IF NOT EXISTS after_name text,
@@ -34,7 +35,7 @@ ALTER TABLE ops.snapshot_parts
 CREATE TABLE IF NOT EXISTS ops.snapshot_definitions (
   snapshot_id uuid NOT NULL REFERENCES ops.snapshots ON DELETE CASCADE, seq integer NOT NULL,
   side text NOT NULL CHECK (side IN ('before', 'after')), kind text NOT NULL, object text NOT NULL,
-  create_sql text[] NOT NULL, drop_sql text NOT NULL, needs text[] NOT NULL, part_of text,
+  create_sql text NOT NULL, definition jsonb NOT NULL,
   PRIMARY KEY (snapshot_id, seq)
 );
 CREATE TABLE IF NOT EXISTS ops.parked (

@@ -1,0 +1,345 @@
+"""Knows how rows with a key are merged on the server, all at once: the same decisions as `merge_row`, as SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+
+from services.database.snapshots.after_images import key_text
+from services.database.snapshots.casts import cast_of, text_as, try_casts
+from services.database.snapshots.merge import Action, Conflict, Merge, Why
+from services.database.snapshots.snapshot import Part, kept_types
+
+_EXAMPLES = 20
+
+_DECIDE = """
+CREATE TEMP TABLE ops_merge ON COMMIT DROP AS
+SELECT r.key, r.clash, r.kept, CASE
+    WHEN r.b IS NULL THEN CASE WHEN r.t IS NULL OR NOT {added_goes} THEN 'leave' WHEN r.since THEN 'WRITTEN'
+                          ELSE 'take out' END
+    WHEN r.deleted THEN CASE WHEN r.t IS NULL THEN 'put back' WHEN r.same THEN 'in place' ELSE 'TAKEN' END
+    WHEN r.t IS NULL THEN CASE WHEN r.altered THEN 'GONE' ELSE 'leave' END
+    WHEN pg_catalog.cardinality(r.clash) > 0 THEN 'BOTH'
+    WHEN r.merged THEN 'merge' WHEN r.altered THEN 'in place' ELSE 'leave' END AS action
+FROM (
+  SELECT {key} AS key, b."ops b" AS b, t.ctid AS t, {deleted} AS deleted, {any_altered} AS altered,
+         {any_since} AS since, {all_same} AS same, {any_merged} AS merged,
+         pg_catalog.array_remove(ARRAY[{both}]::text[], NULL) AS clash,
+         t.ctid IS NOT NULL AND {any_since} AS kept
+  FROM {driver} LEFT JOIN ONLY {table} t ON {t_key} = {key}
+) r
+"""
+
+_APPLIED = {
+    Action.PUT_BACK: "INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {values}"
+    " FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key WHERE m.action = 'put back' {only}",
+    Action.MERGE: "UPDATE ONLY {table} t SET {sets} FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key"
+    " {after_join} WHERE {t_key} = m.key AND m.action = 'merge' {only}",
+    Action.TAKE_OUT: "DELETE FROM ONLY {table} t USING pg_temp.ops_merge m"
+    " WHERE {t_key} = m.key AND m.action = 'take out' {only}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A table as it stands now: its columns and their types, and the defaults of columns that came back, as SQL."""
+
+    table: sql.Identifier
+    types: Mapping[str, str]
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    filled: bool = False
+
+
+@dataclass(slots=True)
+class _Column:
+    """One column in the three images, as SQL over the aliases b, a and t."""
+
+    name: str
+    lost: bool
+    value: sql.Composed
+    altered: sql.Composable
+    since: sql.Composable
+    same: sql.Composable
+
+
+def merge_keyed(
+    conn: psycopg.Connection[Any], snapshot_id: str, part: Part, now: Standing, *, added_goes: bool
+) -> Merge:
+    """Merge a part whose rows are told by their key. Inside a transaction in which nothing acts on the table.
+
+    Conflicts are written to ops.conflicts with their values; what is returned names their keys only.
+    """
+    names = [name for name in (part.columns if part.copy_name else part.after_columns) if name in now.types]
+    columns = _columns(conn, part, now, names)
+    conn.execute("SAVEPOINT ops_decide")
+    try:
+        conn.execute(_decision(part, now, columns, added_goes=added_goes))
+    except errors.DataError:
+        # Something of now is no value of the type of before: told by trying each by itself.
+        conn.execute("ROLLBACK TO SAVEPOINT ops_decide")
+        try_casts(conn)
+        columns = _columns(conn, part, now, names, carefully=True)
+        conn.execute(_decision(part, now, columns, added_goes=added_goes))
+    conn.execute("RELEASE SAVEPOINT ops_decide")
+    done = Merge()
+    _write_conflicts(conn, snapshot_id, part, now, columns, done)
+    pieces = _pieces(conn, part, now, columns, names)
+    done.taken_out = _apply(conn, snapshot_id, part, Action.TAKE_OUT, pieces, done)
+    done.merged = _apply(conn, snapshot_id, part, Action.MERGE, pieces, done)
+    done.put_back = _apply(conn, snapshot_id, part, Action.PUT_BACK, pieces, done)
+    counted = conn.execute(
+        "SELECT pg_catalog.count(*) FILTER (WHERE action = 'in place'),"
+        " pg_catalog.count(*) FILTER (WHERE kept AND action IN ('leave', 'merge')) FROM pg_temp.ops_merge"
+    ).fetchone()
+    done.in_place, done.kept = counted if counted else (0, 0)
+    conn.execute("DROP TABLE pg_temp.ops_merge")
+    return done
+
+
+def _columns(
+    conn: psycopg.Connection[Any], part: Part, now: Standing, names: Sequence[str], *, carefully: bool = False
+) -> list[_Column]:
+    before = dict(zip(part.columns, kept_types(conn, part.column_types), strict=True)) if part.copy_name else {}
+    after = dict(zip(part.after_columns, kept_types(conn, part.after_types), strict=True)) if part.after_name else {}
+    found = []
+    for name in names:
+        lost = bool(part.after_name) and name not in after
+        if name in part.key_columns or (lost and now.filled):
+            continue
+        column, kind = sql.Identifier(name), now.types[name]
+        b, a, t = (sql.SQL("{}.{}").format(sql.Identifier(alias), column) for alias in "bat")
+        value = cast_of(conn, b, before.get(name, "text"), kind)
+        same = sql.SQL("{}::text IS NOT DISTINCT FROM ({})::text").format(t, value)
+        if not part.copy_name:
+            same = sql.Composed([sql.SQL("false")])
+        if lost:
+            blank = sql.SQL(now.defaults.get(name, "NULL"))
+            altered: sql.Composable = sql.SQL("true")
+            since: sql.Composable = sql.SQL("NOT ({t} IS NULL OR {t}::text IS NOT DISTINCT FROM ({d})::text)").format(
+                t=t, d=blank
+            )
+        elif name not in after:
+            altered, since = sql.SQL("false"), sql.SQL("false")
+        else:
+            as_after = (
+                sql.SQL("COALESCE({}, {}::text)").format(text_as(a, kind), a)
+                if carefully
+                else sql.SQL("({})::text").format(cast_of(conn, a, after[name], kind))
+            )
+            altered = sql.SQL("a.{key} IS NOT NULL AND {b}::text IS DISTINCT FROM {a}::text").format(
+                key=_KEY, b=b, a=a
+            ) if part.copy_name else sql.SQL("false")  # fmt: skip
+            since = sql.SQL("a.{key} IS NOT NULL AND {t}::text IS DISTINCT FROM {a}").format(key=_KEY, t=t, a=as_after)
+        found.append(_Column(name, lost, value, altered, since, same))
+    return found
+
+
+_KEY = sql.Identifier("ops key")
+
+
+def _decision(part: Part, now: Standing, columns: Sequence[_Column], *, added_goes: bool) -> sql.Composed:
+    common = [c for c in columns if not c.lost]
+    merged = [sql.SQL("({} AND NOT {})").format(c.altered, c.same) for c in columns]
+    both = [
+        sql.SQL("CASE WHEN {} AND {} AND NOT {} THEN {} END").format(c.altered, c.since, c.same, sql.Literal(c.name))
+        for c in columns
+    ]
+    driver, key, deleted = _driver(part, columns)
+    return sql.SQL(_DECIDE).format(
+        added_goes=sql.SQL("true" if added_goes else "false"),
+        key=key,
+        deleted=deleted,
+        any_altered=_any([c.altered for c in common]),
+        any_since=_any([c.since for c in columns]),
+        all_same=sql.SQL("NOT ({})").format(_any([sql.SQL("NOT ({})").format(c.same) for c in columns])),
+        any_merged=_any(merged),
+        both=sql.SQL(", ").join(both),
+        driver=driver,
+        table=now.table,
+        t_key=key_text("t", part.key_columns),
+    )
+
+
+def _any(conditions: Sequence[sql.Composable]) -> sql.Composable:
+    return sql.SQL(" OR ").join(sql.SQL("({})").format(c) for c in conditions) if conditions else sql.SQL("false")
+
+
+def _driver(part: Part, columns: Sequence[_Column]) -> tuple[sql.Composable, sql.Composable, sql.Composable]:
+    """The rows to decide on (aliases b and a), their key, and whether the change deleted one.
+
+    Of a table that was gone after the change, every row; where columns went, every row; else those that it altered.
+    """
+    b_side = sql.SQL('(SELECT {} AS "ops b", b.* FROM ONLY {} b) b').format(key_text("b", part.key_columns), part.copy)
+    if part.after_name is None:
+        return (
+            sql.SQL("{} LEFT JOIN (SELECT NULL::text[] AS {}) a ON false").format(b_side, _KEY),
+            sql.SQL('b."ops b"'), sql.SQL("true"),
+        )  # fmt: skip
+    image = sql.Identifier("ops", part.after_name)
+    deleted = sql.SQL("COALESCE(a.\"ops what\" = 'deleted', false)")
+    if not part.copy_name:
+        return (
+            sql.SQL('{} a CROSS JOIN (SELECT NULL::text[] AS "ops b") b').format(image),
+            sql.SQL('a."ops key"'),
+            deleted,
+        )
+    join = "FULL" if any(c.lost for c in columns) else "RIGHT"
+    driver = sql.SQL('{} {} JOIN {} a ON a."ops key" = b."ops b"').format(b_side, sql.SQL(join), image)
+    return driver, sql.SQL('COALESCE(b."ops b", a."ops key")'), deleted
+
+
+def _pieces(
+    conn: psycopg.Connection[Any], part: Part, now: Standing, columns: Sequence[_Column], names: Sequence[str]
+) -> dict[str, sql.Composable]:
+    b = dict(zip(part.columns, kept_types(conn, part.column_types), strict=True))
+    values = [
+        cast_of(conn, sql.SQL("b.{}").format(sql.Identifier(name)), b[name], now.types[name])
+        for name in names
+        if part.copy_name
+    ]
+    touched = [c for c in columns if _is_touched(conn, part, now, c)] if part.copy_name else []
+    sets = [
+        sql.SQL("{c} = CASE WHEN {altered} THEN {value} ELSE t.{c} END").format(
+            c=sql.Identifier(c.name), altered=c.altered, value=c.value
+        )
+        for c in touched
+    ]
+    image = sql.Identifier("ops", part.after_name) if part.after_name else None
+    after = sql.SQL("LEFT JOIN {} a ON a.{} = m.key").format(image, _KEY) if image else sql.SQL("")
+    return {
+        "table": now.table,
+        "copy": part.copy if part.copy_name else sql.SQL("nothing"),
+        "names": sql.SQL(", ").join(sql.Identifier(name) for name in names),
+        "values": sql.SQL(", ").join(values),
+        "sets": sql.SQL(", ").join(sets),
+        "after_join": after,
+        "b_key": key_text("b", part.key_columns),
+        "t_key": key_text("t", part.key_columns),
+    }
+
+
+def _is_touched(conn: psycopg.Connection[Any], part: Part, now: Standing, column: _Column) -> bool:
+    """True if any row to be merged gets another value here: a column that nobody changed is not written at all."""
+    if part.after_name is None:
+        return False
+    query = sql.SQL(
+        "SELECT EXISTS (SELECT FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key"
+        " LEFT JOIN {image} a ON a.{key} = m.key JOIN ONLY {table} t ON {t_key} = m.key"
+        " WHERE m.action = 'merge' AND ({altered}) AND NOT ({same}))"
+    ).format(
+        copy=part.copy,
+        b_key=key_text("b", part.key_columns),
+        image=sql.Identifier("ops", part.after_name),
+        key=_KEY,
+        table=now.table,
+        t_key=key_text("t", part.key_columns),
+        altered=column.altered,
+        same=column.same,
+    )
+    row = conn.execute(query).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _apply(
+    conn: psycopg.Connection[Any],
+    snapshot_id: str,
+    part: Part,
+    action: Action,
+    pieces: Mapping[str, sql.Composable],
+    done: Merge,
+) -> int:
+    """Do one action to all its rows at once; one by one where a row of them is refused, which is then a conflict."""
+    keys = [r[0] for r in conn.execute("SELECT key FROM pg_temp.ops_merge WHERE action = %s", (action,)).fetchall()]
+    if not keys:
+        return 0
+    query = sql.SQL(_APPLIED[action])
+    conn.execute("SAVEPOINT ops_rows")
+    try:
+        count = conn.execute(query.format(**pieces, only=sql.SQL(""))).rowcount
+        conn.execute("RELEASE SAVEPOINT ops_rows")
+        return count
+    except (errors.IntegrityError, errors.DataError):
+        conn.execute("ROLLBACK TO SAVEPOINT ops_rows")
+    count, refused = 0, []
+    for key in keys:
+        conn.execute("SAVEPOINT ops_row")
+        try:
+            count += conn.execute(query.format(**pieces, only=sql.SQL("AND m.key = {}").format(key))).rowcount
+        except (errors.IntegrityError, errors.DataError):
+            conn.execute("ROLLBACK TO SAVEPOINT ops_row")
+            refused.append(key)
+        conn.execute("RELEASE SAVEPOINT ops_row")
+    conn.execute("RELEASE SAVEPOINT ops_rows")
+    if refused:
+        done.conflicts.append(told(part.name, Why.NOT_TAKEN, refused))
+        _note(conn, snapshot_id, part, Why.NOT_TAKEN, refused)
+    return count
+
+
+def told(table: str, why: str, keys: Sequence[Sequence[str]]) -> Conflict:
+    """A conflict of these keys, the first few of which are named."""
+    return Conflict(
+        table, str(why), len(keys), tuple(", ".join(key) for key in sorted(list(key) for key in keys)[:_EXAMPLES])
+    )
+
+
+def _note(conn: psycopg.Connection[Any], snapshot_id: str, part: Part, why: str, keys: Sequence[Sequence[str]]) -> None:
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO ops.conflicts (snapshot_id, table_name, key, why) VALUES (%s, %s, %s, %s)",
+            [(snapshot_id, part.name, list(key), why) for key in keys],
+        )
+
+
+def _write_conflicts(
+    conn: psycopg.Connection[Any],
+    snapshot_id: str,
+    part: Part,
+    now: Standing,
+    columns: Sequence[_Column],
+    done: Merge,
+) -> None:
+    found = conn.execute(
+        "SELECT action, key, clash FROM pg_temp.ops_merge WHERE action IN ('WRITTEN', 'TAKEN', 'GONE', 'BOTH')"
+    ).fetchall()
+    for name in ("TAKEN", "GONE", "WRITTEN", "BOTH"):
+        keys = [key for action, key, _ in found if action == name]
+        if not keys:
+            continue
+        done.conflicts.append(told(part.name, Why[name], keys))
+        if name != "BOTH":
+            _note(conn, snapshot_id, part, Why[name], keys)
+    for column in columns:
+        if any(column.name in both for action, _, both in found if action == "BOTH"):
+            _note_values(conn, snapshot_id, part, now, column)
+
+
+def _note_values(conn: psycopg.Connection[Any], snapshot_id: str, part: Part, now: Standing, column: _Column) -> None:
+    """The three values of a column that both altered stay in the database, in schema `ops`."""
+    name = sql.Identifier(column.name)
+    has_after = column.name in part.after_columns
+    conn.execute(
+        sql.SQL(
+            "INSERT INTO ops.conflicts (snapshot_id, table_name, key, column_name, why, before, after, now)"
+            " SELECT {id}, {table_name}, m.key, {column}, {why}, b.{name}::text, {after}, t.{name}::text"
+            " FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key LEFT JOIN {image} a ON a.{key} = m.key"
+            " JOIN ONLY {table} t ON {t_key} = m.key WHERE m.action = 'BOTH' AND {column} = ANY(m.clash)"
+        ).format(
+            id=sql.Literal(snapshot_id),
+            table_name=sql.Literal(part.name),
+            column=sql.Literal(column.name),
+            why=sql.Literal(str(Why.BOTH)),
+            name=name,
+            after=sql.SQL("a.{}::text").format(name) if has_after else sql.SQL("NULL"),
+            copy=part.copy,
+            b_key=key_text("b", part.key_columns),
+            image=sql.Identifier("ops", str(part.after_name)),
+            key=_KEY,
+            table=now.table,
+            t_key=key_text("t", part.key_columns),
+        )
+    )

@@ -1,0 +1,319 @@
+"""Knows how a table whose columns are to be others again is made anew: moved aside, made again, and filled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+
+from services.database.definitions.definition import Definition, Definitions
+from services.database.snapshots.after_images import common_columns, hash_text, key_text, told_by_key
+from services.database.snapshots.casts import cast_of, text_as, try_casts
+from services.database.snapshots.effects import Place
+from services.database.snapshots.kept_definitions import Changed
+from services.database.snapshots.keyed_rows import Standing, told
+from services.database.snapshots.merge import Conflict, Merge, Why
+from services.database.snapshots.park import drop_all, move_aside, oid_of, part_from_others, quietly, what_goes
+from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, kept_types
+
+_FAMILY = """
+WITH RECURSIVE family AS (
+  SELECT pg_catalog.unnest(%s::oid[]) AS oid
+  UNION SELECT CASE WHEN i.inhrelid = f.oid THEN i.inhparent ELSE i.inhrelid END
+  FROM family f JOIN pg_catalog.pg_inherits i ON f.oid IN (i.inhrelid, i.inhparent)
+)
+SELECT n.nspname::text, c.relname::text, c.relkind::text, c.oid::bigint,
+  ARRAY(SELECT i.inhparent::bigint FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid), c.relispartition
+FROM family f JOIN pg_catalog.pg_class c ON c.oid = f.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') ORDER BY c.oid DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A table that was moved aside while it is made anew: where it lies until its rows are in."""
+
+    place: Place
+    name: sql.Identifier
+    types: Mapping[str, str] = field(default_factory=dict)
+
+
+def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[str, dict[str, str]]:
+    """Keys of the tables that only making anew gives their columns of before, each with its renamed ones: new -> old.
+
+    Only those that have the columns the change gave them: what others changed since is left to altering in place.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for key, old in changed.before.by_key.items():
+        is_now, wanted, then = now.by_key.get(key), target.by_key.get(key), changed.after.by_key.get(key)
+        if old.kind != "table" or is_now is None or wanted is None or then is None:
+            continue
+        if _columns(is_now) != _columns(then) or _columns(wanted) != _columns(old):
+            continue
+        renamed = _renamed(key, changed, now)
+        have = [(renamed.get(name, name), *rest) for name, *rest in _columns(is_now)]
+        names = {name for name, *_ in _columns(old)}
+        if [column for column in have if column[0] in names] != _columns(old):
+            found[key] = renamed
+    return found
+
+
+def _columns(table: Definition) -> list[tuple[Any, ...]]:
+    return [tuple(column) for column in table.facts["columns"]]
+
+
+def _renamed(table: str, changed: Changed, now: Definitions) -> dict[str, str]:
+    found = {}
+    for old in changed.before:
+        if old.kind == "column" and old.part_of == table and old.oid:
+            other = now.by_place.get(("column", old.oid, old.number))
+            if other is not None and other.facts["name"] != old.facts["name"]:
+                found[str(other.facts["name"])] = str(old.facts["name"])
+    return found
+
+
+def set_aside(
+    conn: psycopg.Connection[Any], tables: Mapping[str, Mapping[str, str]], now: Definitions, tag: str
+) -> list[Aside]:
+    """Move these tables, and those they inherit from or to, to schema `ops`, with all that hangs on them dropped.
+
+    Sequences of their columns go along; those of partitioned tables have no rows, and are dropped.
+    """
+    oids = [now.by_key[key].oid for key in tables]
+    family = conn.execute(_FAMILY, (oids,)).fetchall()
+    places: list[Place] = [(row[0], row[1]) for row in family]
+    listed = sql.SQL(", ").join(sql.Identifier(*place) for place in places)
+    drops = what_goes(conn, sql.SQL("DROP TABLE {} CASCADE").format(listed).as_string(conn), places)
+    by_oid = {row[3]: sql.Identifier(row[0], row[1]) for row in family}
+    renamed = {now.by_key[key].oid: columns for key, columns in tables.items()}
+    asides: list[Aside] = []
+    with quietly(conn):
+        drop_all(conn, drops or [])
+        for schema, table, _, _, parents, partition in family:
+            for parent in parents:
+                leave = "ALTER TABLE {1} DETACH PARTITION {0}" if partition else "ALTER TABLE {0} NO INHERIT {1}"
+                conn.execute(sql.SQL(leave).format(sql.Identifier(schema, table), by_oid[parent]))
+        for number, (schema, table, kind, oid, _, _) in enumerate(family):
+            for new, old in renamed.get(oid, {}).items():
+                conn.execute(
+                    sql.SQL("ALTER TABLE {} RENAME COLUMN {} TO {}").format(
+                        sql.Identifier(schema, table), sql.SQL(new), sql.SQL(old)
+                    )
+                )
+            if kind == "p":
+                conn.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(schema, table)))
+                continue
+            part_from_others(conn, oid)
+            name = f"aside_{tag}_{number}"
+            with every_row_seen(conn, (schema, table)):
+                pass
+            conn.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(sql.Identifier(schema, table)))
+            move_aside(conn, oid, (schema, table), name)
+            columns, types = columns_of(conn, "ops", name)
+            asides.append(Aside((schema, table), sql.Identifier("ops", name), dict(zip(columns, types, strict=True))))
+    return asides
+
+
+def fill(
+    conn: psycopg.Connection[Any], aside: Aside, parts: Sequence[Part], now: Standing, *, snapshot_id: str
+) -> tuple[Merge, bool]:
+    """Fill a table made anew from its rows aside, with the kept values of columns that they lack.
+
+    Returns what came of it, and whether rows without a key were merged already: those are when they are filled in.
+    """
+    part = next((one for one in parts if one.copy_name and set(one.columns) - set(aside.types)), None)
+    part = part or next((one for one in parts if one.kind in ("table", "parked")), None)
+    if part is not None and not told_by_key(conn, part.key_columns, aside.name, list(aside.types)):
+        if part.kind in ("table", "parked"):
+            return _fill_counted(conn, aside, part, now), True
+        part = None
+    merge = Merge()
+    lost = [name for name in part.columns if name not in aside.types and name in now.types] if part else []
+    if part is not None and lost:
+        merge.conflicts += _allow_missing(conn, aside, part, now, lost)
+    conn.execute("SAVEPOINT ops_fill")
+    try:
+        conn.execute(_filling(conn, aside, part, now, lost))
+    except errors.DataError:
+        conn.execute("ROLLBACK TO SAVEPOINT ops_fill")
+        try_casts(conn)
+        merge.conflicts += _told_casts(conn, aside, part, now, snapshot_id)
+        conn.execute(_filling(conn, aside, part, now, lost, carefully=True))
+    conn.execute("RELEASE SAVEPOINT ops_fill")
+    return merge, False
+
+
+def _filling(
+    conn: psycopg.Connection[Any],
+    aside: Aside,
+    part: Part | None,
+    now: Standing,
+    lost: Sequence[str],
+    *,
+    carefully: bool = False,
+) -> sql.Composed:
+    kept = dict(zip(part.columns, kept_types(conn, part.column_types), strict=True)) if part else {}
+    names, values = [], []
+    for name, kind in now.types.items():
+        column = sql.Identifier(name)
+        if name in aside.types:
+            of_now = sql.SQL("n.{}").format(column)
+            value: sql.Composable = cast_of(conn, of_now, aside.types[name], kind)
+            if carefully and aside.types[name] != kind:
+                before = sql.SQL("b.{}::text").format(column) if name in kept else sql.SQL("NULL")
+                value = sql.SQL("COALESCE({}, {})::{}").format(text_as(of_now, kind), before, sql.SQL(kind))
+        elif name in lost:
+            of_before = cast_of(conn, sql.SQL("b.{}").format(column), kept[name], kind)
+            value = sql.SQL('CASE WHEN b."ops key" IS NULL THEN {} ELSE {} END').format(
+                sql.SQL(now.defaults.get(name, "NULL")), of_before
+            )
+        else:
+            continue
+        names.append(column)
+        values.append(value)
+    join: sql.Composable = sql.SQL("")
+    if part is not None:
+        join = sql.SQL('LEFT JOIN (SELECT {} AS "ops key", b.* FROM ONLY {} b) b ON b."ops key" = {}').format(
+            key_text("b", part.key_columns), part.copy, key_text("n", part.key_columns)
+        )
+    return sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM ONLY {} n {}").format(
+        now.table, sql.SQL(", ").join(names), sql.SQL(", ").join(values), aside.name, join
+    )
+
+
+def _allow_missing(
+    conn: psycopg.Connection[Any], aside: Aside, part: Part, now: Standing, lost: Sequence[str]
+) -> list[Conflict]:
+    """Rows written since have no value for a column that came back: where it took no NULL, it does from now on."""
+    row = conn.execute(
+        sql.SQL(
+            "SELECT pg_catalog.array_agg({k}) FROM ONLY {n} n"
+            " WHERE NOT EXISTS (SELECT FROM ONLY {b} b WHERE {bk} = {k})"
+        ).format(k=key_text("n", part.key_columns), n=aside.name, b=part.copy, bk=key_text("b", part.key_columns))
+    ).fetchone()
+    keys = list(row[0] or ()) if row else []
+    found: list[Conflict] = []
+    for name in lost if keys else ():
+        if name in now.defaults:
+            continue
+        refused = conn.execute(
+            "SELECT attnotnull FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attname = %s",
+            (oid_of(conn, (part.schema, part.table)), name),
+        ).fetchone()
+        if refused is not None and refused[0]:
+            text = sql.SQL("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL")
+            conn.execute(text.format(now.table, sql.Identifier(name)))
+            found.append(told(f"{part.name}.{name}", Why.NO_VALUE, keys))
+    return found
+
+
+def _told_casts(
+    conn: psycopg.Connection[Any], aside: Aside, part: Part | None, now: Standing, snapshot_id: str
+) -> list[Conflict]:
+    """Values of now that are none of the type of before: written down, and named by their key."""
+    found = []
+    for name, kind in now.types.items():
+        if name not in aside.types or aside.types[name] == kind:
+            continue
+        value = sql.SQL("n.{}").format(sql.Identifier(name))
+        key = key_text("n", part.key_columns) if part is not None else sql.SQL("ARRAY[]::text[]")
+        rows = conn.execute(
+            sql.SQL(
+                "INSERT INTO ops.conflicts (snapshot_id, table_name, key, column_name, why, now)"
+                " SELECT {id}, {table}, {key}, {column}, {why}, {value}::text FROM ONLY {aside} n"
+                " WHERE {value} IS NOT NULL AND {cast} IS NULL RETURNING key"
+            ).format(
+                id=sql.Literal(snapshot_id),
+                table=sql.Literal(".".join(aside.place)),
+                key=key,
+                column=sql.Literal(name),
+                why=sql.Literal(str(Why.NO_CAST)),
+                value=value,
+                aside=aside.name,
+                cast=text_as(value, kind),
+            )
+        ).fetchall()
+        if rows:
+            found.append(told(f"{'.'.join(aside.place)}.{name}", Why.NO_CAST, [row[0] for row in rows]))
+    return found
+
+
+_LATER = """
+CREATE TEMP TABLE ops_later ON COMMIT DROP AS
+SELECT h.hash, COALESCE(n.n, 0) - (COALESCE(b.n, 0) + COALESCE(a.more, 0)) AS later,
+       COALESCE(b.n, 0) + LEAST(COALESCE(a.more, 0), 0) AS unaltered
+FROM (SELECT {n_hash} AS hash FROM ONLY {aside} n UNION SELECT {b_hash} FROM ONLY {copy} b
+      UNION SELECT a."ops key"[1] FROM {image} a) h
+LEFT JOIN (SELECT {n_hash} AS hash, pg_catalog.count(*) AS n FROM ONLY {aside} n GROUP BY 1) n ON n.hash = h.hash
+LEFT JOIN (SELECT {b_hash} AS hash, pg_catalog.count(*) AS n FROM ONLY {copy} b GROUP BY 1) b ON b.hash = h.hash
+LEFT JOIN (SELECT a."ops key"[1] AS hash, CASE a."ops what" WHEN 'more' THEN a."ops n" ELSE -a."ops n" END AS more
+           FROM {image} a) a ON a.hash = h.hash
+WHERE COALESCE(n.n, 0) <> COALESCE(b.n, 0) + COALESCE(a.more, 0)
+"""
+
+_BASE = "INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM ONLY {copy} b"
+
+_WRITTEN = """
+INSERT INTO {table} ({common}) OVERRIDING SYSTEM VALUE SELECT {of_now}
+FROM (SELECT {n_hash} AS "ops hash", pg_catalog.row_number() OVER (PARTITION BY {n_hash}) AS "ops nth", n.*
+      FROM ONLY {aside} n) n
+JOIN pg_temp.ops_later l ON l.hash = n."ops hash" WHERE n."ops nth" <= l.later
+"""
+
+_DELETED = """
+DELETE FROM ONLY {table} WHERE ctid IN (
+  SELECT t.place FROM (SELECT {t_hash} AS hash, pg_catalog.row_number() OVER (PARTITION BY {t_hash}) AS nth,
+                              t.ctid AS place FROM ONLY {table} t) t
+  JOIN pg_temp.ops_later l ON l.hash = t.hash WHERE t.nth <= LEAST(-l.later, l.unaltered))
+"""
+
+
+def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: Standing) -> Merge:
+    """Rows of before, less those deleted since, and those written since, told by counting equal ones."""
+    kept = dict(zip(part.columns, kept_types(conn, part.column_types), strict=True))
+    names = [name for name in part.columns if name in now.types]
+    common = [name for name in common_columns(part, list(aside.types)) if name in now.types]
+    pieces: dict[str, sql.Composable] = {
+        "table": now.table,
+        "aside": aside.name,
+        "copy": part.copy,
+        "image": sql.Identifier("ops", part.after_name) if part.after_name else sql.SQL(
+            "(SELECT ARRAY[NULL] AS \"ops key\", '' AS \"ops what\", 0 AS \"ops n\" WHERE false)"
+        ),
+        "names": sql.SQL(", ").join(sql.Identifier(name) for name in names),
+        "values": sql.SQL(", ").join(
+            cast_of(conn, sql.SQL("b.{}").format(sql.Identifier(name)), kept[name], now.types[name]) for name in names
+        ),
+        "common": sql.SQL(", ").join(sql.Identifier(name) for name in common),
+        "of_now": sql.SQL(", ").join(
+            cast_of(conn, sql.SQL("n.{}").format(sql.Identifier(name)), aside.types[name], now.types[name])
+            for name in common
+        ),
+        "n_hash": hash_text("n", common),
+        "b_hash": hash_text("b", common),
+        "t_hash": hash_text("t", common),
+    }  # fmt: skip
+    conn.execute(sql.SQL(_BASE).format(**pieces))
+    conn.execute(sql.SQL(_LATER).format(**pieces))
+    merge = Merge()
+    conn.execute(sql.SQL(_DELETED).format(**pieces))
+    conn.execute("SAVEPOINT ops_written")
+    try:
+        merge.kept = conn.execute(sql.SQL(_WRITTEN).format(**pieces)).rowcount
+    except (errors.IntegrityError, errors.DataError):
+        conn.execute("ROLLBACK TO SAVEPOINT ops_written")
+        merge.conflicts.append(Conflict(part.name, str(Why.NO_CAST), _sum(conn, "GREATEST(l.later, 0)")))
+    conn.execute("RELEASE SAVEPOINT ops_written")
+    if short := _sum(conn, "GREATEST(-l.later - l.unaltered, 0)"):
+        merge.conflicts.append(Conflict(part.name, str(Why.NOT_TOLD), short))
+    conn.execute("DROP TABLE pg_temp.ops_later")
+    return merge
+
+
+def _sum(conn: psycopg.Connection[Any], expression: str) -> int:
+    query = sql.SQL("SELECT COALESCE(pg_catalog.sum({}), 0)::bigint FROM pg_temp.ops_later l")
+    row = conn.execute(query.format(sql.SQL(expression))).fetchone()
+    return int(row[0]) if row else 0
