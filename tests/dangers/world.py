@@ -95,7 +95,8 @@ class World:
 @contextmanager
 def danger_world(binaries: Binaries | None = None, *, sizes: tuple[int, ...] = (SMALL, LARGE)) -> Iterator[World]:
     """A server of its own, since cases change roles, which other tests would see."""
-    with scratch_server(binaries=binaries) as server:
+    # An autovacuum in the midst of it would change plans, and so what is work.
+    with scratch_server(binaries=binaries, options={"autovacuum": "off"}) as server:
         world = World(server, sizes)
         yield world
         world.admin.close()

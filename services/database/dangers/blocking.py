@@ -13,6 +13,8 @@ HELD_ROWS = 10
 """Rows that later statements must read or change before a lock that they did not need counts as held too long."""
 MANY_NEW_ROWS = 1000
 """Rows put into tables below this are seeds: they do not grow with production."""
+MANY_LOOKUPS = 100
+"""Entries of indexes read by one statement below this are lookups of single rows; from here on they are a scan."""
 LONG_MS = 500
 """A statement that takes longer on the shadow is long work, whatever it does (waiting, computing)."""
 
@@ -58,7 +60,8 @@ def _rewritten_apart(step: Step, effect: Effect) -> bool:
 
 def _own_work(step: Step, effect: Effect, sizes: Sizes) -> tuple[int, bool]:
     """Rows that the statement goes through in the table itself, and whether they were counted."""
-    rows = effect.rows_scanned + effect.updated + effect.deleted + (effect.by_index if effect.rewritten else 0)
+    rows = effect.rows_scanned + effect.updated + effect.deleted
+    rows += effect.by_index if effect.rewritten or effect.by_index >= MANY_LOOKUPS else 0
     rows += effect.inserted if effect.inserted >= MANY_NEW_ROWS else 0
     goes_through = effect.scans > 0 or _rewritten_apart(step, effect)
     if goes_through and sizes.on_target.get(effect.relation, 0) > rows:

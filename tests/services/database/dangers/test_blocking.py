@@ -39,6 +39,7 @@ def lock(relation: str = "public.t", mode: str = STRONG, **more: object) -> Effe
     return effect(relation, lock=mode, held=mode, **more)
 
 
+SCANS_INDEX = effect("public.other", by_index=300, scans=1)
 READS = effect("public.other", rows_scanned=300, scans=1)
 
 
@@ -57,6 +58,11 @@ READS = effect("public.other", rows_scanned=300, scans=1)
         ([step(1, lock()), step(2, READS, kind="select_stmt")], [("public.t", 2)]),
         ([step(1, READS, kind="select_stmt"), step(2, lock())], []),
         ([step(1, lock()), step(2, effect("public.other", rows_scanned=9, scans=1), kind="select_stmt")], []),
+        ([step(1, lock()), step(2, effect("public.other", by_index=90, scans=9), kind="select_stmt")], []),
+        ([step(1, lock()), step(2, SCANS_INDEX, kind="select_stmt")], [("public.t", 2)]),
+        ([step(1, lock()), step(2, effect(held=STRONG, by_index=300, scans=1), kind="select_stmt")], [("public.t", 2)]),
+        ([step(1, lock()), step(2, effect(held=STRONG, inserted=2000), kind="insert_stmt")], [("public.t", 2)]),
+        ([step(1, lock()), step(2, effect(held=STRONG, inserted=20), kind="insert_stmt")], []),
         ([step(1, lock()), step(2, kind="insert_stmt", new_rows=30)], []),
         ([step(1, lock()), step(2, kind="insert_stmt", new_rows=5000)], [("public.t", 2)]),
         ([step(1, lock()), step(2, kind="select_stmt", ms=900)], [("public.t", 2)]),
