@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from services.database.rollback.blast_radius import Loss, blast_radius_on
 from services.database.rollback.catalog import Catalog
 from services.database.rollback.playing import play
 from services.database.script import Script
+from services.database.server import scratch_server
 from tests.blast_radius.schemas import destroy, make
 from tests.blast_radius.truth import failing, read, read_rows, taken
 from tests.campaign import FULL, sample
@@ -24,6 +26,7 @@ SCHEMAS = 500
 IN_EVERY_RUN = 10
 SEED = 5
 LIMIT_MS = 300
+MAJORS: tuple[int | None, ...] = (15, 17) if FULL else (None,)
 REFUSED = ("2BP01", "0A000", "23001", "23503", "42P16", "42704")
 
 
@@ -157,12 +160,26 @@ def hold_functions(conn: Any, calls: dict[str, str], told: set[str], really: set
     assert really - callers <= told, (seed, sql, "breaks, and was not told", really - told)
 
 
-@pytest.fixture(scope="module")
-def conn(postgres_server: Any) -> Iterator[psycopg.Connection[Any]]:
-    with connect(postgres_server.dsn()) as admin:
-        admin.execute("DROP DATABASE IF EXISTS blast WITH (FORCE)")
-        admin.execute("CREATE DATABASE blast")
-    with connect(postgres_server.dsn("blast")) as opened:
+@pytest.fixture(scope="module", params=MAJORS)
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database: on the session's server, in the full campaign on one of each major version."""
+    with ExitStack() as stack:
+        if request.param is None:
+            server = request.getfixturevalue("postgres_server")
+        else:
+            server = stack.enter_context(scratch_server(major=request.param))
+            if server.binaries.version != request.param:
+                pytest.skip(f"there is no Postgres {request.param} here")
+        with connect(server.dsn()) as admin:
+            admin.execute("DROP DATABASE IF EXISTS blast WITH (FORCE)")
+            admin.execute("CREATE DATABASE blast")
+        yield server.dsn("blast")
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[psycopg.Connection[Any]]:
+    """A session of its own for each schema: one that has seen thousands of objects come and go grows slow."""
+    with connect(database) as opened:
         yield opened
 
 
