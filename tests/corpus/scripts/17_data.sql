@@ -66,7 +66,7 @@ SELECT user_id, max(created_at) AS last INTO last_seen FROM journal_entries GROU
 ALTER TABLE users ADD COLUMN IF NOT EXISTS is_premium boolean NOT NULL DEFAULT false;
 UPDATE users SET is_premium = true WHERE email = 'm3@x.io';
 DO $$ BEGIN IF (SELECT count(*) FROM users WHERE is_premium) <> 1 THEN RAISE EXCEPTION 'm3 is not there'; END IF; END $$;
---- large-object: varchar
+--- large-object: varchar [unknowable]
 SELECT lo_unlink(lo_from_bytea(0, '\x00ff'));
 --- short-mails-kept-short: uuid
 CREATE TABLE short_mails (email varchar(8) PRIMARY KEY);
