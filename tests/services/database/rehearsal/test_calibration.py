@@ -34,7 +34,3 @@ def test_a_statement_over_many_rows_is_measured_at_two_sizes(app: Owner):
     assert told[0]["stall_ms"] >= told[1]["predicted_ms"]["ms"] and told[1]["stall_ms"] is not None
     assert found.predicted.stall_ms == pytest.approx(told[0]["stall_ms"])
     assert found.predicted.error > 1
-
-
-def test_nothing_is_predicted_unless_asked(app: Owner):
-    assert rehearse(app.url, script("SELECT 1")).predicted is None

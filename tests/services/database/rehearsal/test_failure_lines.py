@@ -17,6 +17,7 @@ from services.database.rehearsal.rehearse import rehearse_on
 from services.database.rehearsal.shadow import Shadow, shadow
 from services.database.script import Script, read_scripts
 from services.database.server import Server
+from tests.campaign import only_in_full
 from tests.services.database.app_database import APP
 
 SCRIPTS = {
@@ -58,6 +59,20 @@ SCRIPTS = {
     "passes": "CREATE TABLE IF NOT EXISTS calm (id int);\nSELECT 'ü;' ;;\n",
 }
 CLEAN = {"passes"}
+EVERY_RUN = {
+    "syntax_last_line",
+    "unclosed_paren",
+    "unclosed_dollar",
+    "no_semicolon_comment",
+    "uuid_and_varchar",
+    "not_immutable",
+    "raised",
+    "foreign_key",
+    "deferred",
+    "second_run_row",
+    "passes",
+}
+"""The others wait for the campaign, where the corpus of scripts is compared with psql as well."""
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +120,9 @@ def told_by_psql(postgres_server: Server, supabase_cluster, psql_base: str, tmp_
     return run
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize(
+    "name", [name if name in EVERY_RUN else pytest.param(name, marks=only_in_full) for name in SCRIPTS]
+)
 def test_rehearsal_fails_where_and_as_psql_does(name: str, told_by_psql, base_shadow: Shadow):
     first, second = told_by_psql(SCRIPTS[name])
     found = rehearse_on(base_shadow, read_scripts([Script("x.sql", SCRIPTS[name])]).statements)
