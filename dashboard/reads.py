@@ -38,6 +38,19 @@ def _blast_radius(
     return [loss.to_json() for loss in blast_radius(_database(_context, target), _release.rollback)]
 
 
+def kept_now(context: PageContext) -> Sequence[Mapping[str, Any]]:
+    """What the target keeps of what changes took away, asked at most every 5 s. Raises Refused, Unavailable."""
+    context.target.require(Level.OBSERVE)
+    return _kept(context.target.name, _context=context)
+
+
+@st.cache_data(ttl=5, max_entries=8, show_spinner=False)
+def _kept(target: str, *, _context: PageContext) -> Sequence[Mapping[str, Any]]:
+    from services.database.snapshots.kept import kept_in
+
+    return [one.to_json() for one in kept_in(_database(_context, target), deadline_s=READ_S)]
+
+
 def lint_now(release: Release) -> Sequence[Mapping[str, Any]]:
     """What linters say of the release's scripts; the same for the same content. Raises Unavailable."""
     return _lint(release.content_hash, _release=release)

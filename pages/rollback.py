@@ -8,6 +8,7 @@ from dashboard.context import current
 from dashboard.links import page_link
 from dashboard.panels import backout
 from dashboard.panels.backups import backups_part
+from dashboard.panels.kept import kept_part
 from dashboard.reads import blast_radius_now
 from dashboard.results import results_of
 from dashboard.runs import view_of
@@ -41,6 +42,7 @@ def live() -> None:
             else:
                 st.caption("The button to roll back stands below the list of what would go.")
             backout.rollback_result(context, rolled_back)
+        kept_part(context)
         backups_part(context)
 
 

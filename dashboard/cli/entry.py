@@ -17,6 +17,7 @@ from dashboard.cli import (
     backing_up,
     connecting,
     drilling,
+    keeping,
     processes,
     recovering,
     releasing,
@@ -39,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (processes, seeing, connecting, releasing, approving, backing_up, arming, drilling, recovering):
+for group in (processes, seeing, connecting, releasing, approving, keeping, backing_up, arming, drilling, recovering):
     group.register(app)
 app.add_typer(sandbox.app, name="sandbox")
 

@@ -33,12 +33,18 @@ if TYPE_CHECKING:
 DATABASE = "database"
 
 
-def given(reference: str, url: str, named: str | None) -> tuple[Release, str]:
+def given_address(url: str, named: str | None) -> str:
+    """The database's URL. Raises NotUnderstood where a target is named beside it."""
     if named is not None:
         raise NotUnderstood(
             "Both a target and a database were given.", "Nothing was done.", "Give one of them.", "--target, --database"
         )
-    address = resolve_url(url, os.environ)
+    return resolve_url(url, os.environ)
+
+
+def given(reference: str, url: str, named: str | None) -> tuple[Release, str]:
+    """The release and the database's URL."""
+    address = given_address(url, named)
     return release_for(reference, Target(name=DATABASE)), address
 
 

@@ -26,6 +26,7 @@ HANDLERS: Mapping[str, Handler] = {
     "find_deploy": by_hand.find_deploy,
     "rollback": releasing.rollback,
     "restore": releasing.restore,
+    "purge_kept": releasing.purge,
     "restart": app_actions.restart,
     "redeploy_app": app_actions.redeploy_app,
     "back_out_app": app_actions.back_out_app,

@@ -18,6 +18,7 @@ from services.database.rehearsal.rehearse import rehearse as rehearse_scripts
 from services.database.rehearsal.shadow import RowPolicy
 from services.database.rollback.roll_back import KEEP_DAYS, RollbackResult
 from services.database.rollback.roll_back import rollback as roll_back_scripts
+from services.database.snapshots.kept import purge_kept
 from services.database.snapshots.restore import restore as restore_snapshot
 from services.database.verification import verify as verify_queries
 from services.errors import Refused, Unavailable
@@ -325,3 +326,10 @@ def restore(context: JobContext) -> Outcome:
         f"{done.rows_restored} rows are back; {len(done.conflicts)} conflicts.",
         done.to_json(),
     )
+
+
+def purge(context: JobContext) -> Outcome:
+    """Drop for good what was kept as long as it was to be."""
+    dropped = purge_kept(deploying_url(context.target), context.clock())
+    told = f"Dropped for good: {', '.join(dropped)}." if dropped else "Nothing had been kept as long as it was to be."
+    return Outcome(JobState.PASSED, told, {"purged": dropped})

@@ -25,6 +25,10 @@ def rollback_phrase(release_id: str, target: str) -> str:
     return f"rollback {release_id} on {target}"
 
 
+def purge_phrase(target: str) -> str:
+    return f"purge what is kept on {target}"
+
+
 def require_phrase(given: str | None, wanted: str) -> None:
     """Raise NotUnderstood unless the phrase was typed exactly: nearly right is not a confirmation."""
     if given != wanted:
@@ -79,6 +83,20 @@ def act(
         require_phrase(phrase, deploy_phrase(view.release.id, target.name))
     accepted = {} if accept_stall_ms is None else {"accept_stall_ms": accept_stall_ms}
     return _queue(store, actor, target, view, step, action, {**step.step.params, **accepted}, seen, now)
+
+
+def purge_kept(store: Store, *, actor: Actor, target: Target, seen: int, phrase: str, now: datetime) -> Job:
+    """Queue dropping for good what was kept long enough. seen: how many such jobs the screen showed."""
+    require_phrase(phrase, purge_phrase(target.name))
+    return enqueue(
+        store,
+        actor=actor,
+        kind="purge_kept",
+        target=target,
+        payload={},
+        idempotency_key=f"{target.name}/purge_kept/{seen + 1}",
+        now=now,
+    )
 
 
 def look_for_deploy(
