@@ -3,7 +3,6 @@ where the server wants a statement outside any, in parts that can be resumed."""
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,7 +39,7 @@ from services.database.deployment.receipts import (
     receipt_of,
     require_lock,
 )
-from services.database.deployment.sessions import take_the_lock
+from services.database.deployment.sessions import outcome_after_loss, take_the_lock
 from services.database.deployment.stalls import refuse_stalls
 from services.database.deployment.steps import done as note_done
 from services.database.deployment.steps import intend, steps_of
@@ -52,12 +51,10 @@ from services.database.script import Script
 from services.database.snapshots.keep import covered
 from services.database.snapshots.snapshot import NotProved
 from services.database.verification import Query, check_queries
-from services.errors import OpsError, Refused, Unavailable
+from services.errors import Refused
 from services.verdict import Verdict
 
 __all__ = ["Deployment", "Limits", "Ran", "deploy", "outcome"]
-
-_OUTCOME_S = 30
 
 
 def deploy(
@@ -105,7 +102,7 @@ def deploy(
         facts = inspect_connection(conn, url)
         refuse_transaction_pooler(facts)
         refuse_missing_rights(facts)
-        take_the_lock(conn, job, watch)
+        process = take_the_lock(conn, job, watch)
         if (receipt := receipt_of(conn, "job_id", job)) and receipt.state != "begun":
             return Deployment(
                 Verdict.PASS, True, "This job had been applied before.", receipt_id=receipt.id, state="done"
@@ -123,6 +120,7 @@ def deploy(
                 replace(watch, beside=looking),
                 keep_days,
                 keep_inverse,
+                process,
                 listings,
             )
             done = _through(conn, asked, _course(conn, asked, receipt))
@@ -267,8 +265,7 @@ def _why_not(message: str, course: Course) -> str:
 
 def _after_lost_connection(order: Order, course: Course) -> Deployment:
     """Our connection died: only the receipt tells whether COMMIT got through."""
-    order.watch.phase("outcome")
-    found = _wait_for_outcome(order)
+    found = outcome_after_loss(order.url, order.job_id, order.process, order.watch)
     receipt = _receipt(order)
     course.receipt_id = receipt.id if receipt else None
     if found == "applied":
@@ -281,20 +278,3 @@ def _after_lost_connection(order: Order, course: Course) -> Deployment:
 def _receipt(order: Order) -> Receipt | None:
     with connect(order.url, read_only=True) as conn:
         return receipt_of(conn, "job_id", order.job_id)
-
-
-def _wait_for_outcome(order: Order) -> str:
-    until = time.monotonic() + _OUTCOME_S
-    while time.monotonic() < until:
-        try:
-            found = outcome(order.url, order.job_id)
-        except OpsError:
-            found = "in-progress"  # the server does not answer yet: it may be restarting
-        if found != "in-progress":
-            return found
-        time.sleep(0.2)
-    raise Unavailable(
-        "The connection was lost, and whether the deploy was applied cannot be told yet.",
-        "It is applied wholly or not at all; the deploy receipt in the database tells which.",
-        "Resume this job when the database answers again.",
-    )

@@ -80,7 +80,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for. keep_days None: nothing that it takes away is kept."""
+    """What was asked for. keep_days None: nothing that it takes away is kept. process: our server process."""
 
     url: str
     statements: tuple[Statement, ...]
@@ -93,6 +93,7 @@ class Order:
     watch: Watch
     keep_days: int | None
     keep_inverse: bool
+    process: int
     listings: Sequence[Listing] = ()
 
 

@@ -66,6 +66,7 @@ the form that this version makes, so that an older one is brought up to it."""
 
 State = Literal["begun", "done", "superseded"]
 Outcome = Literal["applied", "begun", "not-applied", "in-progress"]
+OutcomeColumn = Literal["job_id", "rollback_job_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +350,7 @@ def application_name(job_id: str) -> str:
     return f"{APPLICATION_NAME} {job_id}"[:63]
 
 
-def outcome(url: str, job_id: str, column: Literal["job_id", "rollback_job_id"] = "job_id") -> Outcome:
+def outcome(url: str, job_id: str, column: OutcomeColumn = "job_id") -> Outcome:
     """What became of a deploy whose client is gone: told by its receipt and by the sessions still there.
 
     column: "rollback_job_id" asks the same of a rollback.

@@ -7,10 +7,20 @@ from typing import Any
 
 import psycopg
 
+from services.database.connect import connect
 from services.database.deployment.guarded import Watch
-from services.database.deployment.receipts import application_name, require_lock, try_lock
+from services.database.deployment.receipts import (
+    Outcome,
+    OutcomeColumn,
+    application_name,
+    outcome,
+    require_lock,
+    try_lock,
+)
+from services.errors import OpsError, Unavailable
 
 _LOOK_EVERY_S = 0.1
+_OUTCOME_S = 30
 
 _OLD_SESSIONS = (
     "SELECT pid FROM pg_catalog.pg_stat_activity WHERE application_name = %s AND usename = SESSION_USER"
@@ -18,8 +28,8 @@ _OLD_SESSIONS = (
 )
 
 
-def take_the_lock(conn: psycopg.Connection[Any], job_id: str, watch: Watch) -> None:
-    """Take the one lock for changing this database, by trying and never by waiting in it.
+def take_the_lock(conn: psycopg.Connection[Any], job_id: str, watch: Watch) -> int:
+    """Take the one lock for changing this database, by trying and never by waiting in it; returns our process there.
 
     A session of the same job is what a client left that died: the server ends it within a moment (it looks for its
     client), and if it does not, we do. Anybody else's lock is tried for `old_session_s` seconds, as its holder may be
@@ -31,8 +41,46 @@ def take_the_lock(conn: psycopg.Connection[Any], job_id: str, watch: Watch) -> N
         watch.stop_if_cancelled()
         if time.monotonic() >= until:
             require_lock(conn)
-            return
+            break
         time.sleep(_LOOK_EVERY_S)
+    row = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+    return int(row[0]) if row else 0
+
+
+def outcome_after_loss(url: str, job_id: str, process: int, watch: Watch, column: OutcomeColumn = "job_id") -> Outcome:
+    """What became of the job whose connection we have just lost.
+
+    process: the server's, as `take_the_lock` gave it. Where the server has not noticed the loss, its session would
+    idle with all its locks: since nothing of ours can reach it any more, we end it after `old_session_s` seconds.
+    Raises Unavailable where the server does not tell within half a minute.
+    """
+    watch.phase("outcome")
+    began = time.monotonic()
+    while time.monotonic() < began + _OUTCOME_S:
+        try:
+            if time.monotonic() >= began + watch.limits.old_session_s:
+                _end(url, job_id, process)
+            found = outcome(url, job_id, column)
+        except (OpsError, psycopg.Error):
+            found = "in-progress"  # the server does not answer yet: it may be restarting
+        if found != "in-progress":
+            return found
+        time.sleep(_LOOK_EVERY_S)
+    raise Unavailable(
+        "The connection was lost, and whether the change was applied cannot be told yet.",
+        "It is applied wholly or not at all; the deploy receipt in the database tells which.",
+        "Resume this job when the database answers again.",
+    )
+
+
+def _end(url: str, job_id: str, process: int) -> None:
+    with connect(url) as conn:
+        conn.execute(
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
+            " WHERE pid = %s AND application_name = %s AND usename = SESSION_USER"
+            " AND datname = pg_catalog.current_database()",
+            (process, application_name(job_id)),
+        )
 
 
 def _end_old_sessions(conn: psycopg.Connection[Any], job_id: str, watch: Watch) -> None:

@@ -25,8 +25,8 @@ from services.database.deployment.receipts import (
     find_receipt,
     mark_rolled_back,
     receipt_of,
-    require_lock,
 )
+from services.database.deployment.sessions import outcome_after_loss, take_the_lock
 from services.database.execution import Cancelled, Emit, Stopped, never, silent
 from services.database.fingerprint import Fingerprint
 from services.database.rollback.blast_radius import Loss, blast_radius
@@ -145,7 +145,7 @@ def rollback(
     watch.phase("connect")
     with connect(url, application_name=application_name(job)) as conn:
         refuse_transaction_pooler(inspect_connection(conn, url))
-        require_lock(conn)
+        process = take_the_lock(conn, job, watch)
         receipt = receipt_of(conn, "rollback_job_id", job)
         if receipt is not None:
             result: RollbackResult | None = result_of(receipt)
@@ -155,7 +155,7 @@ def rollback(
             order = _order(release_id, scripts, receipt, actor, job, keep_days, expected_fingerprint, watch)
             result = _committed(conn, url, order, is_loopback(url) if may_copy is None else may_copy)
     if result is None:
-        receipt, result = _after_lost_connection(url, job)
+        receipt, result = _after_lost_connection(url, job, process, watch)
     if receipt is None or receipt.kept_snapshot_id is None or result.inverse is None or result.merged is not None:
         return result
     return _rows_back(url, receipt, receipt.kept_snapshot_id, job, actor, result, watch)
@@ -233,7 +233,9 @@ def _refuse_twice(receipt: Receipt | None) -> None:
         )
 
 
-def _after_lost_connection(url: str, job_id: str) -> tuple[Receipt, RollbackResult]:
+def _after_lost_connection(url: str, job_id: str, process: int, watch: Watch) -> tuple[Receipt, RollbackResult]:
+    """Our connection died: only the receipt tells whether COMMIT got through."""
+    outcome_after_loss(url, job_id, process, watch, "rollback_job_id")
     with connect(url, read_only=True, statement_timeout_s=10) as conn:
         receipt = receipt_of(conn, "rollback_job_id", job_id)
     if receipt is None:
