@@ -147,6 +147,13 @@ class Keeping:
         self._rewriting: set[int] = set()
         self._aside: dict[int, Parked] = {}
         self._definitions: Definitions | None = None
+        self._looked = False
+
+    def look(self) -> None:
+        """Read all definitions, once. `before` does it too; called first, it is done while no table is locked yet."""
+        if not self._looked:
+            self._looked = True
+            self._definitions = self._read_definitions()
 
     def before(self, cover: Cover, statements: Sequence[Statement] = ()) -> None:
         """Copy and prove what the cover names, and what the statements say they take.
@@ -154,8 +161,8 @@ class Keeping:
         Raises NotProved (a copy is not equal), Refused (rows hidden from us, changes not counted).
         """
         make_tables(self._conn)
+        self.look()
         self._base = table_states(self._conn)
-        self._definitions = self._read_definitions()
         wanted = self._foretold(statements)
         wanted.add(cover)
         wanted.tables -= {*self._to_park(statements)}

@@ -126,7 +126,8 @@ def _columns(
             altered, since = sql.SQL("false"), sql.SQL("false")
         else:
             as_after = (
-                sql.SQL("COALESCE({}, {}::text)").format(text_as(a, kind), a)
+                # In a table that was filled anew, what fitted no longer is not there, and was told then.
+                (text_as(a, kind) if now.filled else sql.SQL("COALESCE({}, {}::text)").format(text_as(a, kind), a))
                 if carefully
                 else sql.SQL("({})::text").format(cast_of(conn, a, after[name], kind))
             )

@@ -224,8 +224,9 @@ def _told_casts(
             sql.SQL(
                 "INSERT INTO ops.conflicts (snapshot_id, table_name, key, column_name, why, now)"
                 " SELECT {id}, {table}, {key}, {column}, {why}, {value}::text FROM ONLY {aside} n"
-                " WHERE {value} IS NOT NULL AND {cast} IS NULL RETURNING key"
+                " WHERE {value} IS NOT NULL AND {cast} IS NULL AND {since} RETURNING key"
             ).format(
+                since=_not_by_the_change(part, name, value),
                 id=sql.Literal(snapshot_id),
                 table=sql.Literal(".".join(aside.place)),
                 key=key,
@@ -239,6 +240,15 @@ def _told_casts(
         if rows:
             found.append(told(f"{'.'.join(aside.place)}.{name}", Why.NO_CAST, [row[0] for row in rows]))
     return found
+
+
+def _not_by_the_change(part: Part | None, column: str, value: sql.Composable) -> sql.Composable:
+    """Whether a value was written after the change: what the change itself put there is no loss."""
+    if part is None or part.after_name is None or column not in part.after_columns:
+        return sql.SQL("true")
+    return sql.SQL(
+        'NOT EXISTS (SELECT FROM {} a WHERE a."ops key" = {} AND a.{}::text IS NOT DISTINCT FROM {}::text)'
+    ).format(sql.Identifier("ops", part.after_name), key_text("n", part.key_columns), sql.Identifier(column), value)
 
 
 _LATER = """

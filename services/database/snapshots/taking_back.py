@@ -72,6 +72,7 @@ def take_back_inside(
     parts = [part for part in parts if added_goes or part.kind != "inserted"]
     work = _Work(conn, snapshot_id, parts, added_goes, emit, was_restored(conn, snapshot_id))
     with steady_texts(conn), quietly(conn):
+        _keep_writers_out(work)
         asides = _structure(work, with_catalog=with_catalog)
         take_off_foreign_keys(conn, [(part.schema, part.table) for part in parts])
         middle = read_definitions(conn)
@@ -93,6 +94,13 @@ def take_back_inside(
         for aside in asides:
             conn.execute(sql.SQL("DROP TABLE {} CASCADE").format(aside.name))
     return work.done
+
+
+def _keep_writers_out(work: _Work) -> None:
+    """Writers of the tables wait: between what is read of a row and what is made of it nobody else may write it."""
+    for part in work.parts:
+        if oid_of(work.conn, (part.schema, part.table)):
+            work.conn.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE").format(part.place))
 
 
 def _structure(work: _Work, *, with_catalog: bool) -> list[Aside]:
