@@ -43,8 +43,9 @@ def _line(context: PageContext, one: Mapping[str, Any]) -> None:
     due = until is not None and until <= context.now
     kept = f"until {times.exact(until, now=context.now)}" if until else "until all that is ours is removed"
     parked = f", of them parked: {', '.join(one['parked'])}" if one.get("parked") else ""
-    back = f", brought back {times.age(datetime.fromisoformat(one['restored_at']), context.now)}"
-    told = f"{', '.join(one['tables'])}{parked}; {'due' if due else kept}{back if one.get('restored_at') else ''}"
+    back = one.get("restored_at")
+    again = f", brought back {times.age(datetime.fromisoformat(back), context.now)}" if back else ""
+    told = f"{', '.join(one['tables'])}{parked}; {'due' if due else kept}{again}"
     left, right = st.columns([10, 2], vertical_alignment="center")
     with left:
         taken = times.age(datetime.fromisoformat(one["taken_at"]), context.now)

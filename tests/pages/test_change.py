@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from dashboard import composition
 from services.access.permissions import Role
+from services.database.connect import connect
+from services.database.deployment.deploy import deploy
+from services.database.script import Script
 from services.jobs.queue import JobState, recent_jobs
 from services.releases.approvals import newest_approval
+from tests.conftest import SupabaseDatabase
 from tests.pages.conftest import OpenPage
 from tests.pages.test_work import FAILURE, rehearsed, told
 from tests.pages.world import TARGET, World
@@ -131,3 +136,23 @@ def test_a_lock_that_is_waited_for_names_who_holds_it(open_page: OpenPage, world
     shown = told(app)
     assert "try 3 of 30" in shown and "process 77: ann, psql, in its transaction for 12.5 s" in shown
     assert [one.state for one in recent_jobs(world.store, TARGET, kind="deploy")] == [JobState.QUEUED]
+
+
+def test_what_is_kept_is_listed_with_its_end_and_can_be_brought_back(
+    open_page: OpenPage, world: World, make_supabase_database: Callable[[], SupabaseDatabase]
+) -> None:
+    made = make_supabase_database()
+    with connect(made.owner) as owner:
+        owner.execute("CREATE TABLE public.notes (id int PRIMARY KEY); INSERT INTO public.notes VALUES (1), (2)")
+    deploy(made.owner, [Script("a.sql", "DROP TABLE public.notes;")], release_id="small", plan_hash="h", actor="ann")
+    file = world.home / "targets" / f"{TARGET}.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "database_url": made.read_only}))
+    composition.close()
+    app = open_page("/rollback")
+    box = next(one for one in app.expander if one.label.startswith("What is kept"))
+    assert not app.exception and box is not None
+    app.session_state["kept"] = True
+    app.run()
+    assert not app.exception
+    assert "2 rows of small" in told(app) and "parked: public.notes" in told(app)
+    assert next(button for button in app.button if button.key == "open-purge").disabled

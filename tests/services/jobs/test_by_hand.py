@@ -37,9 +37,8 @@ def database(make_supabase_database: Callable[[], SupabaseDatabase]) -> Supabase
     with connect(made.owner) as owner:
         owner.execute("CREATE TABLE users (id int PRIMARY KEY, tier text); INSERT INTO users VALUES (1, 'free')")
         owner.execute("CREATE SCHEMA supabase_migrations")
-        owner.execute(
-            "CREATE TABLE supabase_migrations.schema_migrations (version text PRIMARY KEY, statements text[], name text)"
-        )
+        listing = "version text PRIMARY KEY, statements text[], name text"
+        owner.execute(f"CREATE TABLE supabase_migrations.schema_migrations ({listing})".encode())
     return made
 
 
