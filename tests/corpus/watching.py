@@ -32,7 +32,10 @@ SELECT coalesce(c.relname, l.locktype), l.mode, l.granted, a.application_name, l
 FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation
 WHERE a.datname = %s AND a.pid <> ALL (%s) AND l.mode <> 'AccessShareLock' AND l.locktype <> 'virtualxid'
+  AND NOT (l.locktype = 'object' AND l.classid = 'pg_catalog.pg_database'::pg_catalog.regclass)
 """
+"""Every session locks the database's own row for the moment in which it connects: nobody waits for that but DROP and
+ALTER DATABASE, and it is left out."""
 
 
 @dataclass
