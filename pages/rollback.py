@@ -22,6 +22,7 @@ def live() -> None:
         if view is None:
             not_yet("There is nothing to take back: no run has been started on this target.", "")
             page_link(context, "/", "Overview")
+            kept_part(context)
             backups_part(context)
             return
         backed_out = results_of(context, "back_out_app")
