@@ -256,7 +256,7 @@ def _rows_back(
     """
     watch.phase("rows")
     try:
-        done = restore(url, snapshot_id, emit=watch.emit, cancelled=watch.cancelled, limits=watch.limits)
+        done = restore(url, snapshot_id, undo=True, emit=watch.emit, cancelled=watch.cancelled, limits=watch.limits)
         merged, conflicts = done.rows_restored, tuple(one.to_json() for one in done.conflicts)
     except Refused as refused:
         merged, conflicts = 0, ({"table": "", "why": f"snapshot {snapshot_id}: {refused.what}", "rows": 0, "keys": []},)
