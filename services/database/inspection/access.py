@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from services.database.inspection.catalog import Catalog, Relation, Routine
-from services.database.inspection.error_kinds import BROKEN
+from services.database.inspection.error_kinds import BROKEN, function_in
 from services.database.inspection.functions import call_of
 from services.database.inspection.made_values import candidates, null_of
 from services.database.inspection.probing import REACHES_OUT, Answer, Prober, identifier, quoted
@@ -19,7 +19,10 @@ _MOST_ROWS = 1000
 _FEW = 50
 _OWNER_COLUMNS = ("user_id", "owner_id", "owner", "author_id", "created_by", "profile_id", "account_id")
 _RECURSION = "42P17"
-_SENSITIVE = re.compile(r"e_?mail|passw|secret|token|phone|ssn|iban|birth|address", re.IGNORECASE)
+_SENSITIVE = re.compile(
+    r"e_?mail|passw|secret|(?:^|access_|refresh_|auth_|session_|api_|reset_)token$|phone|ssn|iban|birth|(?<!ip_)address",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +104,13 @@ def try_access(
     catalog.prepare(wanted)
     with prober.apart():
         rows = {one.name: _own_row(catalog, prober, maker, one, person) for one in wanted if one.holds_rows}
-        readable = _readable(catalog, {one.role for one in known}, wanted)
+        granted = _rights(catalog, {one.role for one in known}, wanted)
         for relation in wanted:
             count = prober.attempt(f"SELECT 1 FROM {relation.name} LIMIT {_MOST_ROWS}", sample=0)
             for caller in known:
-                columns = readable.get((relation.oid, caller.role), ())
-                for command, reach in _tried(
-                    catalog, prober, relation, caller, columns, rows.get(relation.name), count
-                ):
+                rights = granted.get((relation.oid, caller.role), _Rights())
+                tried = _tried(catalog, prober, relation, caller, rights, rows.get(relation.name), count)
+                for command, reach in tried:
                     found[relation.name, caller.name, command] = reach
         for routine in routines:
             if routine.kind == "f" and not routine.is_trigger and not REACHES_OUT.search(routine.body):
@@ -146,48 +148,69 @@ def _own_row(
     return None
 
 
-_READABLE = """
-SELECT c.oid::int8, r.rolname::text, pg_catalog.array_agg(a.attname::text ORDER BY a.attnum)
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-CROSS JOIN pg_catalog.pg_roles r
+_RIGHTS = """
+SELECT c.oid::int8, r.rolname::text,
+       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
+             AND NOT a.attisdropped AND pg_catalog.has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT')
+             ORDER BY a.attnum),
+       pg_catalog.has_any_column_privilege(r.oid, c.oid, 'INSERT'),
+       pg_catalog.has_any_column_privilege(r.oid, c.oid, 'UPDATE'),
+       pg_catalog.has_table_privilege(r.oid, c.oid, 'DELETE')
+FROM pg_catalog.pg_class c CROSS JOIN pg_catalog.pg_roles r
 WHERE c.oid = ANY(%s::oid[]) AND r.rolname = ANY(%s)
-  AND pg_catalog.has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT') GROUP BY 1, 2
+  AND pg_catalog.has_schema_privilege(r.oid, c.relnamespace, 'USAGE')
 """
 
 
-def _readable(catalog: Catalog, roles: set[str], relations: list[Relation]) -> dict[tuple[int, str], tuple[str, ...]]:
-    rows = catalog.conn.execute(_READABLE, ([one.oid for one in relations], sorted(roles))).fetchall()
-    return {(int(oid), str(role)): tuple(names) for oid, role, names in rows}
+@dataclass(frozen=True, slots=True)
+class _Rights:
+    """What a role was granted on a relation. Without the right nobody gets as far as being tried."""
+
+    columns: tuple[str, ...] = ()
+    insert: bool = False
+    update: bool = False
+    delete: bool = False
+
+
+def _rights(catalog: Catalog, roles: set[str], relations: list[Relation]) -> dict[tuple[int, str], _Rights]:
+    rows = catalog.conn.execute(_RIGHTS, ([one.oid for one in relations], sorted(roles))).fetchall()
+    return {(int(oid), str(role)): _Rights(tuple(columns), *more) for oid, role, columns, *more in rows}
 
 
 def _tried(
-    catalog: Catalog, prober: Prober, relation: Relation, caller: Caller, columns: tuple[str, ...],
+    catalog: Catalog, prober: Prober, relation: Relation, caller: Caller, rights: _Rights,
     row: Mapping[str, str] | None, count: Answer,
 ) -> Iterator[tuple[str, Reach]]:  # fmt: skip
     def told(statement: str) -> Answer:
         return prober.attempt(statement, role=caller.role, claims=caller.claims)
 
-    listed = ", ".join(map(identifier, columns)) or "1"
-    seen = told(f"SELECT pg_catalog.count(*) FROM (SELECT {listed} FROM {relation.name} LIMIT {_MOST_ROWS}) AS seen")
     there = count.count if count.good else None
-    yield "select", _reach(seen, there, columns)
+    refused = Reach("refused", message=f"permission denied for {relation.name}")
+    listed = ", ".join(map(identifier, rights.columns))
+    limited = f"SELECT {listed} FROM {relation.name} LIMIT {_MOST_ROWS}"
+    seen = f"SELECT pg_catalog.count(*) FROM ({limited}) AS seen"
+    yield "select", _reach(told(seen), there, rights.columns) if rights.columns else refused
     if not relation.holds_rows:
         return
     if row is not None:
         names = ", ".join(map(identifier, row))
         values = f"({names}) VALUES ({', '.join(row.values())})" if row else "DEFAULT VALUES"
-        done = told(f"INSERT INTO {relation.name} {values}; SET CONSTRAINTS ALL IMMEDIATE; SELECT 1")
-        yield "insert", _reach(done, None)
+        insert = f"INSERT INTO {relation.name} {values}; SET CONSTRAINTS ALL IMMEDIATE; SELECT 1"
+        yield "insert", _written(told(insert), None) if rights.insert else refused
     some = ""
     if there is None or there >= _FEW:
         some = f" WHERE (tableoid, ctid) IN (SELECT tableoid, ctid FROM {relation.name} LIMIT {_FEW})"
-    if changed := _updatable(catalog, relation):
+    changed = _updatable(catalog, relation)
+    if changed and rights.update:
         done = told(_counted(f"UPDATE {relation.name} SET {changed} = {changed}{some}"))
         if done.sqlstate == "42501":
             # Whoever may not read may still overwrite.
             done = told(_counted(f"UPDATE {relation.name} SET {changed} = DEFAULT"))
-        yield "update", _reach(done, there)
-    yield "delete", _reach(told(_counted(f"DELETE FROM {relation.name}{some}")), there)
+        yield "update", _written(done, there)
+    else:
+        yield "update", refused
+    delete = _counted(f"DELETE FROM {relation.name}{some}")
+    yield "delete", _written(told(delete), there) if rights.delete else refused
 
 
 def _counted(statement: str) -> str:
@@ -213,6 +236,12 @@ def _reach(answer: Answer, of_rows: int | None, columns: tuple[str, ...] = ()) -
         return Reach("broken", message=f"{answer.message} ({state})")
     # It was stopped by the row's own rules, behind all rights.
     return Reach("done", 1, of_rows, columns)
+
+
+def _written(answer: Answer, of_rows: int | None) -> Reach:
+    """A trigger that fails is told of by the rows that fire it: here it counts that rights led as far as to it."""
+    reach = _reach(answer, of_rows)
+    return Reach("done", 1, of_rows) if reach.state == "broken" and function_in(answer) else reach
 
 
 def _called(catalog: Catalog, prober: Prober, routine: Routine, caller: Caller) -> Reach:

@@ -59,6 +59,8 @@ def _of_rows(
         if caller == "person" and after.get((name, "stranger", command), now).allowed:
             return  # told of everybody already
         yield _gain(key, now, new=new, secured=secured)
+    elif now.state == "done" and not now.of_rows and command != "insert":
+        return  # there is no row in it now that could be reached
     elif was is not None and was.allowed and not now.allowed and caller != "stranger":
         why = now.message or ("row-level security hides every row" if command == "select" else "no row is reached")
         said = f"{who} could {_WORDS[command]} it and cannot any more: {why}. What comes with that role fails now."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import psycopg
@@ -39,9 +39,13 @@ def new_findings(before: list[SecurityFinding], after: list[SecurityFinding]) ->
     return sorted(set(after) - set(before))
 
 
-def advise(conn: psycopg.Connection[Any], *, live: bool = False) -> list[Advice]:
-    """What all advisors say, sorted. live: ask those too that judge traffic, which only a database in use has seen."""
-    return sorted(_asked(conn, [one for one in ADVISORS if live or not one.live]))
+def advise(conn: psycopg.Connection[Any], *, live: bool = False, rules: Collection[str] | None = None) -> list[Advice]:
+    """What the advisors say, sorted. Reads only; as any role, which sees the catalog.
+
+    live: ask those too that judge traffic, which only a database in use has seen. rules: ids, by default all.
+    """
+    asked = [one for one in ADVISORS if (live or not one.live) and (rules is None or one.id in rules)]
+    return sorted(_asked(conn, asked))
 
 
 def new_advice(before: Iterable[Advice], after: Iterable[Advice]) -> list[Advice]:

@@ -35,6 +35,9 @@ BUDGET_S = 10.0
 """How long a whole inspection may take by default, in seconds; what it had no time for is unknown."""
 
 
+_PLURALS = {"piece of advice": "pieces of advice"}
+
+
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """What trying a changed database showed that trying the untouched one does not.
@@ -54,10 +57,14 @@ class Inspection:
 
     @property
     def old_sentence(self) -> str:
-        """ "2 functions, 1 view were broken before", or nothing."""
-        parts = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(self.old.items()) if count]
-        count = sum(self.old.values())
-        return f"{', '.join(parts)} {'was' if count == 1 else 'were'} like this before." if parts else ""
+        """What is not the change's fault, such as "2 functions, 1 view were like this before."; empty where nothing."""
+        words = {"advisor": "piece of advice"}
+        parts = []
+        for kind, count in sorted(self.old.items()):
+            word = words.get(kind, kind)
+            parts.append(f"{count} {word if count == 1 else _PLURALS.get(word, word + 's')}")
+        is_one = list(self.old.values()) == [1]
+        return f"{', '.join(parts)} {'was' if is_one else 'were'} like this before." if parts else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,6 @@ def _add_dependents(
     catalog: Catalog, names: Iterable[str], relations: dict[str, Relation], routines: dict[str, Routine]
 ) -> None:
     words = {bare_name(name) for name in names}
-    few = len([one for one in catalog.routines.values() if one.of_app]) <= FEW_ROUTINES
     while True:
         size = len(relations) + len(routines)
         for oid in _reached(catalog, {r.oid for r in relations.values()} | {r.oid for r in routines.values()}):
@@ -96,17 +95,16 @@ def _add_dependents(
             if routine := catalog.routine_by_oid.get(oid):
                 routines[routine.name] = routine
         words |= {one.table for one in relations.values()}
-        for name, routine in catalog.routines.items():
-            if few or name in routines or _mentions(routine.body, words):
-                routines[name] = routine
-        oids = {one.oid for one in routines.values()} if not few else {
-            one.oid for name, one in routines.items() if name in names or _mentions(one.body, words)
-        }  # fmt: skip
+        routines |= {n: r for n, r in catalog.routines.items() if n not in routines and _mentions(r.body, words)}
+        oids = {one.oid for one in routines.values()}
         for trigger in catalog.triggers:
             if trigger.function in oids and (fired := catalog.by_oid.get(trigger.relation)):
                 relations[fired.name] = fired
         if size == len(relations) + len(routines):
-            return
+            break
+    of_app = {name: one for name, one in catalog.routines.items() if one.of_app}
+    if len(of_app) <= FEW_ROUTINES:
+        routines |= of_app
 
 
 def _reached(catalog: Catalog, start: set[int]) -> set[int]:

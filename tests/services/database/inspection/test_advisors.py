@@ -1,4 +1,4 @@
-"""Each advisor sees its fault, and only its fault; only what a change brings is new."""
+"""Each dangerous right is seen, and only that; only what a change brings is new."""
 
 from __future__ import annotations
 
