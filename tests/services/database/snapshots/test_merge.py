@@ -13,7 +13,7 @@ from tests.services.database.snapshots.thin_change import change
 
 COLUMNS = ("a", "b", "c")
 VALUES = st.sampled_from([None, "1", "2", "3"])
-ROWS = st.fixed_dictionaries({name: VALUES for name in COLUMNS})
+ROWS = st.fixed_dictionaries(dict.fromkeys(COLUMNS, VALUES))
 MAYBE = st.none() | ROWS
 
 
