@@ -142,9 +142,11 @@ class _Running:
         with connect(url) as conn:
             limit_statements(conn)
             conn.add_notice_handler(self._heard)
-            self.base = self.before = self._look(conn)  # before BEGIN: the script may still set the transaction
+            # Before BEGIN, so that the script may still set the transaction.
             if self.manner.trailed:
                 self.done.trail = Trail(conn)
+            self._forget_counts(conn)
+            self.base = self.before = self._look(conn)
             conn.execute("BEGIN")
             for index in range(len(self.statements)):
                 if self.cancelled():
@@ -159,6 +161,11 @@ class _Running:
     def _heard(self, notice: psycopg.errors.Diagnostic) -> None:
         self.done.notices.append(notice.message_primary or "")
         self.emit("notice", {"message": notice.message_primary or "", "severity": notice.severity or "NOTICE"})
+
+    def _forget_counts(self, conn: psycopg.Connection[Any]) -> None:
+        """Outside a transaction: let the server put away what it counted so far, which it does once a second only."""
+        if self.manner.measured:
+            conn.execute("SELECT pg_catalog.pg_stat_force_next_flush()")
 
     def _look(self, conn: psycopg.Connection[Any]) -> Measurement:
         if not self.manner.measured:
@@ -191,6 +198,7 @@ class _Running:
         if is_apart:
             if not self._commit(conn):
                 return self.manner.goes_on and self._begin_again(conn)
+            self._forget_counts(conn)
             self.before = at_rest(self.before)
         elif guarded:
             conn.execute("SAVEPOINT rehearsed_statement")
@@ -201,6 +209,7 @@ class _Running:
             return self._failed(conn, index, error, guarded)
         ms = (time.monotonic() - started) * 1000
         if is_apart:
+            self._forget_counts(conn)
             conn.execute("BEGIN")
         elif guarded:
             conn.execute("RELEASE SAVEPOINT rehearsed_statement")
@@ -260,6 +269,7 @@ class _Running:
         if status == psycopg.pq.TransactionStatus.INERROR:
             conn.execute("ROLLBACK")
         if conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            self._forget_counts(conn)
             conn.execute("BEGIN")
             self.before = at_rest(self.before)
         return True

@@ -128,7 +128,8 @@ def test_what_runs_runs_as_the_connecting_role(app_shadow: Shadow):
 def test_each_statement_is_measured(app_shadow: Shadow, sql, lock, scanned, rewrites, written):
     told = on(app_shadow, sql).statements[0]
     assert (told.lock, list(told.rewrites), told.rows_written) == (lock, rewrites, written)
-    assert scanned is None or told.rows_scanned == scanned
+    # The server itself may read an entry or two at the end of an index while it plans.
+    assert scanned is None or scanned <= told.rows_scanned <= scanned + 2
 
 
 @pytest.mark.parametrize(
