@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from services.database.inspection.unreached import missing_in_body
 
 _MOST_ROWS = 200
 _CHECK_S = 5
+_MAKES_TABLE = re.compile(r"\b(?:create\b[^;]*\btable|into\s+temp)", re.IGNORECASE)
 
 
 def check_functions(
@@ -27,12 +29,17 @@ def check_functions(
     ids = _existing_ids(catalog, prober)
     found = []
     for routine in wanted:
-        if error := checked.get(routine.oid):
+        if (error := checked.get(routine.oid)) and not _about_own_table(routine, error):
             state, _, message = error.partition(" ")
             found.append(broken("function", routine.name, f"It fails when it is called: {message} ({state}).", state))
             continue
-        found.append(_tried(catalog, prober, routine, ids, checked_through=routine.oid in checked))
+        found.append(_tried(catalog, prober, routine, ids, checked_through=checked.get(routine.oid) == ""))
     return found
+
+
+def _about_own_table(routine: Routine, error: str) -> bool:
+    """plpgsql_check runs nothing, so a table that the body makes is not there for it: the calls decide."""
+    return error.startswith("42P01") and _MAKES_TABLE.search(routine.body) is not None
 
 
 def _tried(
