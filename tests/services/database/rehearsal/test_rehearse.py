@@ -128,7 +128,7 @@ def test_what_runs_runs_as_the_connecting_role(app_shadow: Shadow):
 def test_each_statement_is_measured(app_shadow: Shadow, sql, lock, scanned, rewrites, written):
     told = on(app_shadow, sql).statements[0]
     assert (told.lock, list(told.rewrites), told.rows_written) == (lock, rewrites, written)
-    # After other runs on the same shadow CREATE INDEX was seen to count 302: who read the two index entries is not known.
+    # CREATE INDEX was seen to count 302 after other runs on the shadow: who read two index entries is not known.
     spare = 2 if sql.startswith("CREATE INDEX") else 0
     assert scanned is None or scanned <= told.rows_scanned <= scanned + spare
 
