@@ -146,6 +146,8 @@ class Ground:
             took = time.monotonic() - began
             assert is_done(result), result
             after = State.of(conn)
+        if action == "restore":
+            assert after.rows == self.course("rollback", change).before.rows, "not all that was taken is back"
         self.drop(database)
         return Course(template, snapshot_id, before, after, tuple(dict.fromkeys(steps)), took)
 

@@ -166,7 +166,7 @@ def _disturb(ground: Ground, drawn: Drawn, course: Course, database: str, desk: 
         told.actions = 1
         resume(desk.store, actor=_who(desk.target), job_id=queued.id, target=desk.target, now=datetime.now(UTC))
         ended = _until_ended(desk, queued.id)
-        if ended.state is not JobState.PASSED:
+        if ended.state is not JobState.PASSED and "fingerprint_restored" not in (ended.result or {}):
             told.wrong.append(f"resumed, it is {ended.state.value}: {(ended.result or {}).get('summary')}")
 
 
