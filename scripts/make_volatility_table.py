@@ -85,9 +85,9 @@ def main(folders: list[str]) -> None:
     found = {}
     for folder in folders:
         version = Path(folder).resolve()
-        with scratch_server(binaries=Binaries(version, 0, "installed")) as server:
-            with psycopg.connect(server.dsn()) as conn:
-                found[str(conn.info.server_version // 10000)] = read(conn)
+        binaries = Binaries(version, 0, "installed")
+        with scratch_server(binaries=binaries) as server, psycopg.connect(server.dsn()) as conn:
+            found[str(conn.info.server_version // 10000)] = read(conn)
     lines = [f"{json.dumps(part)}: {json.dumps(facts, separators=(',', ':'))}" for part, facts in merged(found).items()]
     sys.stdout.write("{\n" + ",\n".join(lines) + "\n}\n")
 

@@ -85,7 +85,7 @@ class Newcomer:
         self.settle()
 
     def refused(self) -> dict[str, set[str]]:
-        """What the page's table lists as refused, by the level that would allow it; read from its CSV, not by clicking."""
+        """What the page's table lists as refused, by the level that would allow it; read from its CSV."""
         with self.page.expect_download() as download:
             self.page.locator('[class*="st-key-csv-refused-on"] button').locator("visible=true").first.click()
         listed: dict[str, set[str]] = {}
