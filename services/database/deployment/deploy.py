@@ -39,7 +39,7 @@ from services.database.deployment.receipts import (
     receipt_of,
     require_lock,
 )
-from services.database.deployment.sessions import outcome_after_loss, take_the_lock
+from services.database.deployment.sessions import loss_in_words, outcome_after_loss, take_the_lock
 from services.database.deployment.stalls import refuse_stalls
 from services.database.deployment.steps import done as note_done
 from services.database.deployment.steps import intend, steps_of
@@ -98,7 +98,7 @@ def deploy(
     job = job_id or str(uuid.uuid4())
     watch = Watch(emit, cancelled, limits or Limits())
     watch.phase("connect")
-    with connect(url, application_name=application_name(job)) as conn:
+    with connect(url, application_name=application_name(job)) as conn, loss_in_words(conn):
         facts = inspect_connection(conn, url)
         refuse_transaction_pooler(facts)
         refuse_missing_rights(facts)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -45,6 +47,21 @@ def take_the_lock(conn: psycopg.Connection[Any], job_id: str, watch: Watch) -> i
         time.sleep(_LOOK_EVERY_S)
     row = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
     return int(row[0]) if row else 0
+
+
+@contextmanager
+def loss_in_words(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    """Within: a connection that dies where nobody looks into it is told as Unavailable, and no driver's error."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if not conn.closed:
+            raise
+        raise Unavailable(
+            "The connection to the database was lost.",
+            "What was begun is applied wholly or not at all.",
+            "Ask for it again: it finds out, and does only what is left to do.",
+        ) from error
 
 
 def outcome_after_loss(url: str, job_id: str, process: int, watch: Watch, column: OutcomeColumn = "job_id") -> Outcome:

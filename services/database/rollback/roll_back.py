@@ -26,7 +26,7 @@ from services.database.deployment.receipts import (
     mark_rolled_back,
     receipt_of,
 )
-from services.database.deployment.sessions import outcome_after_loss, take_the_lock
+from services.database.deployment.sessions import loss_in_words, outcome_after_loss, take_the_lock
 from services.database.execution import Cancelled, Emit, Stopped, never, silent
 from services.database.fingerprint import Fingerprint
 from services.database.rollback.blast_radius import Loss, blast_radius
@@ -143,7 +143,7 @@ def rollback(
     job = job_id or str(uuid.uuid4())
     watch = Watch(emit, cancelled, limits or Limits())
     watch.phase("connect")
-    with connect(url, application_name=application_name(job)) as conn:
+    with connect(url, application_name=application_name(job)) as conn, loss_in_words(conn):
         refuse_transaction_pooler(inspect_connection(conn, url))
         process = take_the_lock(conn, job, watch)
         receipt = receipt_of(conn, "rollback_job_id", job)
@@ -261,7 +261,8 @@ def _rows_back(
     except Refused as refused:
         merged, conflicts = 0, ({"table": "", "why": f"snapshot {snapshot_id}: {refused.what}", "rows": 0, "keys": []},)
     result = replace(result, merged=merged, conflicts=conflicts)
-    with connect(url, application_name=application_name(job_id), statement_timeout_s=10) as conn:
+    name = application_name(job_id)
+    with connect(url, application_name=name, statement_timeout_s=10) as conn, loss_in_words(conn):
         mark_rolled_back(
             conn, receipt.id, actor=actor, job_id=job_id, snapshot_id=result.snapshot_id, result=result.to_json()
         )

@@ -11,7 +11,7 @@ import psycopg
 from services.database.connect import connect, inspect_connection, refuse_transaction_pooler
 from services.database.deployment.guarded import ConnectionLost, Limits, StatementFailed, Watch, begin, with_retries
 from services.database.deployment.receipts import application_name, receipts_exist
-from services.database.deployment.sessions import take_the_lock
+from services.database.deployment.sessions import loss_in_words, take_the_lock
 from services.database.execution import Cancelled, Emit, never, silent
 from services.database.snapshots.merge import Conflict, Merge
 from services.database.snapshots.park import oid_of
@@ -95,7 +95,7 @@ def restore(
     """
     watch = Watch(emit, cancelled, limits or Limits())
     job = f"restore {snapshot_id}"
-    with connect(url, application_name=application_name(job)) as conn:
+    with connect(url, application_name=application_name(job)) as conn, loss_in_words(conn):
         refuse_transaction_pooler(inspect_connection(conn, url))
         take_the_lock(conn, job, watch)
         try:
