@@ -21,21 +21,26 @@ READ_S = 2.5
 """What one of these reads may take where nobody answers, so that its page still opens within four seconds."""
 
 
-def blast_radius_now(context: PageContext, release: Release) -> Sequence[Mapping[str, Any]]:
-    """What a rollback would take along now, asked at most every ten seconds. Raises Refused, Unavailable."""
+def rollback_preview_now(context: PageContext, release: Release) -> Mapping[str, Any]:
+    """What a rollback would take along now and run, asked at most every ten seconds. Raises Refused, Unavailable."""
     context.target.require(Level.OBSERVE)
-    return _blast_radius(context.target.name, release.content_hash, _context=context, _release=release)
+    return _rollback_preview(context.target.name, release.content_hash, _context=context, _release=release)
 
 
 @st.cache_data(ttl=10, max_entries=8, show_spinner=False)
-def _blast_radius(
-    target: str, content_hash: str, *, _context: PageContext, _release: Release
-) -> Sequence[Mapping[str, Any]]:
+def _rollback_preview(target: str, content_hash: str, *, _context: PageContext, _release: Release) -> Mapping[str, Any]:
     # Imported here: only this page needs the SQL parser.
-    from services.database.rollback.blast_radius import blast_radius
+    from services.database.rollback.blast_radius import rows_to_go_sentence
+    from services.database.rollback.roll_back import preview_of
 
     del content_hash
-    return [loss.to_json() for loss in blast_radius(_database(_context, target), _release.rollback)]
+    seen = preview_of(_database(_context, target), _release.id, _release.rollback)
+    return {
+        "losses": [loss.to_json() for loss in seen.radius],
+        "sentence": rows_to_go_sentence(seen.radius),
+        "derived": seen.sql,
+        "not_restored": list(seen.not_restored),
+    }
 
 
 def kept_now(context: PageContext) -> Sequence[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from dashboard.links import page_link
 from dashboard.panels import backout
 from dashboard.panels.backups import backups_part
 from dashboard.panels.kept import kept_part
-from dashboard.reads import blast_radius_now
+from dashboard.reads import rollback_preview_now
 from dashboard.results import results_of
 from dashboard.runs import view_of
 
@@ -37,9 +37,9 @@ def live() -> None:
             st.caption("Refused while a build that needs the new schema serves.")
             rolled_back = results_of(context, "rollback")
             if st.toggle("Show what would go", key="losses", bind="query-params"):
-                losses = blast_radius_now(context, view.release)
-                backout.losses_table(losses)
-                backout.rollback_button(context, view, rolled_back, losses)
+                preview = rollback_preview_now(context, view.release)
+                backout.losses_part(preview)
+                backout.rollback_button(context, view, rolled_back, preview)
             else:
                 st.caption("The button to roll back stands below the list of what would go.")
             backout.rollback_result(context, rolled_back)

@@ -104,18 +104,24 @@ def step_look(context: PageContext, backed_out: Results, *, app_is_back: bool) -
         )
 
 
-def losses_table(losses: Sequence[Mapping[str, Any]]) -> None:
-    """Everything that a rollback takes with it."""
+def losses_part(preview: Mapping[str, Any]) -> None:
+    """Everything that a rollback takes with it; and its statements, where the release brings none."""
+    st.markdown(strong(preview["sentence"]))
     table(
-        losses,
+        preview["losses"],
         name="blast-radius",
         empty="Nothing would go: no object of the release is there.",
         columns={"kind": "Kind", "object": "Object", "effect": "What happens to it", "rows": "Rows", "bytes": "Bytes"},
         config={"Bytes": st.column_config.NumberColumn(format="bytes")},
     )
+    for left in preview["not_restored"]:
+        st.markdown(f":orange[:material/warning:] Does not come back: {plain(left, limit=600)}")
+    if preview["derived"]:
+        with st.expander("The statements, derived from what the deploy changed", key="derived-rollback"):
+            st.code(preview["derived"], language="sql")
 
 
-def rollback_button(context: PageContext, view: RunView, results: Results, losses: Sequence[Mapping[str, Any]]) -> None:
+def rollback_button(context: PageContext, view: RunView, results: Results, preview: Mapping[str, Any]) -> None:
     """4. The database, behind a typed phrase."""
     blocked = why_blocked(context, "rollback", None, None) or ("It is running." if results.running else None)
     pressed = st.button(
@@ -129,12 +135,6 @@ def rollback_button(context: PageContext, view: RunView, results: Results, losse
         st.caption(plain(blocked))
     if not pressed:
         return
-    rows = f"{sum(int(loss.get('rows') or 0) for loss in losses)} rows"
-    from services.database.rollback.blast_radius import HOLDS_ROWS
-
-    if any(loss.get("rows") is None and loss["kind"] in HOLDS_ROWS for loss in losses):
-        rows = f"at least {rows} and those of tables that we may not read"
-    objects = len(losses)
     release = view.release.id
     open_confirmation(
         Irreversible(
@@ -142,9 +142,10 @@ def rollback_button(context: PageContext, view: RunView, results: Results, losse
             title=f"Roll back {release} on {context.target.name}",
             effect=f"Roll back on {context.target.name}",
             phrase=actions.rollback_phrase(release, context.target.name),
-            what=f"{objects} objects with {rows} go. A snapshot of the rows is taken and proved first, in the "
-            "same transaction; if it cannot be proved, nothing is changed.",
-            keeps="The snapshot can be restored. What other systems did with the new tables meanwhile is not undone.",
+            what=f"{len(preview['losses'])} objects are touched. {preview['sentence']} What goes is moved aside or "
+            "copied, and proved, in the same transaction; if it cannot be proved, nothing is changed.",
+            keeps="Rows written since the deploy are kept, and what is kept can be brought back. What other systems "
+            "did with the new tables meanwhile is not undone.",
             act=_roll_back(view.run.id, results.seen),
         )
     )
@@ -174,8 +175,29 @@ def rollback_result(context: PageContext, results: Results) -> None:
     catalog = "is exactly as before the deploy" if restored else "is not as before the deploy"
     st.markdown(f"{inline_badge('passed' if restored else 'failed')} The catalog {strong(catalog)}.")
     st.markdown(f"{inline_badge('passed' if lost == 0 else 'failed')} {strong(lost)} rows lost.")
+    if found.get("parked"):
+        st.markdown(f":material/inventory_2: Moved aside: {plain(', '.join(map(str, found['parked'])), limit=900)}.")
+    if found.get("proof"):
+        proved = "unknown" if found.get("proved") is None else "passed" if found["proved"] else "failed"
+        st.markdown(f"{inline_badge(proved)} Bringing it back was tried on a copy: {plain(found['proof'], limit=600)}")
+    _conflicts(found.get("conflicts") or ())
     if found.get("snapshot_id"):
         _restore(context, str(found["snapshot_id"]))
+
+
+def _conflicts(conflicts: Sequence[Any]) -> None:
+    """Rows that the change and somebody later both wrote: left as they are now, for a person to decide."""
+    if not conflicts:
+        return
+    st.markdown(f":orange[:material/call_split:] {strong(f'{len(conflicts)} conflicts')}: left as they are now.")
+    told = [one if isinstance(one, Mapping) else {"table": "", "why": str(one)} for one in conflicts]
+    rows = [{**one, "keys": ", ".join(map(str, one.get("keys") or ()))} for one in told]
+    table(
+        rows,
+        name="rollback-conflicts",
+        empty="No conflict.",
+        columns={"table": "Table", "why": "Why", "rows": "Rows", "keys": "Keys, the first few"},
+    )
 
 
 def _restore(context: PageContext, snapshot_id: str) -> None:
