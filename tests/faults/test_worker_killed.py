@@ -15,11 +15,11 @@ from services.database.fingerprint import catalog_fingerprint
 from services.jobs.queue import Job, JobState, active_job, enqueue, events, job, resume
 from services.releases.bundle import Release, load_release, release_from_files
 from services.releases.ledger import run_view, start_run
+from tests.campaign import only_in_full
 from tests.house import ROOT, House, now, wait_until
 
 RELEASE = ROOT / "apps" / "pulsecheck" / "releases" / "beta-optimization"
-FULL = os.environ.get("OPS_CAMPAIGN") == "full"
-ROUNDS = 60 if FULL else 2
+ROUNDS = 60
 SEED = 20260301
 
 
@@ -79,7 +79,8 @@ def kill_worker_during(house: House, job_id: str, after_s: float) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(3600 if FULL else 120)
+@only_in_full
+@pytest.mark.timeout(3600)
 def test_a_killed_deploy_is_wholly_applied_or_not_at_all(house: House, rehearsed: str) -> None:
     moments = random.Random(SEED)
     before = catalog(house)

@@ -13,15 +13,17 @@ from playwright.sync_api import expect
 from services.jobs.queue import recent_jobs
 from services.releases.bundle import load_release
 from services.releases.ledger import run_view, start_run
+from tests.campaign import only_in_full
 from tests.house import ROOT, House, now, wait_until
 from tests.journey.conftest import SignedIn
 
-ROUNDS = 25 if os.environ.get("OPS_CAMPAIGN") == "full" else 2
+ROUNDS = 25
 SEED = 20260302
 
 
 @pytest.mark.browser
 @pytest.mark.campaign
+@only_in_full
 @pytest.mark.timeout(1800)
 def test_a_click_into_a_dying_server_is_one_job_or_none(house: House, signed_in: SignedIn) -> None:
     moments = random.Random(SEED)
