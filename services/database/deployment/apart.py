@@ -55,7 +55,7 @@ def run_apart(
     known. Raises StatementFailed (what it left behind is taken away first), Stopped, Refused.
     """
     if again:
-        tidy(conn, statement, before)
+        tidy(conn, statement, before, watch)
         if _is_done(conn, statement, before):
             watch.emit("statement", {**place, **_place(statement), "state": "done", "ms": 0.0})
             return Ran(statement.file, statement.line, statement.sql, 0.0)
@@ -68,10 +68,10 @@ def run_apart(
             raise
         if again and isinstance(failed.error, _THERE_ALREADY + _GONE_ALREADY):
             return Ran(statement.file, statement.line, statement.sql, 0.0)
-        tidy(conn, statement, before)
+        tidy(conn, statement, before, watch)
         raise
     except Stopped:
-        tidy(conn, statement, before)
+        tidy(conn, statement, before, watch)
         raise
     finally:
         if not conn.closed:
@@ -80,8 +80,11 @@ def run_apart(
     return Ran(statement.file, statement.line, statement.sql, ran.ms)
 
 
-def tidy(conn: psycopg.Connection[Any], statement: Statement, before: Mapping[str, Any]) -> None:
-    """Drop what a broken-off index build or rebuild left: invalid indexes that were not there before it."""
+def tidy(conn: psycopg.Connection[Any], statement: Statement, before: Mapping[str, Any], watch: Watch) -> None:
+    """Drop what a broken-off index build or rebuild left: invalid indexes that were not there before it.
+
+    One of a TOAST table can be dropped by a superuser only, not even by its owner: such a one is told of, and stays.
+    """
     node = node_of(statement)
     if statement.kind == "index_stmt":
         table = _indexed_table(conn, statement)
@@ -93,10 +96,10 @@ def tidy(conn: psycopg.Connection[Any], statement: Statement, before: Mapping[st
     for oid, schema, name, _ in conn.execute(_INVALID).fetchall():
         left_by_rebuild = ours is None and oid not in before.get("invalid", []) and "_cc" in name
         if left_by_rebuild or (ours is not None and oid in ours):
-            _drop(conn, schema, name)
+            _drop(conn, schema, name, watch)
 
 
-def _drop(conn: psycopg.Connection[Any], schema: str, name: str) -> None:
+def _drop(conn: psycopg.Connection[Any], schema: str, name: str, watch: Watch) -> None:
     # Concurrently: it keeps no writer waiting. It may have to wait for old transactions, and then is left for the
     # next time, which looks again.
     conn.execute(f"SET lock_timeout = '{_TIDY_S}s'")
@@ -104,6 +107,9 @@ def _drop(conn: psycopg.Connection[Any], schema: str, name: str) -> None:
         run_sql(conn, sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(schema, name)).as_string())
     except (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected):
         return
+    except errors.InsufficientPrivilege:
+        message = f"The invalid index {schema}.{name} stays: a superuser must drop it. No query uses it."
+        watch.emit("notice", {"message": message, "severity": "WARNING"})
     finally:
         if not conn.closed:
             conn.execute("RESET lock_timeout")
@@ -172,7 +178,7 @@ def _drop_useless_namesake(conn: psycopg.Connection[Any], statement: Statement, 
             place=f"{statement.file}:{statement.line}",
         )
     watch.emit("notice", {"message": f"the invalid index {found[1]} is built anew", "severity": "NOTICE"})
-    _drop(conn, found[3], found[1])
+    _drop(conn, found[3], found[1], watch)
 
 
 def _require_valid(conn: psycopg.Connection[Any], statement: Statement) -> None:

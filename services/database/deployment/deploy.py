@@ -201,7 +201,7 @@ def _run_apart(conn: psycopg.Connection[Any], order: Order, course: Course, part
     assert course.receipt_id is not None, "the first part is a transaction, which writes the receipt"
     statement, watch, receipt_id = part.statements[0], order.watch, course.receipt_id
     if course.again:
-        tidy(conn, statement, course.detail)
+        tidy(conn, statement, course.detail, watch)
     elif course.resumed:
         refuse_meanwhile(course.after, catalog_fingerprint(conn))
     if not course.again:

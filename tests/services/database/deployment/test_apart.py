@@ -152,6 +152,23 @@ def test_what_a_client_left_that_died_in_the_build_is_dropped_and_built_anew(app
     assert indexes == [(True,), (True,)]
 
 
+def test_what_a_rebuild_left_of_a_toast_table_stops_nothing_and_is_told(app: Owner):
+    """Its owner may not even name such an index, unless the role may look into every schema."""
+    app.run("GRANT CREATE ON SCHEMA public TO anon; ALTER TABLE journal_entries OWNER TO anon")
+    sql = "SET ROLE anon;\nREINDEX TABLE CONCURRENTLY journal_entries;\nRESET ROLE;"
+    heard = Listener()
+    with connect(app.url) as reader:
+        reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+        stopped = run(app, sql, emit=heard, limits=Limits(statement_timeout_s=0.5))
+        reader.execute("ROLLBACK")
+    assert (stopped.failure.sqlstate, stopped.state) == ("57014", "begun")
+    told = [notice["message"] for notice in heard.of("notice")]
+    left = [row[0] for row in app.run("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")]
+    assert told == [f"The invalid index {name} stays: a superuser must drop it. No query uses it." for name in left]
+    assert all(name.startswith("pg_toast.") for name in left) and len(left) == 1
+    assert run(app, sql).applied
+
+
 def test_a_detaching_that_was_broken_off_is_finalized(app: Owner):
     app.run(
         "CREATE TABLE part (n int) PARTITION BY LIST (n); CREATE TABLE part_1 PARTITION OF part FOR VALUES IN (1);"
