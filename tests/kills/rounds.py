@@ -247,14 +247,14 @@ def _peek(ground: Ground, database: str, drawn: Drawn, course: Course, said: Any
         until = time.monotonic() + 2
         while (ours := _ours(conn)) and time.monotonic() < until:
             time.sleep(0.02)
+        if ours:
+            told.between = "a session of ours is still there"
+            return
         now = judge.State.of(conn)
         found = judge.receipt(conn, drawn.change)
         begun = found is not None and found["state"] == "begun"
         other = [now.other_than(course.before), now.other_than(course.after)]
         told.between = "begun" if begun else "untouched" if not other[0] else "done" if not other[1] else "between"
-        if ours:
-            told.between = f"{told.between}, a session of ours still there"
-            return
         if drawn.action == "rollback" and not CHANGES[drawn.change].down:
             return  # its rows come back in a transaction of their own, which the one action begins again
         if told.between == "between":

@@ -76,7 +76,7 @@ def outcome_after_loss(url: str, job_id: str, process: int, watch: Watch, column
     while time.monotonic() < began + _OUTCOME_S:
         try:
             if time.monotonic() >= began + watch.limits.old_session_s:
-                _end(url, job_id, process)
+                end_lost(url, job_id, process)
             found = outcome(url, job_id, column)
         except (OpsError, psycopg.Error):
             found = "in-progress"  # the server does not answer yet: it may be restarting
@@ -90,7 +90,8 @@ def outcome_after_loss(url: str, job_id: str, process: int, watch: Watch, column
     )
 
 
-def _end(url: str, job_id: str, process: int) -> None:
+def end_lost(url: str, job_id: str, process: int) -> None:
+    """End the session whose connection we have lost, if the server still holds it for alive: nobody else's."""
     with connect(url) as conn:
         conn.execute(
             "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,14 +12,14 @@ import psycopg
 from services.database.connect import connect, inspect_connection, refuse_transaction_pooler
 from services.database.deployment.guarded import ConnectionLost, Limits, StatementFailed, Watch, begin, with_retries
 from services.database.deployment.receipts import application_name, receipts_exist
-from services.database.deployment.sessions import loss_in_words, take_the_lock
+from services.database.deployment.sessions import end_lost, loss_in_words, take_the_lock
 from services.database.execution import Cancelled, Emit, never, silent
 from services.database.snapshots.merge import Conflict, Merge
 from services.database.snapshots.park import oid_of
 from services.database.snapshots.snapshot import Part, parts_of, purged_at, text_hash
 from services.database.snapshots.storage import make_tables, steady_texts
 from services.database.snapshots.taking_back import TakenBack, take_back_inside
-from services.errors import NotUnderstood, Refused, Unavailable
+from services.errors import NotUnderstood, OpsError, Refused, Unavailable
 from services.verdict import Verdict
 
 __all__ = ["Conflict", "Restoration", "merge_rows", "restore", "take_back"]
@@ -97,7 +98,7 @@ def restore(
     job = f"restore {snapshot_id}"
     with connect(url, application_name=application_name(job)) as conn, loss_in_words(conn):
         refuse_transaction_pooler(inspect_connection(conn, url))
-        take_the_lock(conn, job, watch)
+        process = take_the_lock(conn, job, watch)
         try:
             return with_retries(
                 conn, watch, snapshot_id, lambda _retries: _transaction(conn, snapshot_id, watch, undo=undo)
@@ -106,6 +107,8 @@ def restore(
             message = failed.error.diag.message_primary
             raise Refused(f"The restore failed: {message}.", "Nothing was changed.", "Mend that first.") from failed
         except ConnectionLost as error:
+            with suppress(OpsError, psycopg.Error):
+                end_lost(url, job, process)
             raise Unavailable(
                 "The connection was lost during the restore.",
                 "It is done wholly or not at all, and doing it again does no harm.",
