@@ -6,6 +6,7 @@ import pytest
 
 from services.database.rehearsal.calibration import on_the_line
 from services.database.rehearsal.rehearse import rehearse
+from tests.campaign import only_in_full
 from tests.services.database.app_database import Owner, script
 
 
@@ -23,6 +24,7 @@ def test_the_line_through_two_sizes(points, rows, ms):
     assert on_the_line(points, rows) == pytest.approx(ms)
 
 
+@only_in_full
 def test_a_statement_over_many_rows_is_measured_at_two_sizes(app: Owner):
     app.run("CREATE TABLE many (id bigint PRIMARY KEY, note text, at timestamptz)")
     app.run("INSERT INTO many SELECT i, 'note ' || i, now() FROM generate_series(1, 40000) i")

