@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 
 from services.database.server import Server, scratch_server
@@ -65,6 +66,13 @@ def open_folder() -> Iterator[Path]:
         folder = Path(name)
         folder.chmod(0o711)
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def no_logs_of_others() -> Iterator[None]:
+    """What a command that ran in this process logged to is closed after its test: the next one does not write there."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -40,6 +42,11 @@ def do_next(page: Page, title: str) -> None:
     panel = page.locator(".st-key-next-panel")
     expect(panel).to_contain_text(f"Next: {title}")
     expect(panel.get_by_role("button")).to_have_count(1)
+    panel.get_by_role("button").click()
+    with suppress(AssertionError):
+        expect(panel).not_to_contain_text(title, timeout=30_000)
+        return
+    # A click that falls into a refresh can be lost: whoever sees the same button again presses it again.
     panel.get_by_role("button").click()
     expect(panel).not_to_contain_text(title)
 

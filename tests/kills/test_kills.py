@@ -44,6 +44,7 @@ def one(ground: Ground, drawn: Drawn) -> Told:
 
 
 @pytest.mark.campaign
+@only_in_full
 @pytest.mark.parametrize("drawn", SAMPLE, ids=lambda drawn: drawn.label)
 def test_a_kill_leaves_nothing_that_one_action_does_not_end(ground: Ground, drawn: Drawn) -> None:
     told = one(ground, drawn)

@@ -12,6 +12,7 @@ from services.database.server import scratch_server
 from services.releases.bundle import Release
 from tests.apps.pulsecheck.releases.conftest import Production
 from tests.apps.pulsecheck.releases.production import LEFTOVERS, SHAPES, Database, Shape, on_plain_server
+from tests.campaign import sample
 
 VARCHAR = Shape("varchar(255)", "level", rows=True, rights=False)
 UUID = Shape("uuid", "score", rows=True, rights=True)
@@ -35,7 +36,7 @@ def full_cycle(database: Database, release: Release) -> None:
     assert not difference(catalog, database.fingerprint())
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("shape", sample(SHAPES, 3, seed=20260402), ids=str)
 def test_cycle_on_every_shape_of_production(production: Production, release: Release, shape: Shape) -> None:
     full_cycle(production(shape), release)
 
