@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.database.psql_cutter import TokenKind, tokens
+from services.database.rehearsal.measure import LOCK_MODES
 
 _MOST_OF_A_QUERY = 300
 
@@ -29,17 +30,6 @@ LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE me.pid = {pid} AND me.wait_event_type = 'Lock';
 """
 """Gives no row while the session does not wait for a lock: what it costs then is one look at the activity."""
-
-_MODES = (
-    "AccessShareLock",
-    "RowShareLock",
-    "RowExclusiveLock",
-    "ShareUpdateExclusiveLock",
-    "ShareLock",
-    "ShareRowExclusiveLock",
-    "ExclusiveLock",
-    "AccessExclusiveLock",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +54,7 @@ class Blocker:
     def of(cls, row: Sequence[str | None]) -> Blocker:
         """A row of BLOCKERS_SQL, as the text that the server sends."""
         pid, user, application, state, query, age, modes, relation = row
-        held = [mode for mode in (modes or "").split(",") if mode in _MODES]
+        held = [mode for mode in (modes or "").split(",") if mode in LOCK_MODES]
         return cls(
             int(pid or 0),
             user,
@@ -72,7 +62,7 @@ class Blocker:
             state,
             without_values(query) if query and state else None,
             float(age) if age else None,
-            max(held, key=_MODES.index) if held else None,
+            max(held, key=LOCK_MODES.index) if held else None,
             relation,
         )
 
