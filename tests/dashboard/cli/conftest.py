@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import structlog
 
 from dashboard import composition
 from dashboard.cli.entry import main
+from tests.conftest import MakeDatabase
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,19 @@ def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 
     yield call
     composition.close()
+
+
+@pytest.fixture
+def database(make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> str:
+    url = make_database()
+    with psycopg.connect(url) as conn:
+        conn.execute("CREATE TABLE people (id int PRIMARY KEY)")
+    monkeypatch.setenv("DB", url)
+    return url
+
+
+@pytest.fixture
+def change(tmp_path: Path) -> Path:
+    file = tmp_path / "change.sql"
+    file.write_text("ALTER TABLE people ADD COLUMN IF NOT EXISTS name text;\n")
+    return file

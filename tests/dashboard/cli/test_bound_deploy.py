@@ -6,29 +6,11 @@ import json
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from services.releases.bundle import load_release
-from tests.conftest import MakeDatabase
 from tests.dashboard.cli.conftest import Run, Said
 
 CONFIRMED = ("--database", "env:DB", "--confirm", "deploy change to database", "--json")
-
-
-@pytest.fixture
-def database(make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> str:
-    url = make_database()
-    with psycopg.connect(url) as conn:
-        conn.execute("CREATE TABLE people (id int PRIMARY KEY)")
-    monkeypatch.setenv("DB", url)
-    return url
-
-
-@pytest.fixture
-def change(tmp_path: Path) -> Path:
-    file = tmp_path / "change.sql"
-    file.write_text("ALTER TABLE people ADD COLUMN IF NOT EXISTS name text;\n")
-    return file
 
 
 def rehearse(run: Run, change: Path, folder: Path) -> Path:

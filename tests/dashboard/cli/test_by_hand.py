@@ -5,26 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
-import pytest
 
-from tests.conftest import MakeDatabase
 from tests.dashboard.cli.conftest import Run
-
-
-@pytest.fixture
-def database(make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> str:
-    url = make_database()
-    with psycopg.connect(url) as conn:
-        conn.execute("CREATE TABLE people (id int PRIMARY KEY)")
-    monkeypatch.setenv("DB", url)
-    return url
-
-
-@pytest.fixture
-def change(tmp_path: Path) -> Path:
-    file = tmp_path / "change.sql"
-    file.write_text("ALTER TABLE people ADD COLUMN IF NOT EXISTS name text;\n")
-    return file
 
 
 def test_a_script_is_written_run_by_hand_and_seen(run: Run, database: str, change: Path, tmp_path: Path) -> None:
