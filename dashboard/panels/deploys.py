@@ -19,7 +19,7 @@ from dashboard.panels.deploy_progress import statement_progress
 from dashboard.panels.rehearsals import failure
 from dashboard.panels.release_steps import step_of, why_blocked
 from dashboard.results import Results, results_of
-from services.database.deployment.stalls import DECENT_STALL_MS
+from services.database.deployment.stalls import DECENT_STALL_MS, rounded_up
 from services.jobs.checking import last_rehearsal
 from services.jobs.queue import events
 from services.releases import actions
@@ -89,7 +89,7 @@ def _accepted_stall(rehearsal: Mapping[str, Any]) -> float | None:
         key="accept-stall",
         help="Predicted from the rehearsal. Unless it is accepted, the deploy refuses and names the statement.",
     )
-    return float(-(-longest // 100) * 100) if accepted else None
+    return float(rounded_up(longest)) if accepted else None
 
 
 def _loses(rehearsal: Mapping[str, Any]) -> bool:

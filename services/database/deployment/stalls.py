@@ -50,10 +50,11 @@ def refuse_stalls(
     raise Refused(
         f"This statement will keep writers{on} waiting for about {longest.ms:.0f} ms.",
         f"Nothing was changed: {accepted:.0f} ms are accepted.",
-        f"Write it so that it takes no such lock, or accept it: --accept-stall {_rounded_up(longest.ms)}.",
+        f"Write it so that it takes no such lock, or accept it: --accept-stall {rounded_up(longest.ms)}.",
         place=f"{longest.file}:{longest.line}",
     )
 
 
-def _rounded_up(ms: float) -> int:
+def rounded_up(ms: float) -> int:
+    """The next full 100 ms: what is offered to be accepted for a predicted stall."""
     return int(-(-ms // 100) * 100)
