@@ -12,7 +12,7 @@ from services.database.definitions.read import read_definitions
 from services.database.deployment.ordering import ordered
 from services.database.execution import Cancelled, Emit
 from services.database.fingerprint import Fingerprint, catalog_fingerprint
-from services.database.inspection.advice import SecurityFinding
+from services.database.inspection.advice import Advice, SecurityFinding
 from services.database.inspection.advisors import new_findings, security_findings
 from services.database.inspection.inspect import Inspection, inspect_change
 from services.database.inverse.rehearsed import rehearse_inverse
@@ -26,11 +26,14 @@ _UNMEASURED = Manner(measured=False)
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
-    """before, after: the catalogs of the shadow and of the clone that the script changed."""
+    """advice, like_this_before: what a person should know and what blocks nothing. before, after: the catalogs of the
+    shadow and of the clone that the script changed."""
 
     dangers: tuple[Danger, ...]
     security: tuple[SecurityFinding, ...]
     inspection: tuple[dict[str, Any], ...]
+    advice: tuple[Advice, ...]
+    like_this_before: str
     before: Fingerprint
     after: Fingerprint
 
@@ -60,7 +63,15 @@ def aftermath_of(
         emit=emit,
         cancelled=cancelled,
     )
-    return Aftermath(dangers, tuple(findings), _with_lines(inspection, statements), before, after)
+    return Aftermath(
+        dangers,
+        tuple(findings),
+        _with_lines(inspection, statements),
+        inspection.advice,
+        inspection.old_sentence,
+        before,
+        after,
+    )
 
 
 def _with_lines(inspection: Inspection, statements: Sequence[Statement]) -> tuple[dict[str, Any], ...]:

@@ -192,6 +192,8 @@ def _passed(order: _Order, name: str, first: Run, emit: Emit) -> Rehearsal:
         dangers=left.dangers,
         security=left.security,
         inspection=left.inspection,
+        advice=left.advice,
+        like_this_before=left.like_this_before,
         probes=needed.probes,
         after=left.after,
     )
@@ -205,8 +207,8 @@ def _predicted(order: _Order, first: Run, found: Rehearsal) -> Rehearsal:
     """With the times that the statements will take on the target's real size."""
     told = predict_times(order.copy, order.statements, order.apart, first, order.cancelled)
     statements = tuple(replace(one, predicted=told.statements.get(index)) for index, one in enumerate(found.statements))
-    notices = found.notices if told.whole else (*found.notices, f"The time could not be predicted: {told.why}.")
-    return replace(found, statements=statements, predicted=told.whole, notices=notices)
+    not_predicted = "" if told.whole else f"The time could not be predicted: {told.why}."
+    return replace(found, statements=statements, predicted=told.whole, not_predicted=not_predicted)
 
 
 def _try_rollback(order: _Order, rollback: Sequence[Script], found: Rehearsal) -> Rehearsal:

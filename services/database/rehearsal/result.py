@@ -10,7 +10,7 @@ from typing import Any, Literal
 from services.database.dangers.by_effect import Danger
 from services.database.failure_classes import Failure
 from services.database.fingerprint import Fingerprint
-from services.database.inspection.advice import SecurityFinding
+from services.database.inspection.advice import Advice, SecurityFinding
 from services.database.script import Oddity, Script
 from services.verdict import Verdict
 
@@ -144,6 +144,8 @@ class Rehearsal:
     `before`: the target's catalog as it was read; a deploy is bound to it. `after`: the shadow's after the first run.
     `apart`: places of statements that cannot run in a transaction. `left_out`: the script's own BEGIN and COMMIT.
     `not_idempotent`: what a second run refuses or changes again. `plan_hash`: binds a deploy to scripts and target.
+    `advice`: new offences against the advisors' rules, which break nothing; `like_this_before`: what failed before the
+    change as well; neither touches the verdict. `not_predicted`: why no time could be told, where it was asked for.
     `order`: indexes of the statements in the order that a deploy runs them, None for the scripts' own order.
     `took_ms` is milliseconds.
     """
@@ -166,8 +168,11 @@ class Rehearsal:
     left_out: tuple[Oddity, ...] = ()
     probes: tuple[ProbeAnswer, ...] = ()
     inspection: tuple[dict[str, Any], ...] = ()
+    advice: tuple[Advice, ...] = ()
+    like_this_before: str = ""
     inverse: dict[str, Any] | None = None
     predicted: Predicted | None = None
+    not_predicted: str = ""
     plan_hash: str | None = None
     order: tuple[int, ...] | None = None
 
@@ -193,8 +198,11 @@ class Rehearsal:
             "left_out": [{"file": odd.file, "line": odd.line, "what": odd.what} for odd in self.left_out],
             "probes": [probe.to_json() for probe in self.probes],
             "inspection": list(self.inspection),
+            "advice": [one.to_json() for one in self.advice],
+            "like_this_before": self.like_this_before,
             "inverse": self.inverse,
             "predicted": self.predicted.to_json() if self.predicted else None,
+            "not_predicted": self.not_predicted,
             "plan_hash": self.plan_hash,
             "apart": [list(place) for place in self.apart],
             "order": list(self.order) if self.order is not None else None,
