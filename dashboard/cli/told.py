@@ -24,11 +24,45 @@ def rehearsal(result: Document) -> Answer:
         failed = result[name]
         if failed:
             lines.append(f"{label}: {failed['file']}:{failed['line']}  {failed['sqlstate']}  {failed['message']}")
+    lines += [
+        f"fails too: {one['file']}:{one['line']}  {one['sqlstate']}  {one['message']}"
+        for one in result.get("further_failures", ())
+        if one["follows_from"] is None
+    ]
     lines += [f"danger ({d['class']}): {d['object']}  {d['detail']}" for d in result["dangers"]]
     lines += [f"security: {finding}" for finding in map(_finding, result["security"])]
     lines += [f"migrations: {one['message']}" for one in result.get("history", ())]
+    lines += [
+        f"newly broken: {one['kind']} {one['object']}  {one['message']}"
+        for one in result.get("inspection", ())
+        if one["verdict"] == "fail"
+    ]
     lines += [f"not known: {reason}" for reason in result["unknown_because"]]
+    lines += [*_not_blocking(result), *_predicted(result)]
     return Answer.of(result, [*lines, str(result["verdict"])], OF_VERDICT[result["verdict"]])
+
+
+def _not_blocking(result: Document) -> list[str]:
+    """What a person should know and what the verdict does not look at."""
+    told = {(one["rule"], one["object"]) for one in result["security"]}
+    lines = [
+        f"advice ({one['level']}, blocks nothing): {one['object']}  {one['message']}"
+        for one in result.get("advice", ())
+        if (one["rule"], one["object"]) not in told
+    ]
+    before = result.get("like_this_before")
+    return [*lines, f"not this change's doing: {before}"] if before else lines
+
+
+def _predicted(result: Document) -> list[str]:
+    found = result.get("predicted")
+    lines = [str(result["not_predicted"])] if result.get("not_predicted") else []
+    if found:
+        lines.append(
+            f"on the real size: {found['transaction_ms']:.0f} ms from BEGIN to COMMIT, writers wait "
+            f"{found['stall_ms']:.0f} ms at most, right within a factor of {found['error']:g}"
+        )
+    return lines
 
 
 def _finding(finding: Document) -> str:
