@@ -129,8 +129,9 @@ def reachable(path: Path, account: tuple[int, int]) -> bool:
 def make_reachable(folder: Path) -> None:
     """Make a folder that every account may walk through, whatever the umask; one that is there keeps its mode."""
     if not folder.exists():
-        folder.mkdir(parents=True)
-        folder.chmod(0o711)
+        with suppress(FileExistsError):  # somebody else made it in the meantime, and opens it
+            folder.mkdir(parents=True)
+            folder.chmod(0o711)
 
 
 def cache_folder() -> Path:

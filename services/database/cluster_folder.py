@@ -13,10 +13,8 @@ import time
 from pathlib import Path
 
 from services.database.binaries import Binaries, make_reachable, reachable
+from services.database.new_cluster import make_cluster
 from services.errors import Refused, Unavailable
-
-SUPERUSER = "supabase_admin"
-"""The cluster's superuser. As on Supabase it is not `postgres`, which there is a plain owner."""
 
 _ELSEWHERE = Path("/var/lib/release-cockpit")
 _LOCK_WAIT_S = 8.0
@@ -118,16 +116,7 @@ class ClusterFolder:
             _sweep_elsewhere()
             make_reachable(self._moved.parent)
             (self._moved.parent / "belongs-to").write_text(str(self.data), encoding="utf-8")
-        fresh.mkdir(mode=0o700)
-        password_copy = fresh.with_name(fresh.name + ".pw")
-        _write_private(password_copy, password)
-        if self.account is not None:
-            os.chown(fresh, *self.account)
-            os.chown(password_copy, *self.account)
-        try:
-            _initdb(programs, fresh, password_copy, self.account, deadline_s)
-        finally:
-            password_copy.unlink()
+        make_cluster(programs, fresh, self.account, password, deadline_s)
         _write_private(self.password, password)
         fresh.rename(self.real)
         if self._moved is not None:
@@ -186,37 +175,3 @@ def server_account() -> tuple[int, int] | None:
         "Postgres refuses to run as root.",
         "Start this as an ordinary user.",
     )
-
-
-def server_environment(programs: Binaries) -> dict[str, str]:
-    return {"PATH": f"{programs.bin}:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _initdb(
-    programs: Binaries, folder: Path, password_file: Path, account: tuple[int, int] | None, deadline_s: float
-) -> None:
-    uid, gid = account or (None, None)
-    done = subprocess.run(
-        [
-            *(str(programs.tool("initdb")), "-D", str(folder), "-U", SUPERUSER, "-A", "scram-sha-256"),
-            *("--pwfile", str(password_file), "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"),
-        ],
-        env=server_environment(programs),
-        cwd="/",
-        user=uid,
-        group=gid,
-        extra_groups=[] if account else None,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=deadline_s,
-        check=False,
-    )
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise Unavailable(
-            f"A Postgres cluster could not be made: {lines[0] if lines else 'initdb failed without a word'}.",
-            "No server was started.",
-            "Look at the free space and the rights of the folder.",
-            place=str(folder),
-        )

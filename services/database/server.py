@@ -17,7 +17,8 @@ from typing import Literal
 from urllib.parse import quote
 
 from services.database.binaries import Binaries, find_binaries, runnable
-from services.database.cluster_folder import SUPERUSER, ClusterFolder, server_account, server_environment
+from services.database.cluster_folder import ClusterFolder, server_account
+from services.database.new_cluster import SUPERUSER, server_environment
 from services.database.watcher import Watched
 from services.errors import Unavailable
 
