@@ -23,19 +23,18 @@ from services.database.deployment.receipts import (
     Receipt,
     application_name,
     find_receipt,
-    mark_rolled_back,
     receipt_of,
 )
 from services.database.deployment.sessions import loss_in_words, outcome_after_loss, take_the_lock
 from services.database.execution import Cancelled, Emit, Stopped, never, silent
 from services.database.fingerprint import Fingerprint
 from services.database.rollback.blast_radius import Loss, blast_radius
+from services.database.rollback.derived import derived_scripts
 from services.database.rollback.drill import drill
 from services.database.rollback.result import Proof, RollbackResult, result_of
 from services.database.rollback.transaction import Order, note, roll_back_once
-from services.database.script import Script
+from services.database.script import ReadScripts, Script, read_scripts
 from services.database.snapshots.keep import covered
-from services.database.snapshots.restore import restore
 from services.database.snapshots.snapshot import NotProved
 from services.errors import Refused, Unavailable
 
@@ -83,33 +82,10 @@ def preview_of(url: str, release_id: str, scripts: Sequence[Script]) -> Preview:
     except Unavailable as error:
         if error.reason != HIDDEN or not scripts:
             raise
-    way = tuple(scripts) or _derived(release_id, receipt)
-    check_scripts(way)
+    way = tuple(scripts) or derived_scripts(release_id, receipt)
+    _read(way)
     not_restored = () if scripts or receipt is None else tuple((receipt.inverse or {}).get("not_restored", ()))
     return Preview(tuple(blast_radius(url, way)), way, not scripts, not_restored)
-
-
-def _derived(release_id: str, receipt: Receipt | None) -> tuple[Script, ...]:
-    """The way back that was derived from the catalog's difference when the release was deployed."""
-    inverse = receipt.inverse if receipt is not None else None
-    if not inverse or not inverse.get("sql"):
-        why = "was never deployed here" if receipt is None else "left nothing in its receipt to derive one from"
-        raise Refused(
-            f"{release_id} has no rollback scripts, and {why}.",
-            "Nothing was changed.",
-            "Write rollback/*.sql in a release folder, or restore from a snapshot or a backup.",
-        )
-    name = f"{release_id}-inverse"
-    first, then = inverse.get("before_rows"), inverse.get("after_rows")
-    if first is None or then is None:
-        return (Script(f"{name}.sql", str(inverse["sql"])),)
-    # Rows are put back between the two: tables and columns stand by then, and no trigger or foreign key yet.
-    both = (Script(f"{name}-1.sql", _script(first)), Script(f"{name}-2.sql", _script(then)))
-    return tuple(script for script in both if script.sql)
-
-
-def _script(statements: Sequence[str]) -> str:
-    return "".join(f"{statement};\n" for statement in statements)
 
 
 def rollback(
@@ -130,8 +106,8 @@ def rollback(
 
     A table that holds rows is parked instead of dropped. What the catalog does not foretell (DO blocks, functions,
     cascades) is measured after the statements ran: if it is not kept, all is undone and tried again with it.
-    Without scripts the way back derived at the deploy is taken, and then the rows that the deploy took are put back:
-    what was written since is kept, and where both changed a row it is listed as a conflict.
+    Without scripts the way back derived at the deploy is taken, and in the same transaction all that the deploy took is
+    put back: what was written since is kept, and where both changed a row it is listed as a conflict.
     job_id: a second call with the same id returns the first one's result and changes nothing.
     keep_days: how long what is kept stays. may_copy: whether the rows may be copied to a scratch server, where the
     restore is tried after COMMIT; None: on this machine's own databases only.
@@ -154,11 +130,7 @@ def rollback(
             _refuse_twice(receipt)
             order = _order(release_id, scripts, receipt, actor, job, keep_days, expected_fingerprint, watch)
             result = _committed(conn, url, order, is_loopback(url) if may_copy is None else may_copy)
-    if result is None:
-        receipt, result = _after_lost_connection(url, job, process, watch)
-    if receipt is None or receipt.kept_snapshot_id is None or result.inverse is None or result.merged is not None:
-        return result
-    return _rows_back(url, receipt, receipt.kept_snapshot_id, job, actor, result, watch)
+    return result if result is not None else _after_lost_connection(url, job, process, watch)
 
 
 def _order(
@@ -171,9 +143,14 @@ def _order(
     expected: Fingerprint | str | None,
     watch: Watch,
 ) -> Order:
-    way = tuple(scripts) or _derived(release_id, receipt)
+    way = tuple(scripts) or derived_scripts(release_id, receipt)
     inverse = None if scripts or receipt is None else receipt.inverse
-    return Order(check_scripts(way), way, release_id, receipt, actor, job_id, keep_days, expected, watch, inverse)
+    return Order(_read(way), way, release_id, receipt, actor, job_id, keep_days, expected, watch, inverse)
+
+
+def _read(way: Sequence[Script]) -> ReadScripts:
+    """The statements of the way back; none where only rows are to be put back. Raises as `check_scripts`."""
+    return check_scripts(way) if way else read_scripts(())
 
 
 def _committed(conn: psycopg.Connection[Any], url: str, order: Order, may_copy: bool) -> RollbackResult | None:
@@ -194,7 +171,7 @@ def _changed(conn: psycopg.Connection[Any], order: Order) -> RollbackResult:
             )
         )
     except StatementFailed as failed:
-        failure = failed.failure(order.read.statements[-1].file)
+        failure = failed.failure(order.scripts[-1].file if order.scripts else order.release_id)
         place = failure.file if failure.line is None else f"{failure.file}:{failure.line}"
         raise Refused(
             f"The rollback failed: {failure.message}.", "Nothing was changed.", failure.failure_class.fix, place
@@ -233,7 +210,7 @@ def _refuse_twice(receipt: Receipt | None) -> None:
         )
 
 
-def _after_lost_connection(url: str, job_id: str, process: int, watch: Watch) -> tuple[Receipt, RollbackResult]:
+def _after_lost_connection(url: str, job_id: str, process: int, watch: Watch) -> RollbackResult:
     """Our connection died: only the receipt tells whether COMMIT got through."""
     outcome_after_loss(url, job_id, process, watch, "rollback_job_id")
     with connect(url, read_only=True, statement_timeout_s=10) as conn:
@@ -244,26 +221,4 @@ def _after_lost_connection(url: str, job_id: str, process: int, watch: Watch) ->
             "It is applied wholly or not at all.",
             "Resume this job: it finds out, and goes on only if nothing was done.",
         )
-    return receipt, result_of(receipt)
-
-
-def _rows_back(
-    url: str, receipt: Receipt, snapshot_id: str, job_id: str, actor: str, result: RollbackResult, watch: Watch
-) -> RollbackResult:
-    """Put back what the deploy itself took, now that its tables and columns stand again; doing it twice does no harm.
-
-    Raises as `restore` does, but for Refused: the catalog is back by then, and what stands in the way is told.
-    """
-    watch.phase("rows")
-    try:
-        done = restore(url, snapshot_id, undo=True, emit=watch.emit, cancelled=watch.cancelled, limits=watch.limits)
-        merged, conflicts = done.rows_restored, tuple(one.to_json() for one in done.conflicts)
-    except Refused as refused:
-        merged, conflicts = 0, ({"table": "", "why": f"snapshot {snapshot_id}: {refused.what}", "rows": 0, "keys": []},)
-    result = replace(result, merged=merged, conflicts=conflicts)
-    name = application_name(job_id)
-    with connect(url, application_name=name, statement_timeout_s=10) as conn, loss_in_words(conn):
-        mark_rolled_back(
-            conn, receipt.id, actor=actor, job_id=job_id, snapshot_id=result.snapshot_id, result=result.to_json()
-        )
-    return result
+    return result_of(receipt)

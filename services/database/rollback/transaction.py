@@ -13,6 +13,7 @@ from services.database.deployment.receipts import Receipt, make_schema, mark_rol
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
 from services.database.history.migrations import take_out
 from services.database.rollback.blast_radius import Loss, blast_radius_on
+from services.database.rollback.derived import WayTaken, take_derived_way, will_be_altered
 from services.database.rollback.result import RollbackResult
 from services.database.script import ReadScripts, Script
 from services.database.snapshots.keep import Cover, Keeping, Uncovered
@@ -51,21 +52,32 @@ def roll_back_once(conn: psycopg.Connection[Any], order: Order, cover: Cover) ->
     watch.phase("blast-radius")
     radius = blast_radius_on(conn, order.scripts)
     watch.phase("snapshot")
+    derived_from = order.receipt if order.inverse is not None else None
     keeping = Keeping(conn, release_id=order.release_id, actor=order.actor, keep_days=order.keep_days, emit=watch.emit)
     wanted = Cover.of(radius)
     wanted.add(cover)
+    if derived_from is not None:
+        wanted.add(will_be_altered(conn, derived_from))
     keeping.before(wanted, order.read.statements)
     watch.phase("statements")
     ran: list[Ran] = []
     notices: list[str] = []
-    run_statements(conn, order.read.statements, watch, ran, notices, instead=keeping.instead)
+    statements = order.read.statements
+    way = WayTaken()
+    if derived_from is None:
+        run_statements(conn, statements, watch, ran, notices, instead=keeping.instead)
+    else:
+        way = take_derived_way(conn, derived_from, statements, keeping, watch, ran, notices)
     watch.phase("proof")
     if missing := keeping.missing():
+        if derived_from is not None:
+            # A table that was made anew went without a DROP that could have parked it: it has to be copied.
+            missing.copied |= missing.tables
         raise Uncovered(missing)
     kept = keeping.after()
     after = catalog_fingerprint(conn)
     radius += _unforeseen(now, after, radius)
-    restored, words = _compared(order, after)
+    restored, words = _compared(order, after, way.not_restored)
     parts = parts_of(conn, kept.snapshot_id) if kept.snapshot_id else []
     result = RollbackResult(
         tuple(radius),
@@ -78,6 +90,8 @@ def roll_back_once(conn: psycopg.Connection[Any], order: Order, cover: Cover) ->
         tuple(notices),
         kept.parked,
         order.inverse,
+        way.merged,
+        way.conflicts,
     )
     if order.receipt is not None:
         note(conn, order, result)
@@ -142,11 +156,8 @@ def _unforeseen(before: Fingerprint, after: Fingerprint, radius: Sequence[Loss])
     return found
 
 
-def _compared(order: Order, after: Fingerprint) -> tuple[bool | None, str]:
+def _compared(order: Order, after: Fingerprint, not_restored: Sequence[str]) -> tuple[bool | None, str]:
     if order.receipt is None:
         return None, "There is no deploy receipt to compare the catalog with."
     change = difference(order.receipt.before, after)
-    said = [change.sentence()] if change else []
-    if order.inverse is not None:
-        said += [str(one) for one in order.inverse.get("not_restored", ())]
-    return not change, "; ".join(said)
+    return not change, "; ".join([*([change.sentence()] if change else []), *not_restored])

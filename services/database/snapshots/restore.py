@@ -18,11 +18,15 @@ from services.database.snapshots.merge import Conflict, Merge
 from services.database.snapshots.park import oid_of
 from services.database.snapshots.snapshot import Part, parts_of, purged_at, text_hash
 from services.database.snapshots.storage import make_tables, steady_texts
-from services.database.snapshots.taking_back import TakenBack, take_back_inside
+from services.database.snapshots.taking_back import Go, Run, TakenBack, take_back_inside
 from services.errors import NotUnderstood, OpsError, Refused, Unavailable
 from services.verdict import Verdict
 
-__all__ = ["Conflict", "Restoration", "merge_rows", "restore", "take_back"]
+__all__ = ["Conflict", "NotAsKept", "Restoration", "merge_rows", "restore", "take_back"]
+
+
+class NotAsKept(Refused):
+    """What a snapshot kept is not there any more, or not as it was kept: told before anything is changed."""
 
 
 @dataclass(slots=True)
@@ -126,20 +130,34 @@ def _transaction(conn: psycopg.Connection[Any], snapshot_id: str, watch: Watch, 
     return Restoration.of(snapshot_id, done)
 
 
-def take_back(conn: psycopg.Connection[Any], snapshot_id: str, *, emit: Emit = silent) -> Restoration:
+def take_back(
+    conn: psycopg.Connection[Any],
+    snapshot_id: str,
+    *,
+    emit: Emit = silent,
+    go_on: Go = lambda: None,
+    run: Run | None = None,
+) -> Restoration:
     """Take the change of a snapshot back in the open transaction: catalog and rows as before it, later writes kept.
 
-    Raises as `restore`, and psycopg.Error where the server refuses.
+    go_on, run: as of `take_back_inside`. Raises as `restore`, NotAsKept before anything is changed, and psycopg.Error
+    where the server refuses.
     """
-    done = take_back_inside(conn, snapshot_id, _known_parts(conn, snapshot_id), added_goes=True, emit=emit)
+    parts = _known_parts(conn, snapshot_id)
+    done = take_back_inside(conn, snapshot_id, parts, added_goes=True, emit=emit, go_on=go_on, run=run)
     _note(conn, snapshot_id)
     return Restoration.of(snapshot_id, done)
 
 
-def merge_rows(conn: psycopg.Connection[Any], snapshot_id: str, *, emit: Emit = silent) -> Merge:
-    """Take back what the change did to rows, in the open transaction, in the tables that stand; the catalog stays."""
+def merge_rows(
+    conn: psycopg.Connection[Any], snapshot_id: str, *, emit: Emit = silent, go_on: Go = lambda: None
+) -> Merge:
+    """Take back what the change did to rows, in the open transaction, in the tables that stand; the catalog stays.
+
+    Raises as `take_back`.
+    """
     parts = _known_parts(conn, snapshot_id)
-    done = take_back_inside(conn, snapshot_id, parts, added_goes=True, with_catalog=False, emit=emit)
+    done = take_back_inside(conn, snapshot_id, parts, added_goes=True, with_catalog=False, emit=emit, go_on=go_on)
     _note(conn, snapshot_id)
     return done.merge
 
@@ -162,7 +180,7 @@ def _known_parts(conn: psycopg.Connection[Any], snapshot_id: str) -> list[Part]:
     if not there:
         raise NotUnderstood(f"There is no snapshot {snapshot_id} here.", "Nothing was changed.", "Check id and target.")
     if (purged := purged_at(conn, snapshot_id)) is not None:
-        raise Refused(
+        raise NotAsKept(
             f"What snapshot {snapshot_id} kept was purged on {purged:%Y-%m-%d}.",
             "Nothing was changed.",
             "Restore from a backup.",
@@ -180,7 +198,7 @@ def _require_as_kept(conn: psycopg.Connection[Any], part: Part) -> None:
     found = text_hash(conn, part.copy, part.columns)
     same = found == part.rows if part.rows.digest else found.count == part.rows.count
     if not same:
-        raise Refused(
+        raise NotAsKept(
             f"The kept copy of {part.name} is not what was kept: somebody changed it.",
             "Nothing was changed.",
             f"Compare ops.{part.copy_name} with a backup.",

@@ -27,6 +27,7 @@ from services.database.snapshots.standing_tables import nothing_acts, standing, 
 from services.database.snapshots.storage import steady_texts
 
 Go = Callable[[], None]
+Run = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -62,11 +63,13 @@ def take_back_inside(
     with_catalog: bool = True,
     emit: Emit = silent,
     go_on: Go = lambda: None,
+    run: Run | None = None,
 ) -> TakenBack:
     """Take back, in the open transaction, what the snapshot keeps of a change.
 
     added_goes: objects and rows that the change made go, where nobody wrote to them since; else they stay.
     with_catalog: objects too; else rows only, into the tables that stand. go_on is called between tables, to stop.
+    run: runs each statement that drops or makes objects before rows are back, instead of sending it as it is.
     Raises psycopg.Error where the server refuses what cannot be left out.
     """
     parts = [part for part in parts if added_goes or part.kind != "inserted"]
@@ -82,7 +85,10 @@ def take_back_inside(
             *(side if here else without_places(side) for side in (work.target, middle)), same_database=here
         )
         for text in inverse.before_rows:
-            conn.execute(text.encode())
+            if run is None:
+                conn.execute(text.encode())
+            else:
+                run(text)
         for aside in asides:
             go_on()
             _fill(work, aside)

@@ -12,7 +12,7 @@ from services.database.rollback.blast_radius import rows_to_go
 from services.database.rollback.drill import drill
 from services.database.rollback.roll_back import preview, preview_of, rollback
 from services.database.snapshots.restore import restore
-from services.errors import NotUnderstood, Refused, Unavailable
+from services.errors import NotUnderstood, Refused
 from services.verdict import Verdict
 from tests.services.database.app_database import Listener, Owner, script
 
@@ -176,22 +176,6 @@ def test_rows_that_the_deploy_took_come_back_and_later_ones_stay(app: Owner):
     app.run("DELETE FROM journal_entries WHERE user_id = 'later'")
     assert app.rows() == rows
     assert back(app, "").merged == 30  # the same job again changes nothing
-
-
-def test_rows_still_owed_are_put_back_when_the_job_is_resumed(app: Owner, monkeypatch):
-    up = "DELETE FROM journal_entries WHERE id <= 30; CREATE TABLE extra (id int);"
-    deploy(app.url, script(up), release_id="beta", plan_hash="h", actor="ann", job_id="up", keep_inverse=True)
-
-    def died(*_args: object, **_more: object) -> None:
-        raise Unavailable("The connection was lost.", "", "")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("services.database.rollback.roll_back.restore", died)
-        with pytest.raises(Unavailable):
-            back(app, "")
-    assert app.value("SELECT count(*) FROM journal_entries") == 270
-    assert back(app, "").merged == 30
-    assert app.value("SELECT count(*) FROM journal_entries") == 300
 
 
 def test_without_scripts_and_without_a_receipt_there_is_no_way_back(app: Owner):
