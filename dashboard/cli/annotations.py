@@ -76,9 +76,9 @@ def of_rehearsal(document: Document) -> list[Annotation]:
         if one["verdict"] == "fail":
             message = f"{one['object']}: {one['message']}"
             file = one.get("file") or _only_file(document)
-            found.append(
-                Annotation("error", file, one.get("line"), f"after-{one['kind']}", "After the change", message)
-            )
+            severity: Severity = "notice" if one.get("meant") else "error"
+            title = "Broken as the script says" if one.get("meant") else "It works no longer"
+            found.append(Annotation(severity, file, one.get("line"), f"after-{one['kind']}", title, message))
     return found + [_not_known(str(reason)) for reason in document.get("unknown_because") or ()]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dashboard import composition
-from dashboard.cli import told
+from dashboard.cli import told, told_rehearsal
 from dashboard.cli.answer import Answer, tell
 from dashboard.cli.following import sentence_of
 from dashboard.cli.on_a_target import release_for
@@ -21,7 +21,7 @@ from services.database.connect import resolve_url
 from services.database.execution import Stopped
 from services.database.fingerprint import Fingerprint
 from services.errors import NotUnderstood, OpsError, Refused
-from services.releases.actions import deploy_phrase, require_phrase, rollback_phrase
+from services.releases.actions import deploy_phrase, require_phrase, rollback_phrase, undo_phrase
 from services.releases.bundle import Release
 from services.releases.pending import Pending, pending_of
 from services.settings import Target
@@ -57,7 +57,7 @@ def rehearse(reference: str, url: str, named: str | None, rows: str | None, *, p
     digest = result.before.digest if result.before is not None else None
     bound = {"content_hash": release.content_hash, "target_fingerprint": digest}
     history = {"history": [one.to_json() for one in wanted.divergence]}
-    return told.rehearsal({**bound, **history, **result.to_json()})
+    return told_rehearsal.rehearsal({**bound, **history, **result.to_json()})
 
 
 def rehearsed_now(
@@ -181,13 +181,17 @@ def rollback(reference: str, url: str, named: str | None, phrase: str | None, ke
     return told.rolled_back(done.to_json())
 
 
-def restore(snapshot: str, url: str, named: str | None) -> Answer:
+def restore(snapshot: str, url: str, named: str | None, *, undo: bool = False, phrase: str | None = None) -> Answer:
+    """Put back what the snapshot keeps; undo, with its phrase: also remove what the change had made."""
     from services.database.snapshots import restore as database_restore
 
     if named is not None:
         raise NotUnderstood("Both a target and a database were given.", "Nothing was done.", "Give one of them.")
-    with _watched():
-        done = database_restore.restore(resolve_url(url, os.environ), snapshot, emit=_tell)
+    if undo:
+        require_phrase(phrase, undo_phrase(snapshot, DATABASE))
+    with _watched() as cancelled:
+        address = resolve_url(url, os.environ)
+        done = database_restore.restore(address, snapshot, undo=undo, emit=_tell, cancelled=cancelled)
     return told.restored(done.to_json())
 
 

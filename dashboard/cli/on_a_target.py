@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard import composition
-from dashboard.cli import told
+from dashboard.cli import told, told_rehearsal
 from dashboard.cli.answer import Answer, tell
 from dashboard.cli.following import carry_out, require_way
 from dashboard.cli.person import person
@@ -19,7 +19,7 @@ from services.errors import Refused, Unavailable
 from services.jobs.checking import last_rehearsal
 from services.jobs.kinds import KINDS
 from services.jobs.queue import Job, JobState
-from services.releases.actions import deploy_phrase, require_phrase, rollback_phrase
+from services.releases.actions import deploy_phrase, require_phrase, rollback_phrase, undo_phrase
 from services.releases.bundle import Release, load_release
 from services.settings import Level, Target
 from services.verdict import Verdict
@@ -44,7 +44,7 @@ def rehearse(reference: str, named: str | None, rows: str | None, *, predict: bo
     target = target_of(named)
     release = release_for(reference, target)
     wanted = {**({"rows": rows} if rows else {}), **({"predict": True} if predict else {})}
-    return told.rehearsal(dict(ended_job("rehearse", target, release, reference, wanted).result or {}))
+    return told_rehearsal.rehearsal(dict(ended_job("rehearse", target, release, reference, wanted).result or {}))
 
 
 def deploy(reference: str, named: str | None, phrase: str | None, accept_stall_ms: float | None = None) -> Answer:
@@ -97,8 +97,12 @@ def rollback(reference: str, named: str | None, phrase: str | None, keep_days: i
     return told.rolled_back(ended_job("rollback", target, release, reference, kept).result or {})
 
 
-def restore(snapshot: str, named: str | None) -> Answer:
-    ended = carry_out("restore", target_to_change(named), {"snapshot_id": snapshot})
+def restore(snapshot: str, named: str | None, *, undo: bool = False, phrase: str | None = None) -> Answer:
+    """Put back what the snapshot keeps; undo, with its phrase: also remove what the change had made."""
+    target = target_to_change(named)
+    if undo:
+        require_phrase(phrase, undo_phrase(snapshot, target.name))
+    ended = carry_out("restore", target, {"snapshot_id": snapshot, **({"undo": True} if undo else {})})
     return told.restored(ended.result or {})
 
 

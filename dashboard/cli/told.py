@@ -5,68 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dashboard.cli.answer import BAD, GOOD, OF_VERDICT, Answer, columns
+from dashboard.cli.answer import OF_VERDICT, Answer, columns
 
 if TYPE_CHECKING:
     from services.database.rollback.roll_back import Preview
 
 Document = Mapping[str, Any]
-
-
-def rehearsal(result: Document) -> Answer:
-    lines = columns(
-        [
-            (f"{s['file']}:{s['line']}", s["lock"] or "-", f"{s['rows_written']} rows", f"{s['ms']} ms")
-            for s in result["statements"]
-        ]
-    )
-    for name, label in (("failure", "fails"), ("second_run", "cannot run twice")):
-        failed = result[name]
-        if failed:
-            lines.append(f"{label}: {failed['file']}:{failed['line']}  {failed['sqlstate']}  {failed['message']}")
-    lines += [
-        f"fails too: {one['file']}:{one['line']}  {one['sqlstate']}  {one['message']}"
-        for one in result.get("further_failures", ())
-        if one["follows_from"] is None
-    ]
-    lines += [f"danger ({d['class']}): {d['object']}  {d['detail']}" for d in result["dangers"]]
-    lines += [f"security: {finding}" for finding in map(_finding, result["security"])]
-    lines += [f"migrations: {one['message']}" for one in result.get("history", ())]
-    lines += [
-        f"newly broken: {one['kind']} {one['object']}  {one['message']}"
-        for one in result.get("inspection", ())
-        if one["verdict"] == "fail"
-    ]
-    lines += [f"not known: {reason}" for reason in result["unknown_because"]]
-    lines += [*_not_blocking(result), *_predicted(result)]
-    return Answer.of(result, [*lines, str(result["verdict"])], OF_VERDICT[result["verdict"]])
-
-
-def _not_blocking(result: Document) -> list[str]:
-    """What a person should know and what the verdict does not look at."""
-    told = {(one["rule"], one["object"]) for one in result["security"]}
-    lines = [
-        f"advice ({one['level']}, blocks nothing): {one['object']}  {one['message']}"
-        for one in result.get("advice", ())
-        if (one["rule"], one["object"]) not in told
-    ]
-    before = result.get("like_this_before")
-    return [*lines, f"not this change's doing: {before}"] if before else lines
-
-
-def _predicted(result: Document) -> list[str]:
-    found = result.get("predicted")
-    lines = [str(result["not_predicted"])] if result.get("not_predicted") else []
-    if found:
-        lines.append(
-            f"on the real size: {found['transaction_ms']:.0f} ms from BEGIN to COMMIT, writers wait "
-            f"{found['stall_ms']:.0f} ms at most, right within a factor of {found['error']:g}"
-        )
-    return lines
-
-
-def _finding(finding: Document) -> str:
-    return "  ".join(str(value) for value in finding.values())
 
 
 def deployment(result: Document) -> Answer:
@@ -144,6 +88,11 @@ def _size(number: int | None, unit: str) -> str:
 
 
 def restored(result: Document) -> Answer:
-    conflicts = result.get("conflicts") or []
-    lines = [f"{result['rows_restored']} rows are back.", *(f"conflict: {one}" for one in conflicts)]
-    return Answer.of(result, lines, BAD if conflicts else GOOD)
+    lines = [
+        f"{result['rows_restored']} rows are back.",
+        *(f"stands again: {one}" for one in result.get("recreated", ())),
+        *([f"{gone} rows that the change had added are gone."] if (gone := result.get("rows_taken_out")) else []),
+        *(f"not restored: {one}" for one in result.get("not_restored", ())),
+        *(f"conflict: {one}" for one in result.get("conflicts", ())),
+    ]
+    return Answer.of(result, lines, OF_VERDICT[str(result.get("verdict", "pass"))])

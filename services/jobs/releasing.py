@@ -13,6 +13,7 @@ from services.database.deployment.deploy import deploy as deploy_scripts
 from services.database.deployment.receipts import HIDDEN, outcome
 from services.database.deployment.receipts import Outcome as Found
 from services.database.execution import Stopped
+from services.database.rehearsal.meant_breaks import broken_sentence
 from services.database.rehearsal.rehearse import Rehearsal
 from services.database.rehearsal.rehearse import rehearse as rehearse_scripts
 from services.database.rehearsal.shadow import RowPolicy
@@ -133,6 +134,8 @@ def rehearse(context: JobContext) -> Outcome:
     elif result.second_run is not None:
         failed = result.second_run
         summary = f"Cannot run twice: {failed.file}:{failed.line}: {failed.message}"
+    elif result.verdict is Verdict.FAIL:
+        summary = broken_sentence(result.inspection)
     else:
         summary = "Not known: " + " ".join(result.unknown_because)
     prove(context, {**document, "finished": context.clock().isoformat(), "job_id": context.job.id})
@@ -319,11 +322,19 @@ def settle_rollback(context: JobContext) -> Outcome | None:
 
 
 def restore(context: JobContext) -> Outcome:
-    """Put the rows of a snapshot back."""
-    done = restore_snapshot(deploying_url(context.target), str(context.job.payload["snapshot_id"]), emit=context.emit)
+    """Put back what a snapshot keeps; with "undo" in the payload also remove what its change had made."""
+    payload = context.job.payload
+    done = restore_snapshot(
+        deploying_url(context.target),
+        str(payload["snapshot_id"]),
+        undo=payload.get("undo") is True,
+        emit=context.emit,
+        cancelled=context.cancelled,
+    )
+    gone = f" {done.rows_taken_out} rows that the change had added are gone;" if payload.get("undo") is True else ""
     return Outcome(
         STATE_OF[done.verdict],
-        f"{done.rows_restored} rows are back; {len(done.conflicts)} conflicts.",
+        f"{done.rows_restored} rows are back;{gone} {len(done.conflicts)} conflicts.",
         done.to_json(),
     )
 

@@ -11,7 +11,6 @@ from services.database.rehearsal.masking import literals
 from services.database.rehearsal.rehearse import Rehearsal, rehearse, rehearse_on
 from services.database.rehearsal.shadow import Shadow
 from services.database.script import read_scripts
-from services.verdict import Verdict
 from tests.corpus.script_files import CorpusScript
 from tests.corpus.twin import RunTruth, Truth, Twins
 
@@ -73,7 +72,7 @@ def compare(script: CorpusScript, truth: Truth, found: Rehearsal) -> Compared:
     first = _run(found.failure)
     said = Truth(first, None if first.failed else _run(found.second_run))
     failure_class = found.failure.failure_class.id if found.failure else None
-    unknown = found.unknown_because if found.verdict is Verdict.UNKNOWN else ()
+    unknown = () if found.failure or found.second_run else found.unknown_because
     return Compared(script, truth, said, failure_class, unknown)
 
 

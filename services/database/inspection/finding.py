@@ -16,6 +16,7 @@ KINDS = {
     "delete": "A row of a table deleted, so that its triggers fire.",
     "sign-up": "A person inserted into auth.users as the Auth service does it.",
     "view-total": "A sum or count in a view, held against its base table.",
+    "dropped": "An object that a CASCADE took along and that no statement names.",
     "access": "What anon, authenticated and service_role can do with an object, by doing it.",
     "advisor": "A rule over the catalog that a new object breaks.",
     "inspection": "The inspection itself: what it had no time for, or could not do.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ from services.database.execution import Cancelled, Emit
 from services.database.fingerprint import Fingerprint, catalog_fingerprint
 from services.database.inspection.advice import Advice, SecurityFinding
 from services.database.inspection.advisors import new_findings, security_findings
-from services.database.inspection.inspect import Inspection, inspect_change
+from services.database.inspection.dropped_along import dropped_along
+from services.database.inspection.finding import InspectionFinding
+from services.database.inspection.inspect import inspect_change
 from services.database.inverse.rehearsed import rehearse_inverse
 from services.database.rehearsal.further_failures import changes
 from services.database.rehearsal.runs import Manner, Run, run
@@ -39,9 +41,19 @@ class Aftermath:
 
 
 def aftermath_of(
-    copy: Shadow, name: str, statements: Sequence[Statement], first: Run, emit: Emit, cancelled: Cancelled
+    copy: Shadow,
+    name: str,
+    statements: Sequence[Statement],
+    first: Run,
+    emit: Emit,
+    cancelled: Cancelled,
+    *,
+    meant: frozenset[str] = frozenset(),
 ) -> Aftermath:
-    """Look at the clone `name` as the first run left it. Raises Stopped when cancelled."""
+    """Look at the clone `name` as the first run left it. meant: what the scripts say they break (`meant_breaks`).
+
+    Raises Stopped when cancelled.
+    """
     with connect(copy.as_superuser()) as untouched, connect(copy.as_superuser(name)) as changed:
         findings = new_findings(security_findings(untouched), security_findings(changed))
         dangers: tuple[Danger, ...] = ()
@@ -63,10 +75,11 @@ def aftermath_of(
         emit=emit,
         cancelled=cancelled,
     )
+    gone = dropped_along(before, after, (statement.sql for statement in statements))
     return Aftermath(
         dangers,
         tuple(findings),
-        _with_lines(inspection, statements),
+        _placed((*gone, *inspection.findings), statements, meant),
         inspection.advice,
         inspection.old_sentence,
         before,
@@ -74,15 +87,18 @@ def aftermath_of(
     )
 
 
-def _with_lines(inspection: Inspection, statements: Sequence[Statement]) -> tuple[dict[str, Any], ...]:
-    """The findings, each with the place of the last statement that changed its object, where one did."""
+def _placed(
+    findings: Iterable[InspectionFinding], statements: Sequence[Statement], meant: frozenset[str]
+) -> tuple[dict[str, Any], ...]:
+    """The findings, each with the place of the last statement that changed its object, where one did, and whether it
+    is meant."""
     named = [(statement, {one.lower() for one in changes(statement.sql)}) for statement in statements]
     told = []
-    for finding in inspection.findings:
+    for finding in findings:
         bare = finding.object.partition("(")[0].rpartition(".")[2].strip('"').lower()
         last = next((statement for statement, names in reversed(named) if bare in names), None)
         place = {"file": last.file if last else None, "line": last.line if last else None}
-        told.append({**finding.to_json(), **place})
+        told.append({**finding.to_json(), **place, "meant": finding.object in meant})
     return tuple(told)
 
 

@@ -18,6 +18,7 @@ from services.database.rehearsal.further_failures import further_failures, with_
 from services.database.rehearsal.guarded_form import guarded_forms
 from services.database.rehearsal.hidden_reading import hidden_on, lacking_extension
 from services.database.rehearsal.masking import literals
+from services.database.rehearsal.meant_breaks import meant_breaks
 from services.database.rehearsal.result import (
     Rehearsal,
     RehearsedStatement,
@@ -66,6 +67,7 @@ def rehearse(
                 read.statements,
                 rollback=rollback,
                 predict_time=predict,
+                meant=meant_breaks(script.sql for script in scripts),
                 started=started,
                 emit=emit,
                 cancelled=cancelled,
@@ -85,15 +87,19 @@ def rehearse_on(
     *,
     rollback: Sequence[Script] = (),
     predict_time: bool = False,
+    meant: frozenset[str] = frozenset(),
     started: float | None = None,
     emit: Emit = silent,
     cancelled: Cancelled = never,
 ) -> Rehearsal:
-    """The same on a shadow that is there already; it can be used for many rehearsals. started: monotonic seconds."""
+    """The same on a shadow that is there already; it can be used for many rehearsals.
+
+    meant: what the scripts say they break. started: monotonic seconds.
+    """
     started = time.monotonic() if started is None else started
     emit("phase", {"name": "first-run"})
     name, apart, first = first_run(copy, statements, emit, cancelled)
-    order = _Order(copy, statements, apart, bool(rollback), cancelled)
+    order = _Order(copy, statements, apart, bool(rollback), meant, cancelled)
     if first.failure is not None:
         found = _failed(order, name, first)
     else:
@@ -109,12 +115,13 @@ def rehearse_on(
 @dataclass(frozen=True, slots=True)
 class _Order:
     """What is to be rehearsed: the statements, which of them run apart, on which shadow, with scripts to go back or
-    without."""
+    without, and what they mean to break."""
 
     copy: Shadow
     statements: Sequence[Statement]
     apart: frozenset[int]
     has_rollback: bool
+    meant: frozenset[str]
     cancelled: Cancelled
 
     def found(self, first: Run, **more: Any) -> Rehearsal:
@@ -178,7 +185,7 @@ def _guarded(order: _Order, at: int, failure: Failure) -> str | None:
 def _passed(order: _Order, name: str, first: Run, emit: Emit) -> Rehearsal:
     """After a first run that succeeded: what it leaves behind, and the second run."""
     copy, statements, apart, cancelled = order.copy, order.statements, order.apart, order.cancelled
-    left = aftermath_of(copy, name, statements, first, emit, cancelled)
+    left = aftermath_of(copy, name, statements, first, emit, cancelled, meant=order.meant)
     needed = rows_needed(copy, statements, first, None, cancelled)
     hidden = hidden_on(copy, name, statements)
     emit("phase", {"name": "second-run"})

@@ -11,6 +11,7 @@ from services.database.dangers.by_effect import Danger
 from services.database.failure_classes import Failure
 from services.database.fingerprint import Fingerprint
 from services.database.inspection.advice import Advice, SecurityFinding
+from services.database.rehearsal.meant_breaks import newly_broken
 from services.database.script import Oddity, Script
 from services.verdict import Verdict
 
@@ -139,7 +140,10 @@ class FurtherFailure:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What a rehearsal found. The verdict is `fail` if the first or the second run failed, `unknown` with a reason.
+    """What a rehearsal found.
+
+    The verdict is `fail` if the first or the second run failed, or if something works no longer that the script does
+    not say to break; `unknown` with a reason.
 
     `before`: the target's catalog as it was read; a deploy is bound to it. `after`: the shadow's after the first run.
     `apart`: places of statements that cannot run in a transaction. `left_out`: the script's own BEGIN and COMMIT.
@@ -178,7 +182,7 @@ class Rehearsal:
 
     @property
     def verdict(self) -> Verdict:
-        if self.failure or self.second_run:
+        if self.failure or self.second_run or newly_broken(self.inspection):
             return Verdict.FAIL
         return Verdict.UNKNOWN if self.unknown_because else Verdict.PASS
 

@@ -1,0 +1,62 @@
+"""What a change newly breaks makes its rehearsal fail, unless the script says by name that it is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from services.database.rehearsal.meant_breaks import broken_sentence, meant_breaks, newly_broken
+from services.database.rehearsal.rehearse import Rehearsal, rehearse
+from services.database.script import Script
+from services.verdict import Verdict
+
+SHOP = """
+CREATE TABLE orders (id int PRIMARY KEY, total int);
+CREATE VIEW totals AS SELECT sum(total) AS total FROM orders;
+CREATE FUNCTION highest() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT max(total) FROM orders); END';
+"""
+DROP = "ALTER TABLE orders DROP COLUMN IF EXISTS total CASCADE;"
+MEANT = "-- breaks: public.totals\n--breaks:  public.highest()  \n"
+
+
+@pytest.fixture
+def rehearsed(make_database: Callable[[], str]) -> Callable[[str], Rehearsal]:
+    url = make_database()
+    with psycopg.connect(url) as conn:
+        conn.execute(SHOP.encode())
+    return lambda text: rehearse(url, [Script("change.sql", text)])
+
+
+def objects(found: Rehearsal) -> set[Any]:
+    return {one["object"] for one in newly_broken(found.inspection)}
+
+
+def test_what_works_no_longer_fails_the_rehearsal_and_what_is_meant_does_not(
+    rehearsed: Callable[[str], Rehearsal],
+) -> None:
+    found = rehearsed(DROP)
+    assert (found.failure, found.second_run, found.verdict) == (None, None, Verdict.FAIL)
+    assert objects(found) == {"public.totals", "public.highest()"}
+    half = rehearsed(f"-- breaks: public.totals\n{DROP}")
+    assert (half.verdict, objects(half)) == (Verdict.FAIL, {"public.highest()"})
+    meant = rehearsed(MEANT + DROP)
+    assert (meant.verdict, objects(meant)) == (Verdict.PASS, set())
+    assert {one["object"] for one in meant.inspection if one["meant"]} == {"public.totals", "public.highest()"}
+    assert meant.plan_hash != found.plan_hash
+
+
+def test_only_a_comment_on_a_line_of_its_own_is_read() -> None:
+    assert meant_breaks([MEANT, "SELECT 1 -- breaks: nothing", "-- it breaks: nothing"]) == {
+        "public.totals",
+        "public.highest()",
+    }
+
+
+def test_the_sentence_names_what_breaks_and_how_to_say_that_it_is_meant() -> None:
+    found = [{"object": name, "verdict": "fail", "meant": name == "a"} for name in ("a", "b", "c", "d", "e")]
+    assert broken_sentence(found).startswith("It runs, but b, c, d and 1 more no longer work as before.")
+    assert '"-- breaks: b"' in broken_sentence(found)
+    assert broken_sentence(found[:1]) == ""
