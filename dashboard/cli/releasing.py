@@ -171,16 +171,29 @@ def rollback(
 
 def restore(
     snapshot: Annotated[str, typer.Argument(metavar="SNAPSHOT", help="The snapshot's id.", show_default=False)],
+    undo: Annotated[
+        bool,
+        typer.Option(
+            "--undo",
+            help="Also remove what the change had made and nobody altered since, rows and objects.",
+        ),
+    ] = False,
+    confirm: Confirm = None,
     database: Database = None,
     target: Target = None,
     as_json: Json = False,
 ) -> Answer:
-    """Put the rows of a snapshot back."""
+    """Put back what a snapshot keeps. With --undo the change is taken back whole. Phrase: "undo SNAPSHOT on TARGET"."""
     from dashboard.cli import on_a_database, on_a_target
+    from services.errors import NotUnderstood
 
+    if confirm is not None and not undo:
+        raise NotUnderstood(
+            "--confirm goes with --undo.", "Nothing was changed.", "Give both, or neither.", place="--confirm"
+        )
     if database is not None:
-        return on_a_database.restore(snapshot, database, target)
-    return on_a_target.restore(snapshot, target)
+        return on_a_database.restore(snapshot, database, target, undo=undo, phrase=confirm)
+    return on_a_target.restore(snapshot, target, undo=undo, phrase=confirm)
 
 
 def record(

@@ -29,6 +29,11 @@ def purge_phrase(target: str) -> str:
     return f"purge what is kept on {target}"
 
 
+def undo_phrase(snapshot_id: str, target: str) -> str:
+    """What must be typed before a snapshot's whole change is taken back."""
+    return f"undo {snapshot_id} on {target}"
+
+
 def require_phrase(given: str | None, wanted: str) -> None:
     """Raise NotUnderstood unless the phrase was typed exactly: nearly right is not a confirmation."""
     if given != wanted:

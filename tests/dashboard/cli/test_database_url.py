@@ -88,6 +88,22 @@ def test_a_release_goes_in_and_out_by_url(run: Run, database: str, tiny: Path) -
     assert tables(database) == {"people", "gifts"}
 
 
+def test_restore_with_undo_takes_the_change_back_when_its_phrase_is_given(
+    run: Run, database: str, tmp_path: Path
+) -> None:
+    where = ("--database", "env:DB", "--json")
+    change = tmp_path / "swap.sql"
+    change.write_text("CREATE TABLE gifts (id int); DROP TABLE people;")
+    run("deploy", str(change), *where, "--confirm", "deploy swap to database")
+    snapshot = str(run("kept", *where).document["kept"][0]["id"])
+    for asked in ((), ("--confirm", "undo it on database")):
+        assert run("restore", snapshot, "--undo", *asked, *where).code == 64
+    assert run("restore", snapshot, "--confirm", f"undo {snapshot} on database", *where).code == 64
+    assert tables(database) == {"gifts"}
+    back = run("restore", snapshot, "--undo", "--confirm", f"undo {snapshot} on database", *where)
+    assert (back.code, back.document["verdict"], tables(database)) == (0, "pass", {"people"})
+
+
 @pytest.mark.parametrize(
     "phrase", [None, "deploy tiny to sandbox", "Deploy tiny to database", "deploy tiny to database "]
 )
