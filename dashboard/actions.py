@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import streamlit as st
 
+from dashboard import composition
 from dashboard.components.plain import plain
 from dashboard.components.problem import show_problem
 from dashboard.context import PageContext, current
 from services.errors import OpsError
 
 Act = Callable[[PageContext], object]
+
+_KEPT = "draft-problem-"
+_READABLE = timedelta(seconds=45)
 
 
 def action_button(
@@ -46,22 +51,24 @@ def action_button(
 
 
 def run_and_keep(key: str, act: Act, done: str = "") -> None:
-    """Call `act`; keep a refusal for the run that follows, and say `done` otherwise."""
+    """Call `act`; keep a refusal for the runs that follow, and say `done` otherwise. Older refusals are let go."""
+    for name in [name for name in st.session_state if str(name).startswith(_KEPT)]:
+        del st.session_state[name]
     try:
         act(current())
     except OpsError as error:
-        st.session_state[_name(key)] = error
+        st.session_state[_name(key)] = (error, composition.now())
     else:
         if done:
             st.toast(plain(done), icon=":material/check:")
 
 
 def show_kept(key: str) -> None:
-    """Show what the action with this key was refused for, once."""
-    error = st.session_state.pop(_name(key), None)
-    if isinstance(error, OpsError):
+    """Show what the action with this key was refused for: long enough to be read where a page refreshes by itself."""
+    error, at = st.session_state.get(_name(key), (None, None))
+    if isinstance(error, OpsError) and at is not None and composition.now() - at < _READABLE:
         show_problem(error)
 
 
 def _name(key: str) -> str:
-    return f"draft-problem-{key}"
+    return f"{_KEPT}{key}"

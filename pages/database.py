@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard.components import times
 from dashboard.components.choice import choose_part
 from dashboard.components.empty import not_yet
 from dashboard.components.problem import problems_shown
@@ -26,23 +27,31 @@ def rehearsal() -> None:
             "The deploy is executed twice on a scratch database built from the target's catalog. "
             "The target itself is only read."
         )
+        predicts = st.checkbox(
+            "Also predict how long it takes on the target's real size",
+            key="rehearse-predict",
+            help="Statements are timed on copies of two sizes; it takes up to half a minute longer.",
+        )
         set_going_button(
             context,
             "rehearse",
             "Rehearse the deploy",
             view=view_of(context),
             results=found,
-            payload={"release": release.id},
+            payload={"release": release.id, **({"predict": True} if predicts else {})},
             primary=not found.document,
         )
         if found.running:
             show_job(found.running.id, key="rehearse", live=False)
+        if found.ended is None and found.running:
+            return
         if found.ended is None:
             not_yet("This release has not been rehearsed on this target.", "Rehearse it before you deploy.")
         elif found.document.get("content_hash") not in (None, release.content_hash):
             not_yet("The last rehearsal was of other content.", "The release has changed since; rehearse it again.")
         else:
-            rehearsals.rehearsal_result(found.document)
+            ended = found.ended.finished
+            rehearsals.rehearsal_result(found.document, times.age_at(ended, context.now) if ended else "")
 
 
 @st.fragment(run_every=1)

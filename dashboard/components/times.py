@@ -60,6 +60,11 @@ def exact(moment: datetime, *, now: datetime | None = None) -> str:
     return f"{text} {local.strftime('%Z') or 'UTC'}"
 
 
+def age_at(moment: datetime, now: datetime) -> str:
+    """How long ago, and when with its zone: "12 s ago, at 14:03:10 CET"."""
+    return f"{age(moment, now)}, at {exact(moment, now=now)}"
+
+
 def expiry(expires: datetime, now: datetime) -> str:
     """Until when something counts: "counts for 8 min more", "expired 2 h ago"."""
     left = expires - now

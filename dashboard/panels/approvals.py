@@ -85,7 +85,7 @@ def _question(context: PageContext, release_id: str, plan: str, known: Approval 
 
 
 def _answer(context: PageContext, known: Approval) -> None:
-    reason = st.text_input("Reason", key="approval-reason", placeholder="What you looked at, or what has to change")
+    st.text_input("Reason", key="approval-reason", placeholder="What was looked at, or what has to change")
     blocked = None
     if not context.actor.may(Permission.APPROVE):
         blocked = f"You are {context.actor.role.value}: your role may not {Permission.APPROVE.value}."
@@ -97,8 +97,9 @@ def _answer(context: PageContext, known: Approval) -> None:
         )
         mine = known.asked_by.id == context.actor.id
         label = "Take the question back" if mine else "Refuse"
-        no_blocked = blocked or (None if reason.strip() else "A no needs its reason.")
-        action_button(label, _decide(known, approve=False), key="refuse", icon="block", blocked=no_blocked)
+        action_button(label, _decide(known, approve=False), key="refuse", icon="block", blocked=blocked)
+    if yes_blocked:
+        st.caption(plain(yes_blocked))
 
 
 def _decide(known: Approval, *, approve: bool) -> Act:

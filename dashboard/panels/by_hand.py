@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard.actions import Act, action_button
+from dashboard.components import times
 from dashboard.components.plain import plain
 from dashboard.components.progress import show_job
 from dashboard.context import PageContext
@@ -49,6 +50,7 @@ def by_hand_part(context: PageContext, view: RunView, step: StepView) -> None:
             )
         written = st.session_state.get(WRITTEN)
         if isinstance(written, tuple) and written[0] == (view.run.id, view.release.content_hash):
+            st.caption(f"Written {times.age_at(written[2], context.now)}.")
             _files(written[1])
         if found.newest is not None:
             show_job(found.newest.id, key="find-deploy", compact=True, live=False)
@@ -66,6 +68,7 @@ def _write(view: RunView, *, loss: bool) -> Act:
                 now=context.now,
                 accept_loss=loss,
             ),
+            context.now,
         )
         return None
 

@@ -20,9 +20,11 @@ from dashboard.panels.rehearsals import failure
 from dashboard.panels.release_steps import step_of, why_blocked
 from dashboard.results import Results, results_of
 from services.database.deployment.stalls import DECENT_STALL_MS, rounded_up
+from services.errors import Refused
 from services.jobs.checking import last_rehearsal
 from services.jobs.queue import events
 from services.releases import actions
+from services.releases.approvals import require_approval
 from services.releases.run import RunView, StepView
 
 
@@ -48,8 +50,10 @@ def deploy_panel(context: PageContext, view: RunView) -> None:
 
 
 def _deploy_button(context: PageContext, view: RunView, step: StepView, rehearsal: Mapping[str, Any]) -> None:
-    blocked = why_blocked(context, "deploy", view, step)
-    stall = _accepted_stall(rehearsal)
+    longest, stall = _accepted_stall(rehearsal)
+    blocked = why_blocked(context, "deploy", view, step) or _not_approved(context, view, rehearsal)
+    if blocked is None and longest is not None and stall is None:
+        blocked = f"Writers would wait for about {longest:.0f} ms: accept that first, or the deploy refuses."
     pressed = st.button(
         f"Deploy to {context.target.name} …",
         key="open-deploy",
@@ -78,18 +82,28 @@ def _deploy_button(context: PageContext, view: RunView, step: StepView, rehearsa
         )
 
 
-def _accepted_stall(rehearsal: Mapping[str, Any]) -> float | None:
-    """What a person accepts of the longest predicted wait; None where nobody has to wait for long."""
+def _not_approved(context: PageContext, view: RunView, rehearsal: Mapping[str, Any]) -> str | None:
+    """Why a second person's yes is still missing, in the service's own words; None where none is."""
+    try:
+        plan = str(rehearsal.get("plan_hash") or view.release.content_hash)
+        require_approval(context.store, actor=context.actor, target=context.target, plan_hash=plan, now=context.now)
+    except Refused as refusal:
+        return refusal.what
+    return None
+
+
+def _accepted_stall(rehearsal: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The longest predicted wait in ms, None where nobody has to wait for long; and what a person accepts of it."""
     waits = [float(one["stall_ms"]) for one in rehearsal.get("statements") or () if one.get("stall_ms")]
     longest = max(waits, default=0.0)
     if longest <= DECENT_STALL_MS:
-        return None
+        return None, None
     accepted = st.checkbox(
         f"Writers may wait for about {longest:.0f} ms while this is deployed",
         key="accept-stall",
         help="Predicted from the rehearsal. Unless it is accepted, the deploy refuses and names the statement.",
     )
-    return float(rounded_up(longest)) if accepted else None
+    return longest, float(rounded_up(longest)) if accepted else None
 
 
 def _loses(rehearsal: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard.components.badges import inline_badge
 from dashboard.components.plain import plain, strong
 from dashboard.components.tables import table
+from services.database.rehearsal.meant_breaks import newly_broken
 
 WORST_FIRST = ("fail", "unknown", "pass")
 
@@ -41,21 +42,49 @@ def inspection_part(findings: Sequence[Mapping[str, Any]]) -> None:
     if not findings:
         return
     ordered = sorted(findings, key=lambda one: WORST_FIRST.index(str(one.get("verdict", "unknown"))))
-    bad = [one for one in ordered if one.get("verdict") == "fail"]
+    bad = newly_broken(ordered)
+    meant = [one for one in ordered if one.get("verdict") == "fail" and one.get("meant")]
     doubtful = sum(one.get("verdict") == "unknown" for one in ordered)
-    told = f"Tried after the change: {len(ordered)} things, {len(bad)} newly broken, {doubtful} not known"
+    on_purpose = f", {len(meant)} broken on purpose" if meant else ""
+    told = f"Tried after the change: {len(ordered)} things, {len(bad)} newly broken{on_purpose}, {doubtful} not known"
     with st.expander(told, key="rehearsal-inspection", expanded=bool(bad)):
         for one in bad:
             head = f"{plain(one.get('kind'))} {strong(one.get('object'))}"
             st.markdown(f"{inline_badge('fail')} {head} {plain(one.get('message', ''), limit=600)}")
+        for one in meant:
+            head = f"{plain(one.get('kind'))} {strong(one.get('object'))}"
+            st.markdown(
+                f":gray-badge[:material/task_alt: meant] {head} {plain(one.get('message', ''), limit=600)} "
+                ":small[:gray[The script says so.]]"
+            )
         table(
-            ordered,
+            [{**one, "verdict": "meant" if one in meant else one.get("verdict")} for one in ordered],
             name="rehearsal-inspection",
             empty="Nothing was tried.",
             columns={"verdict": "Verdict", "kind": "Tried", "object": "Object", "message": "What was seen"},
             config={"What was seen": st.column_config.TextColumn(width="large")},
             height=320 if len(ordered) > 8 else None,
         )
+
+
+def advice_part(advice: Sequence[Mapping[str, Any]], like_this_before: str) -> None:
+    """What blocks nothing, folded: the advisors' new remarks, and how much was wrong before the change already."""
+    if not advice and not like_this_before:
+        return
+    told = f"Advice, which blocks nothing ({len(advice)})" if advice else "Not this change's doing"
+    with st.expander(told, key="rehearsal-advice", icon=":material/tips_and_updates:"):
+        if advice:
+            st.caption("What is slow, untidy or will not last in what the change made; the verdict leaves it out.")
+            table(
+                advice,
+                name="rehearsal-advice",
+                empty="There is no advice.",
+                columns={"level": "Level", "object": "Object", "message": "What", "remedy": "Instead", "rule": "Rule"},
+                config={"What": st.column_config.TextColumn(width="large")},
+                height=320 if len(advice) > 8 else None,
+            )
+        if like_this_before:
+            st.markdown(f":gray[Before the change already: {plain(like_this_before, limit=600)}]")
 
 
 def way_back_part(inverse: Mapping[str, Any] | None) -> None:

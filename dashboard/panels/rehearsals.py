@@ -12,7 +12,13 @@ from dashboard.components.badges import inline_badge
 from dashboard.components.plain import plain, strong
 from dashboard.components.tables import table
 from dashboard.panels.lock_times import lock_times
-from dashboard.panels.rehearsal_findings import inspection_part, probes_part, security_part, way_back_part
+from dashboard.panels.rehearsal_findings import (
+    advice_part,
+    inspection_part,
+    probes_part,
+    security_part,
+    way_back_part,
+)
 
 DANGER_LOOK = {
     "loss": ("red", "delete_forever"),
@@ -23,12 +29,12 @@ SHOWN_DANGERS = 12
 AGAIN = {"fails": "fails", "catalog": "changes the catalog once more", "rows": "changes rows once more"}
 
 
-def rehearsal_result(found: Mapping[str, Any]) -> None:
-    """The result of a rehearsal (the document of `rehearse --json`)."""
+def rehearsal_result(found: Mapping[str, Any], ended: str = "") -> None:
+    """The result of a rehearsal (the document of `rehearse --json`). ended: when it ended, as people read it."""
     plan = f" · plan {plain(str(found['plan_hash'])[:12])}" if found.get("plan_hash") else ""
     st.markdown(
         f"{inline_badge(str(found.get('verdict')))} {plain(found.get('summary', ''), limit=900)} "
-        f":small[:gray[took {times.duration_ms(float(found.get('took_ms') or 0))}{plan}]]"
+        f":small[:gray[{plain(ended)}, took {times.duration_ms(float(found.get('took_ms') or 0))}{plan}]]"
     )
     failure("The first run fails", found.get("failure"))
     _further(found.get("further_failures") or [])
@@ -40,9 +46,33 @@ def rehearsal_result(found: Mapping[str, Any]) -> None:
     _dangers(found.get("dangers") or [])
     security_part(found.get("security") or [])
     inspection_part(found.get("inspection") or [])
-    lock_times(found.get("statements") or [], found.get("order"), found.get("predicted"))
+    advice_part(_not_among(found.get("advice") or [], found.get("security") or []), found.get("like_this_before") or "")
+    _predicted(found.get("predicted"), found.get("not_predicted") or "")
+    lock_times(found)
     _statements(found.get("statements") or [])
     way_back_part(found.get("inverse"))
+
+
+def _not_among(advice: Sequence[Mapping[str, Any]], security: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """The advice that is not told as a security finding already."""
+    told = {(one.get("rule"), one.get("object")) for one in security if isinstance(one, Mapping)}
+    return [one for one in advice if (one.get("rule"), one.get("object")) not in told]
+
+
+def _predicted(predicted: Mapping[str, Any] | None, why_not: str) -> None:
+    """How long it would take on the target's real size; nothing where nobody asked."""
+    if why_not:
+        st.markdown(f":yellow[:material/help:] {plain(why_not, limit=900)}")
+    if not predicted:
+        return
+    whole, stall, error = (float(predicted[key]) for key in ("transaction_ms", "stall_ms", "error"))
+    waits = f"writers wait {times.duration_ms(stall)} at most" if stall else "nobody has to wait"
+    told = f"about {times.duration_ms(whole)} from BEGIN to COMMIT, {waits}"
+    between = f"{times.duration_ms(whole / error)} to {times.duration_ms(whole * error)}"
+    st.markdown(
+        f":material/timer: {strong('On the target’s real size')}: {plain(told)} "
+        f":small[:gray[predicted, right within a factor of {error:g}: {plain(between)}]]"
+    )
 
 
 def failure(title: str, found: Mapping[str, Any] | None) -> None:
@@ -129,35 +159,40 @@ def _statements(statements: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         {
             **statement,
+            "lock": statement.get("lock") or "none",
             "where": f"{statement.get('file')}:{statement.get('line')}",
             "sql": " ".join(str(statement.get("sql", "")).split())[:160],
             "rewrites": ", ".join(map(str, statement.get("rewrites") or ())) if statement.get("rewrites") else "",
             "there_ms": (statement.get("predicted_ms") or {}).get("ms"),
+            "between": _between(statement.get("predicted_ms")),
         }
         for statement in statements
     ]
-    columns = {
-        "where": "File and line",
-        "sql": "Statement",
-        "lock": "Strongest lock",
+    columns = {"where": "File and line", "sql": "Statement", "lock": "Strongest lock"}
+    predicted = any(row["there_ms"] is not None for row in rows)
+    if predicted:
+        columns |= {"there_ms": "ms on the target", "between": "Between, ms", "stall_ms": "Writers wait, ms"}
+    columns |= {
+        "ms": "ms on the copy",
         "rows_scanned": "Rows read",
         "rows_written": "Rows written",
         "rewrites": "Rewrites",
-        "ms": "ms",
     }
-    if any(row["there_ms"] is not None for row in rows):
-        columns |= {"there_ms": "ms on the target", "stall_ms": "Writers wait, ms"}
     table(
         rows,
         name="rehearsal-statements",
         empty="The release has no statements.",
         columns=columns,
         config={
-            "Statement": st.column_config.TextColumn(width="large"),
-            "Strongest lock": st.column_config.TextColumn(width="medium"),
-            "ms": st.column_config.NumberColumn(format="%.1f"),
+            "Statement": st.column_config.TextColumn(width="medium" if predicted else "large"),
+            "Strongest lock": st.column_config.TextColumn(width=150),
+            "ms on the copy": st.column_config.NumberColumn(format="%.1f"),
             "ms on the target": st.column_config.NumberColumn(format="%.0f"),
             "Writers wait, ms": st.column_config.NumberColumn(format="%.0f"),
         },
         height=420 if len(rows) > 11 else None,
     )
+
+
+def _between(predicted: Mapping[str, Any] | None) -> str:
+    return f"{predicted['low']:.0f} to {predicted['high']:.0f}" if predicted else ""

@@ -66,7 +66,10 @@ def set_going_button(
     step = step_of(view, kind)
     blocked = why_blocked(context, kind, None, None) or ("It is running." if results.running else None)
     counts = view is not None and step is not None and why_blocked(context, kind, view, step) is None
-    act = step_act(view.run.id, step) if counts and view and step else enqueue_act(kind, payload, results.seen)
+    if counts and view and step:
+        act = step_act(view.run.id, step, predict=bool(payload.get("predict")))
+    else:
+        act = enqueue_act(kind, payload, results.seen)
     action_button(label, act, key=f"go-{kind}-{results.seen}", icon=icon, primary=primary, blocked=blocked)
     if step is not None and not counts and blocked is None:
         st.caption(plain(f"You may run it at any time; for {step.id} it counts once that step's turn has come."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -106,11 +107,14 @@ def _permission(step: StepView) -> Permission:
     return job_kind(step.step.action or "check").permission
 
 
-def step_act(run_id: str, step: StepView) -> Act:
-    """What the step's button does: its action, else its checks; bound to the jobs that the screen shows."""
+def step_act(run_id: str, step: StepView, *, predict: bool = False) -> Act:
+    """What the step's button does: its action, else its checks; bound to the jobs that the screen shows.
+
+    predict: for a rehearsal, whether times on the target's real size are reckoned too.
+    """
 
     def act(context: PageContext) -> object:
-        set_going = actions.act if step.step.action else actions.check_step
+        set_going = partial(actions.act, predict=predict) if step.step.action else actions.check_step
         return set_going(
             context.store,
             actor=context.actor,

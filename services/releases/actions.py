@@ -64,10 +64,12 @@ def act(
     now: datetime,
     phrase: str | None = None,
     accept_stall_ms: float | None = None,
+    predict: bool = False,
 ) -> Job:
     """Queue the action of a step. phrase: what was typed, for actions that change the database.
 
     accept_stall_ms: for a deploy, how long a statement may keep writers waiting, in milliseconds.
+    predict: for a rehearsal, whether times on the target's real size are reckoned too.
 
     Raises Refused while the step's phase is closed or a step that it needs is not settled.
     """
@@ -86,8 +88,10 @@ def act(
         )
     if action == "deploy":
         require_phrase(phrase, deploy_phrase(view.release.id, target.name))
-    accepted = {} if accept_stall_ms is None else {"accept_stall_ms": accept_stall_ms}
-    return _queue(store, actor, target, view, step, action, {**step.step.params, **accepted}, seen, now)
+    wanted: dict[str, Any] = {} if accept_stall_ms is None else {"accept_stall_ms": accept_stall_ms}
+    if predict and action == "rehearse":
+        wanted["predict"] = True
+    return _queue(store, actor, target, view, step, action, {**step.step.params, **wanted}, seen, now)
 
 
 def purge_kept(store: Store, *, actor: Actor, target: Target, seen: int, phrase: str, now: datetime) -> Job:
