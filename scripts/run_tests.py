@@ -1,27 +1,37 @@
 """Runs pytest with a Chromium for the browser tests: found, else installed; where there is none, it says so.
 
-`--only-install` does no more than that, so that the linters can run meanwhile.
+`--only-install` does no more than that, and compiles what the tests import, so that the linters can run meanwhile.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from scripts.memory_folder import memory_folder  # noqa: E402  found from there, also when this file is run
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ONLY_INSTALL = "--only-install"
 SETTING = "OPS_CHROMIUM"
 """The variable that names the browser, for the tests; it may also be set by hand."""
+AS_IT_COMES = ("PYTHONDONTWRITEBYTECODE",)
+"""Not handed on: the tests start hundreds of Pythons, each of which would compile all our modules anew."""
 
 
 def main(arguments: list[str]) -> int:
+    environ = {name: value for name, value in os.environ.items() if name not in AS_IT_COMES}
     if arguments == [ONLY_INSTALL]:
+        _compile(environ)
         install()
         return 0
-    environ = dict(os.environ)
     install()
     browser = find_browser()
     selection: list[str] = []
@@ -46,8 +56,29 @@ def main(arguments: list[str]) -> int:
         *selection,
         *arguments,
     ]
-    os.execve(sys.executable, command, environ)  # noqa: S606  the last line is to be pytest's own
-    return 1
+    with memory_folder() as folder:
+        return _run(command, environ if folder is None else {**environ, "TMPDIR": str(folder)})
+
+
+def _run(command: list[str], environ: dict[str, str]) -> int:
+    """Run it to its end, whatever we are told meanwhile: what we leave in the memory is ours to remove."""
+    child = subprocess.Popen(command, env=environ)
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells the child as well
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGHUP, pass_on)
+    ended = child.wait()
+    return ended if ended >= 0 else 128 - ended
+
+
+def _compile(environ: dict[str, str]) -> None:
+    """Collect once, which leaves the bytecode of every test: else each of the processes makes it for itself."""
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-qq"], env=environ, check=False, stdout=subprocess.DEVNULL
+    )
 
 
 def find_browser() -> str | None:

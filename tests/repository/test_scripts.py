@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from scripts import prepare, run_tests
+from scripts.memory_folder import memory_folder
 from tests.repository.conftest import ROOT
 
 
@@ -36,7 +38,7 @@ def no_browser(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """A machine without any Chromium; returns what pytest would have been called with."""
     called: list[list[str]] = []
     monkeypatch.setattr(run_tests, "find_browser", lambda: None)
-    monkeypatch.setattr(os, "execve", lambda program, command, environ: called.append(command))
+    monkeypatch.setattr(run_tests, "_run", lambda command, environ: called.append(command) or 0)
     return called
 
 
@@ -63,6 +65,45 @@ def test_a_browser_is_one_only_if_it_starts(tmp_path: Path, monkeypatch: pytest.
     assert run_tests._on_the_path() is None
     stub.write_text("#!/bin/sh\necho 'Chromium 150.0'\n")
     assert run_tests._on_the_path() == str(stub)
+
+
+def test_the_run_ends_as_its_tests_do() -> None:
+    assert run_tests._run([sys.executable, "-c", "raise SystemExit(3)"], {}) == 3
+    assert run_tests._run([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], {}) == 128 + 9
+
+
+def test_a_run_that_is_told_to_end_removes_its_folder(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, sys\n"
+        "from scripts.memory_folder import memory_folder\n"
+        "from scripts.run_tests import _run\n"
+        "with memory_folder(pathlib.Path(sys.argv[1]), room=0) as folder:\n"
+        "    code = _run(['sh', '-c', 'echo 1; exec sleep 60'], dict(os.environ))\n"
+        "print(code)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "1\n"
+        assert list(tmp_path.iterdir()) != []
+        child.terminate()
+        assert child.stdout.read() == f"{128 + signal.SIGTERM}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_removed_and_what_is_in_use_stays(tmp_path: Path) -> None:
+    (tmp_path / "ops-tests-left").mkdir()
+    (tmp_path / "ops-tests-left.lock").touch()
+    with memory_folder(tmp_path, room=0) as first, memory_folder(tmp_path, room=0) as second:
+        assert first is not None and second is not None
+        assert {one for one in tmp_path.iterdir() if one.is_dir()} == {first, second}
+
+
+def test_where_there_is_no_room_the_disk_is_used(tmp_path: Path) -> None:
+    with memory_folder(tmp_path, room=2**62) as folder:
+        assert folder is None
+    with memory_folder(tmp_path / "no-such-place") as folder:
+        assert folder is None
 
 
 def test_ci_calls_make_test() -> None:
