@@ -166,7 +166,8 @@ def rollback(reference: str, url: str, named: str | None, phrase: str | None, ke
 
     release, address = given(reference, url, named)
     if phrase is None:
-        return told.previewed(database_rollback.preview_of(address, release.id, release.rollback))
+        seen = database_rollback.preview_of(address, release.id, release.rollback, on_a_copy=True, emit=_tell)
+        return told.previewed(seen)
     require_phrase(phrase, rollback_phrase(release.id, DATABASE))
     with _watched() as cancelled:
         done = database_rollback.rollback(

@@ -88,10 +88,12 @@ def rollback(reference: str, named: str | None, phrase: str | None, keep_days: i
     release = release_for(reference, target)
     if phrase is None:
         from services.database.rollback.roll_back import preview_of
-        from services.jobs.releasing import reading_url
+        from services.jobs.releasing import reading_url, rows_policy
 
         target.require(Level.OBSERVE)
-        return told.previewed(preview_of(reading_url(target), release.id, release.rollback))
+        rows = rows_policy(target)
+        seen = preview_of(reading_url(target), release.id, release.rollback, on_a_copy=True, rows=rows)
+        return told.previewed(seen)
     require_phrase(phrase, rollback_phrase(release.id, target.name))
     kept = {"keep_days": keep_days} if keep_days is not None else {}
     return told.rolled_back(ended_job("rollback", target, release, reference, kept).result or {})

@@ -50,11 +50,14 @@ def previewed(seen: Preview) -> Answer:
         "rows_lost": None,
         "rows_to_go": rows_to_go(seen.radius),
         "inverse": derived,
+        "tried": seen.tried,
     }
     lines = _losses([loss.to_json() for loss in seen.radius])
     if derived is not None:
         lines += ["Derived from the catalog, since the release has no rollback scripts:", seen.sql]
         lines += [f"not restored: {one}" for one in seen.not_restored]
+    if seen.tried:
+        lines.append(seen.tried)
     return Answer.of(
         document, [*lines, rows_to_go_sentence(seen.radius), "This is what would go; nothing was changed."]
     )

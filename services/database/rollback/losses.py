@@ -113,12 +113,12 @@ def described(conn: psycopg.Connection[Any], fallen: Mapping[Address, str]) -> l
         if countable and (name in ("table", "materialized view") or column is not None):
             to_count.append(len(losses))
         losses.append(Loss(name, identity, None, size, "dropped", schema, table, column, by))
-    for place, (rows, size) in zip(to_count, _counted(conn, [losses[place] for place in to_count]), strict=True):
+    for place, (rows, size) in zip(to_count, counted(conn, [losses[place] for place in to_count]), strict=True):
         losses[place] = replace(losses[place], rows=rows, bytes=size if losses[place].column else losses[place].bytes)
     return losses
 
 
-def _counted(conn: psycopg.Connection[Any], losses: Sequence[Loss]) -> Iterable[tuple[int | None, int | None]]:
+def counted(conn: psycopg.Connection[Any], losses: Sequence[Loss]) -> Iterable[tuple[int | None, int | None]]:
     """(rows, bytes) of tables and columns, in their order; (None, None) where the server cannot count in its time."""
     for start in range(0, len(losses), _AT_ONCE):
         some = losses[start : start + _AT_ONCE]

@@ -28,11 +28,13 @@ from services.database.deployment.receipts import (
 from services.database.deployment.sessions import loss_in_words, outcome_after_loss, take_the_lock
 from services.database.execution import Cancelled, Emit, Stopped, never, silent
 from services.database.fingerprint import Fingerprint
+from services.database.rehearsal.shadow import RowPolicy
 from services.database.rollback.blast_radius import Loss, blast_radius
 from services.database.rollback.derived import derived_scripts
 from services.database.rollback.drill import drill
 from services.database.rollback.result import Proof, RollbackResult, result_of
 from services.database.rollback.transaction import Order, note, roll_back_once
+from services.database.rollback.tried import has_gaps, with_gaps_filled
 from services.database.script import ReadScripts, Script, read_scripts
 from services.database.snapshots.keep import covered
 from services.database.snapshots.snapshot import NotProved
@@ -50,13 +52,14 @@ NOT_COPIED = (
 class Preview:
     """What a rollback would take and run. derived: its statements come from the catalog, not from the release.
 
-    not_restored: what they do not bring back.
+    not_restored: what they do not bring back. tried: how it went to run on a copy what the text does not tell.
     """
 
     radius: tuple[Loss, ...]
     scripts: tuple[Script, ...]
     derived: bool
     not_restored: tuple[str, ...] = ()
+    tried: str = ""
 
     @property
     def sql(self) -> str:
@@ -69,9 +72,20 @@ def preview(url: str, release_id: str, scripts: Sequence[Script]) -> list[Loss]:
     return list(preview_of(url, release_id, scripts).radius)
 
 
-def preview_of(url: str, release_id: str, scripts: Sequence[Script]) -> Preview:
+def preview_of(
+    url: str,
+    release_id: str,
+    scripts: Sequence[Script],
+    *,
+    on_a_copy: bool = False,
+    rows: RowPolicy | None = None,
+    emit: Emit = silent,
+    cancelled: Cancelled = never,
+) -> Preview:
     """What a rollback would take and run, changing nothing. Without scripts: by those derived when it was deployed.
 
+    on_a_copy: where the text of a statement does not tell, run the scripts on a copy; it takes some seconds. rows: how
+    many of the rows may be copied for that, as of `shadow`.
     A role that may not see the receipts is shown what scripts take all the same; the rollback itself asks again.
     Raises Refused where it was rolled back already, or nothing is known of the way back.
     """
@@ -85,7 +99,10 @@ def preview_of(url: str, release_id: str, scripts: Sequence[Script]) -> Preview:
     way = tuple(scripts) or derived_scripts(release_id, receipt)
     _read(way)
     not_restored = () if scripts or receipt is None else tuple((receipt.inverse or {}).get("not_restored", ()))
-    return Preview(tuple(blast_radius(url, way)), way, not scripts, not_restored)
+    radius, tried = blast_radius(url, way), ""
+    if on_a_copy and has_gaps(radius):
+        radius, tried = with_gaps_filled(url, way, radius, rows=rows, emit=emit, cancelled=cancelled)
+    return Preview(tuple(radius), way, not scripts, not_restored, tried)
 
 
 def rollback(
