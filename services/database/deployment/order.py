@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from services.database.definitions.definition import Definitions
 from services.database.deployment.blockers import Blocker
 from services.database.deployment.guarded import Ran, Watch
 from services.database.deployment.role_trials import RoleTrials
@@ -112,7 +111,6 @@ class Course:
     detail: dict[str, Any] = field(default_factory=dict)
     before: Fingerprint | None = None
     after: Fingerprint | None = None
-    definitions: Definitions | None = None
     search_path: str = ""
     ran: list[Ran] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)

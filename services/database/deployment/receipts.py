@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from services.database.connect import APPLICATION_NAME, connect
 from services.database.fingerprint import Fingerprint
+from services.database.snapshots.settling import unsettled_inverse
 from services.errors import Refused, Unavailable
 
 _MARK = "Deploy receipts, parked tables and snapshots; made by the release cockpit, removed by it with one command"
@@ -242,13 +243,12 @@ def note_kept(
     *,
     snapshot_id: str | None,
     parked: Sequence[str],
-    inverse: Mapping[str, Any] | None,
 ) -> None:
-    """Note in the receipt what the deploy kept of what it took away, and the way back derived from the catalog."""
+    """Note in the receipt what the deploy kept of what it took away."""
     conn.execute(
         "UPDATE ops.deploy_receipts SET kept_snapshot_id = COALESCE(%s, kept_snapshot_id),"
-        " parked = COALESCE(parked, '{}') || %s::text[], inverse = COALESCE(%s, inverse) WHERE id = %s",
-        (snapshot_id, list(parked), Jsonb(dict(inverse)) if inverse is not None else None, receipt_id),
+        " parked = COALESCE(parked, '{}') || %s::text[] WHERE id = %s",
+        (snapshot_id, list(parked), receipt_id),
     )
 
 
@@ -313,7 +313,10 @@ def find_receipt(url: str, release_id: str) -> Receipt | None:
     Raises as `connect` does, and Unavailable ("receipts-hidden") where the role may not look at the receipts.
     """
     with connect(url, read_only=True, statement_timeout_s=10) as conn, _hidden_told(conn):
-        return receipt_of(conn, "release_id", release_id)
+        receipt = receipt_of(conn, "release_id", release_id)
+        if receipt is not None and receipt.inverse is None:
+            receipt = replace(receipt, inverse=unsettled_inverse(conn, receipt.id))
+        return receipt
 
 
 @contextmanager

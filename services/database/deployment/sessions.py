@@ -19,7 +19,8 @@ from services.database.deployment.receipts import (
     require_lock,
     try_lock,
 )
-from services.errors import OpsError, Unavailable
+from services.database.snapshots.settling import settle
+from services.errors import OpsError, Refused, Unavailable
 
 _LOOK_EVERY_S = 0.1
 _OUTCOME_S = 30
@@ -35,7 +36,8 @@ def take_the_lock(conn: psycopg.Connection[Any], job_id: str, watch: Watch) -> i
 
     A session of the same job is what a client left that died: the server ends it within a moment (it looks for its
     client), and if it does not, we do. Anybody else's lock is tried for `old_session_s` seconds, as its holder may be
-    such a session as well. Raises Refused naming the holder; Stopped.
+    such a session as well. What an earlier change that was cut short after its COMMIT left to be worked out is worked
+    out first. Raises Refused naming the holder; Stopped.
     """
     _end_old_sessions(conn, job_id, watch)
     until = time.monotonic() + watch.limits.old_session_s
@@ -45,8 +47,22 @@ def take_the_lock(conn: psycopg.Connection[Any], job_id: str, watch: Watch) -> i
             require_lock(conn)
             break
         time.sleep(_LOOK_EVERY_S)
+    _settle(conn, watch)
     row = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
     return int(row[0]) if row else 0
+
+
+def _settle(conn: psycopg.Connection[Any], watch: Watch) -> None:
+    try:
+        settle(conn, watch.emit)
+    except psycopg.Error as error:
+        if conn.closed:
+            raise
+        raise Refused(
+            f"What an earlier change did to definitions cannot be worked out: {error.diag.message_primary}.",
+            "Nothing was changed: a further change would make it impossible.",
+            "Try again as the role that owns schema ops.",
+        ) from error
 
 
 @contextmanager

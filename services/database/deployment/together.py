@@ -27,14 +27,13 @@ from services.database.deployment.receipts import (
     write_receipt,
 )
 from services.database.deployment.steps import done as note_done
-from services.database.deployment.way_back import definitions_before, way_back
 from services.database.execution import run_sql
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
 from services.database.history.migrations import list_changes
 from services.database.script import Statement
 from services.database.snapshots.foretold import all_placed, dropped_columns, dropped_tables
 from services.database.snapshots.keep import Cover, Keeping, Kept, Uncovered
-from services.database.snapshots.storage import make_tables
+from services.database.snapshots.settling import lay_down, settle_after_commit, tie_to_receipt
 from services.database.verification import Verification, verify_inside
 from services.errors import Refused
 from services.verdict import Verdict
@@ -71,10 +70,13 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
     elif course.resumed:
         refuse_meanwhile(course.after, now)
     make_schema(conn)
-    if order.keep_inverse and course.receipt_id is None:
-        course.definitions = definitions_before(conn, watch.emit)
-    lock_what_goes(conn, order, part)
-    keeping = _keeping(conn, order, part, cover)
+    # All that is read of the whole catalog is read before the first lock that somebody may wait for.
+    keeping = _keeping(conn, order, part)
+    laid = keeping.look() if keeping else lay_down(conn, watch.emit) if _begins_way_back(order, course) else None
+    if keeping is not None:
+        watch.phase("snapshot")
+        lock_what_goes(conn, order, part)
+        keeping.before(cover, part.statements)
     watch.phase("statements")
     replay_settings(conn, order.statements, part)
     run_statements(
@@ -86,33 +88,41 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
         instead=keeping.instead if keeping else None,
         of=len(order.statements),
     )
-    kept = _kept(keeping)
+    if keeping is not None and (missing := keeping.missing()):
+        raise Uncovered(missing)
     if last and order.queries:
         watch.phase("verification")
         seen = _verify(conn, order, course)
         if seen.verdict is not Verdict.PASS:
             return _stopped_by(conn, course, seen)
     after = catalog_fingerprint(conn) if part.statements or course.receipt_id is None else now
+    kept = keeping.after(after.digest) if keeping else Kept(None)
     receipt_id = _receipt(conn, order, course, part, now, after, last=last)
-    inverse = way_back(conn, course.definitions, watch.emit) if last else None
-    note_kept(conn, receipt_id, snapshot_id=kept.snapshot_id, parked=kept.parked, inverse=inverse)
+    if laid is not None and _begins_way_back(order, course):
+        tie_to_receipt(conn, laid, receipt_id)
+    note_kept(conn, receipt_id, snapshot_id=kept.snapshot_id, parked=kept.parked)
     tell_schema_cache(conn)
     watch.stop_if_cancelled()
     watch.phase("commit")
     run_sql(conn, "COMMIT", cancelled=watch.cancelled)
-    course.before, course.inverse = course.before or now, inverse is not None
+    course.before = course.before or now
     course.receipt_id, course.after, course.done, course.resumed = receipt_id, after, part.seq + 1, False
-    course.snapshot_id, course.parked = kept.snapshot_id or course.snapshot_id, course.parked + kept.parked
+    settled = settle_after_commit(conn, watch.emit)
+    course.inverse = receipt_id in settled.inverses
+    course.snapshot_id = (None if kept.snapshot_id in settled.empty else kept.snapshot_id) or course.snapshot_id
+    course.parked += kept.parked
     return course.told(Verdict.PASS, f"{len(course.ran)} statements were applied.", applied=True) if last else None
+
+
+def _begins_way_back(order: Order, course: Course) -> bool:
+    """True in the first part of a deploy whose way back is to be derived: it leads to the catalog before that part."""
+    return order.keep_inverse and course.receipt_id is None
 
 
 def lock_what_goes(conn: psycopg.Connection[Any], order: Order, part: Part) -> None:
     """Lock the tables of which a statement will drop rows or columns, before they are copied: to wait for this lock
     with the copy taken, and its lock held, would keep writers waiting for both. Where the copies will lie is made
     first, for the same reason. Raises StatementFailed."""
-    if order.keep_days is None:
-        return
-    make_tables(conn)
     for statement in part.statements:
         names = (*dropped_tables(statement), *(table for table, _ in dropped_columns(statement)))
         for schema, table in sorted(set(all_placed(conn, names))):
@@ -120,27 +130,16 @@ def lock_what_goes(conn: psycopg.Connection[Any], order: Order, part: Part) -> N
             run_quietly(conn, replace(statement, sql=text.as_string()), order.watch)
 
 
-def _keeping(conn: psycopg.Connection[Any], order: Order, part: Part, cover: Cover) -> Keeping | None:
+def _keeping(conn: psycopg.Connection[Any], order: Order, part: Part) -> Keeping | None:
     if order.keep_days is None or not part.statements:
         return None
-    order.watch.phase("snapshot")
-    keeping = Keeping(
+    return Keeping(
         conn,
         release_id=order.release_id,
         actor=order.actor,
         keep_days=order.keep_days,
         emit=order.watch.emit,
     )
-    keeping.before(cover, part.statements)
-    return keeping
-
-
-def _kept(keeping: Keeping | None) -> Kept:
-    if keeping is None:
-        return Kept(None)
-    if missing := keeping.missing():
-        raise Uncovered(missing)
-    return keeping.after()
 
 
 def _stopped_by(conn: psycopg.Connection[Any], course: Course, seen: Verification) -> Deployment:

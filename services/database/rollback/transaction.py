@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -17,6 +17,7 @@ from services.database.rollback.derived import WayTaken, take_derived_way, will_
 from services.database.rollback.result import RollbackResult
 from services.database.script import ReadScripts, Script
 from services.database.snapshots.keep import Cover, Keeping, Uncovered
+from services.database.snapshots.settling import settle_after_commit
 from services.database.snapshots.snapshot import Part, parts_of
 
 _RELATION_KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "S": "sequence"}
@@ -74,8 +75,8 @@ def roll_back_once(conn: psycopg.Connection[Any], order: Order, cover: Cover) ->
             # A table that was made anew went without a DROP that could have parked it: it has to be copied.
             missing.copied |= missing.tables
         raise Uncovered(missing)
-    kept = keeping.after()
     after = catalog_fingerprint(conn)
+    kept = keeping.after(after.digest)
     radius += _unforeseen(now, after, radius)
     restored, words = _compared(order, after, way.not_restored)
     parts = parts_of(conn, kept.snapshot_id) if kept.snapshot_id else []
@@ -98,7 +99,8 @@ def roll_back_once(conn: psycopg.Connection[Any], order: Order, cover: Cover) ->
     watch.stop_if_cancelled()
     watch.phase("commit")
     conn.execute("COMMIT")
-    return result
+    empty = settle_after_commit(conn, watch.emit).empty
+    return replace(result, snapshot_id=None) if result.snapshot_id in empty else result
 
 
 def note(conn: psycopg.Connection[Any], order: Order, result: RollbackResult) -> None:

@@ -8,8 +8,6 @@ from typing import Any, Protocol, TypeVar
 
 import psycopg
 
-from services.database.definitions.definition import Definitions
-from services.database.definitions.read import read_definitions
 from services.database.execution import Emit, silent
 from services.database.script import Statement
 from services.database.snapshots.after_images import keep_after_image, keep_inserted
@@ -22,8 +20,8 @@ from services.database.snapshots.foretold import (
     placed,
     rewrites_only,
 )
-from services.database.snapshots.kept_definitions import changed_between, keep_definitions
 from services.database.snapshots.park import Parked, drop_all, holds_rows, park, parkable, what_goes
+from services.database.snapshots.settling import lay_down, tie_to_snapshot
 from services.database.snapshots.snapshot import Part, keep_columns, keep_table, new_snapshot, record_part
 from services.database.snapshots.storage import make_tables
 from services.errors import Refused
@@ -123,8 +121,8 @@ class Kept:
 class Keeping:
     """Keeps, inside one open transaction, all that a change takes from the database.
 
-    Call in this order: `before`, the statements (each asked through `instead` first), `missing`, `after`.
-    Schema `ops` is there already.
+    Call in this order: `look`, `before`, the statements (each asked through `instead` first), `missing`, `after`; and
+    after COMMIT `settling.settle`. Schema `ops` is there already.
     """
 
     def __init__(
@@ -146,14 +144,18 @@ class Keeping:
         self._base: dict[int, TableState] = {}
         self._rewriting: set[int] = set()
         self._aside: dict[int, Parked] = {}
-        self._definitions: Definitions | None = None
+        self._laid: str | None = None
         self._looked = False
 
-    def look(self) -> None:
-        """Read all definitions, once. `before` does it too; called first, it is done while no table is locked yet."""
+    def look(self) -> str | None:
+        """Read all definitions, once, and lay them down; returns their id for `settling`, None where they are hidden.
+
+        `before` does it too; called first, it is done while no table is locked yet.
+        """
         if not self._looked:
             self._looked = True
-            self._definitions = self._read_definitions()
+            self._laid = lay_down(self._conn, self._emit)
+        return self._laid
 
     def before(self, cover: Cover, statements: Sequence[Statement] = ()) -> None:
         """Copy and prove what the cover names, and what the statements say they take.
@@ -207,8 +209,12 @@ class Keeping:
                     missing.add_column(old.place, column)
         return missing
 
-    def after(self) -> Kept:
-        """Keep what the change made of the rows it altered and added; tells what the snapshot holds in all."""
+    def after(self, catalog: str) -> Kept:
+        """Keep what the change made of the rows it altered and added; tells what the snapshot holds in all.
+
+        catalog: the digest of the catalog after the statements. What became of definitions is settled after COMMIT
+        (`settling.settle`); where nothing did, and no row was kept, the snapshot goes again.
+        """
         now = table_states(self._conn)
         if self._snapshot_id is not None:
             for number, part in enumerate(self._parts):
@@ -219,7 +225,8 @@ class Keeping:
             new = now.get(oid)
             if new is not None and new.inserted > old.inserted and old.place not in held and old.place[0] != "ops":
                 self._parts.append(keep_inserted(self._conn, self._id(), len(self._parts), new.place))
-        self._keep_definitions()
+        if self._laid is not None:
+            tie_to_snapshot(self._conn, self._laid, self._id(), catalog)
         moved = tuple(one.object for one in self._aside.values())
         return Kept(self._snapshot_id, sum(part.rows.count for part in self._parts), moved)
 
@@ -247,30 +254,6 @@ class Keeping:
             if place not in cover.tables and (held := names & known.get(place, set()))
         }
         return cover
-
-    def _read_definitions(self) -> Definitions | None:
-        """All definitions as they are now; None, and a notice, where the server refuses them: only rows are kept."""
-        self._conn.execute("SAVEPOINT ops_definitions")
-        try:
-            found = read_definitions(self._conn)
-        except psycopg.Error as error:
-            if self._conn.closed:
-                raise
-            self._conn.execute("ROLLBACK TO SAVEPOINT ops_definitions; RELEASE SAVEPOINT ops_definitions")
-            why = error.diag.message_primary or "the catalog could not be read"
-            self._emit("notice", {"message": f"No definition is kept: {why}", "severity": "WARNING"})
-            return None
-        self._conn.execute("RELEASE SAVEPOINT ops_definitions")
-        return found
-
-    def _keep_definitions(self) -> None:
-        """Keep what went and what became another; of a change that only made new things there is nothing to keep."""
-        after = self._read_definitions() if self._definitions is not None else None
-        if self._definitions is None or after is None:
-            return
-        changed = changed_between(self._definitions, after)
-        if changed and (changed.lost or self._parts):
-            keep_definitions(self._conn, self._id(), changed)
 
     def _to_park(self, statements: Sequence[Statement]) -> list[Place]:
         """The tables with rows that a top-level DROP TABLE among the statements takes and that can be moved aside."""

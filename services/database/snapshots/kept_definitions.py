@@ -50,12 +50,21 @@ def changed_between(before: Definitions, after: Definitions) -> Changed:
     return Changed(*(Definitions.of(d for d in side if d.key in keys) for side in (before, after)))
 
 
+def gone_between(before: Definitions, now: Definitions) -> Changed:
+    """Only what is gone, where what else differs may be the work of others; the table of a column that is gone is
+    among it."""
+    keys = {key for key in before.by_key if key not in now.by_key}
+    keys |= {str(d.part_of) for d in before if d.kind == "column" and d.key in keys}
+    return Changed(*(Definitions.of(d for d in side if d.key in keys) for side in (before, now)))
+
+
 def _differs(before: Definitions, after: Definitions, key: str) -> bool:
     old, new = before.by_key.get(key), after.by_key.get(key)
     if old is None or new is None:
         return old is not None or key.partition(" position ")[0] != "sequence"
     if old.kind == "sequence position":
-        return old.create != new.create
+        # Further on is where writers bring it as well; only what stands behind where it was is put back.
+        return position_of(new) < position_of(old)
     return old.kind not in _OF_EVERY_CHANGE and not is_same(old, new, same_database=True)
 
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from services.database.fingerprint import bare_search_path
 
-_TABLES = ("snapshots", "snapshot_parts", "snapshot_definitions", "parked", "conflicts")
+_TABLES = ("snapshots", "snapshot_parts", "snapshot_definitions", "parked", "conflicts", "unsettled")
 
 _MAKE = """
 CREATE TABLE IF NOT EXISTS ops.snapshots (
@@ -49,6 +49,10 @@ CREATE TABLE IF NOT EXISTS ops.conflicts (
   found_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), table_name text NOT NULL, key text[] NOT NULL,
   column_name text, why text NOT NULL, before text, after text, now text
 );
+CREATE TABLE IF NOT EXISTS ops.unsettled (
+  id uuid PRIMARY KEY, before bytea NOT NULL, snapshot_id uuid REFERENCES ops.snapshots ON DELETE SET NULL,
+  snapshot_after text, receipt_id uuid
+);
 """
 
 _STEADY = {
@@ -64,7 +68,7 @@ _STEADY = {
 def make_tables(conn: psycopg.Connection[Any]) -> None:
     """Make the tables of snapshots in schema `ops`, which is there already, and those that an older version lacks."""
     found = conn.execute(
-        "SELECT pg_catalog.to_regclass('ops.conflicts') IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_attribute"
+        "SELECT pg_catalog.to_regclass('ops.unsettled') IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_attribute"
         " WHERE attrelid = pg_catalog.to_regclass('ops.snapshot_parts') AND attname = 'after_types')"
     ).fetchone()
     if found is not None and found[0]:

@@ -24,4 +24,4 @@ def test_it_is_listed_and_goes_when_it_is_due(app: Owner) -> None:
     assert purge_kept(app.url, now + timedelta(days=6)) == [] and kept_in(app.url)
     assert sorted(purge_kept(app.url, now + timedelta(days=8))) == ["public.journal_entries", "public.users"]
     assert kept_in(app.url) == []
-    assert app.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'ops'::regnamespace AND relkind = 'r'") == 7
+    assert app.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'ops'::regnamespace AND relkind = 'r'") == 8

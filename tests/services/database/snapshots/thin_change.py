@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from services.database.connect import connect
 from services.database.deployment.receipts import make_schema
 from services.database.execution import run_sql
+from services.database.fingerprint import catalog_fingerprint
 from services.database.script import read_scripts
 from services.database.snapshots.keep import Cover, Keeping, Kept, Uncovered, covered
+from services.database.snapshots.settling import settle
 from tests.services.database.app_database import script
 
 
@@ -28,6 +32,8 @@ def change(url: str, sql: str, *, rounds: list[Cover] | None = None) -> Kept:
                 conn.execute("RESET SESSION AUTHORIZATION; RESET ROLE")
                 if missing := keeping.missing():
                     raise Uncovered(missing)
-                return keeping.after()
+                kept = keeping.after(catalog_fingerprint(conn).digest)
+            empty = settle(conn).empty
+            return replace(kept, snapshot_id=None) if kept.snapshot_id in empty else kept
 
         return covered(attempt)
