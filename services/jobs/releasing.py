@@ -14,7 +14,6 @@ from services.database.deployment.receipts import HIDDEN, outcome
 from services.database.deployment.receipts import Outcome as Found
 from services.database.execution import Stopped
 from services.database.rehearsal.meant_breaks import broken_sentence
-from services.database.rehearsal.rehearse import Rehearsal
 from services.database.rehearsal.rehearse import rehearse as rehearse_scripts
 from services.database.rehearsal.shadow import RowPolicy
 from services.database.rollback.roll_back import KEEP_DAYS, RollbackResult
@@ -67,22 +66,6 @@ def _best_url(target: Target) -> str:
     return deploying_url(target) if target.deploy_url else reading_url(target)
 
 
-def _cannot_stand_for_the_owner(target: Target) -> Rehearsal | None:
-    """A rehearsal runs as the role that connects: one that may only read would fail where the owner does not."""
-    if target.deploy_url is not None:
-        return None
-    url = reading_url(target)
-    with connect(url, read_only=True) as conn:
-        facts = inspect_connection(conn, url)
-    if facts.may_create or facts.may_create_schema:
-        return None
-    why = (
-        f"A rehearsal runs as the role that deploys; {facts.user!r} of database_url may only read. "
-        f"Arm {target.name} (`python -m dashboard arm --target {target.name}`), then rehearse."
-    )
-    return Rehearsal(None, None, (why,), (), (), (), (), 0.0)
-
-
 def rows_policy(target: Target, wanted: RowPolicy | None = None) -> RowPolicy:
     """How many of the target's rows a rehearsal may copy: all of a small one that is not production, else none.
 
@@ -104,16 +87,21 @@ def rows_policy(target: Target, wanted: RowPolicy | None = None) -> RowPolicy:
 
 
 def rehearse(context: JobContext) -> Outcome:
-    """Execute the deploy twice on a shadow of the target; the target itself is only read."""
+    """Execute the deploy twice on a shadow of the target; the target itself is only read.
+
+    Where nobody has given an address that may deploy, it runs there as the owner of the target's tables: only their
+    owner can be armed.
+    """
     release = release_of(context)
     url = _best_url(context.target)
     wanted = pending_of(url, release, context.clock())
-    result = _cannot_stand_for_the_owner(context.target) or rehearse_scripts(
+    result = rehearse_scripts(
         url,
         wanted.scripts,
         rows=rows_policy(context.target, context.job.payload.get("rows")),
         rollback=release.rollback,
         predict=bool(context.job.payload.get("predict")),
+        stand_in=context.target.deploy_url is None,
         emit=context.emit,
     )
     for catalog in (result.before, result.after):

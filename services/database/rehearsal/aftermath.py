@@ -64,7 +64,7 @@ def aftermath_of(
                 changed,
                 findings=findings,
                 sizes=copy.sizes,
-                connected_as=copy.facts.user,
+                connected_as=copy.runs_as,
             )
         before, after = catalog_fingerprint(untouched), catalog_fingerprint(changed)
     inspection = inspect_change(

@@ -14,6 +14,7 @@ from services.database.failure_classes import Failure
 from services.database.fingerprint import catalog_fingerprint
 from services.database.rehearsal.aftermath import aftermath_of, better_order, way_back
 from services.database.rehearsal.calibration import predict as predict_times
+from services.database.rehearsal.catalog_copy import NoShadow
 from services.database.rehearsal.further_failures import further_failures, with_suggestion
 from services.database.rehearsal.guarded_form import guarded_forms
 from services.database.rehearsal.hidden_reading import hidden_on, lacking_extension
@@ -22,12 +23,13 @@ from services.database.rehearsal.meant_breaks import meant_breaks
 from services.database.rehearsal.result import (
     Rehearsal,
     RehearsedStatement,
+    ShadowMade,
     plan_hash,
 )
 from services.database.rehearsal.rows_needed import from_catalog, rows_needed
 from services.database.rehearsal.runs import Manner, Run, first_run, run, with_suggestions
 from services.database.rehearsal.second_run import prove_guarded, second_run
-from services.database.rehearsal.shadow import NoShadow, RowPolicy, Shadow, shadow
+from services.database.rehearsal.shadow import RowPolicy, Shadow, shadow
 from services.database.script import Script, Statement, read_scripts
 from services.errors import NotUnderstood
 from services.verdict import Verdict
@@ -42,6 +44,7 @@ def rehearse(
     rows: RowPolicy | None = None,
     rollback: Sequence[Script] = (),
     predict: bool = False,
+    stand_in: bool = False,
     emit: Emit = silent,
     cancelled: Cancelled = never,
 ) -> Rehearsal:
@@ -50,6 +53,7 @@ def rehearse(
     rows: "all", "sample" or "none" of the target's rows; None decides by size and place (see `rows_allowed`).
     rollback: scripts to try after the first run, on a clone of their own.
     predict: also measure how long it would take on the target's real size; costs some seconds.
+    stand_in: see `shadow`.
     Raises NotUnderstood for scripts without a statement, and as `connect` does; Stopped when cancelled.
     """
     started = time.monotonic()
@@ -61,7 +65,7 @@ def rehearse(
         raise NotUnderstood("The scripts hold no statement.", "Nothing was run.", "Write the SQL to run.")
     try:
         keep = literals(script.sql for script in scripts)
-        with shadow(url, rows=rows, keep=keep, emit=emit, cancelled=cancelled) as copy:
+        with shadow(url, rows=rows, keep=keep, stand_in=stand_in, emit=emit, cancelled=cancelled) as copy:
             found = rehearse_on(
                 copy,
                 read.statements,
@@ -137,6 +141,7 @@ class _Order:
             0.0,
             self.copy.target_fingerprint,
             apart=tuple((self.statements[at].file, self.statements[at].line) for at in sorted(self.apart)),
+            shadow=ShadowMade(self.copy.copied_by, self.copy.runs_as, self.copy.runs_as != self.copy.facts.user),
         )
         return replace(base, **more)
 
@@ -169,11 +174,21 @@ def _failed(order: _Order, name: str, first: Run) -> Rehearsal:
     lacking = lacking_extension(copy, statements[at], failure) if at is not None and copy.url else None
     if lacking is not None:
         return order.found(first, failure=None, unknown_because=(*unknown, lacking), probes=needed.probes)
+    if doubt := _doubt_of_copy(copy, failure):
+        return order.found(first, failure=None, unknown_because=(*unknown, *doubt), probes=needed.probes)
     by_chance = at in hidden and failure.failure_class.id != "syntax"
     if at in needed.doubtful or by_chance or (before and not from_catalog(failure)):
         # The shadow lacks rows that the statement looked at: on the target it may as well succeed.
         return order.found(first, failure=None, unknown_because=unknown, probes=needed.probes)
     return order.found(first, failure=failure, further_failures=further, unknown_because=unknown, probes=needed.probes)
+
+
+def _doubt_of_copy(copy: Shadow, failure: Failure) -> tuple[str, ...]:
+    """Sentences on why the failure may be the copy's own, which has other objects or runs as another role."""
+    told = f"on the shadow {failure.file}:{failure.line} fails with {failure.sqlstate}: {failure.message}"
+    if copy.runs_as != copy.facts.user and failure.sqlstate == "42501":
+        return (f"{told}; it ran as {copy.runs_as}, and the role that deploys may have other rights",)
+    return (told,) if copy.unlike and copy.copied_by == "definitions" else ()
 
 
 def _guarded(order: _Order, at: int, failure: Failure) -> str | None:

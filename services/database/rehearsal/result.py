@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from services.database.dangers.by_effect import Danger
@@ -93,6 +93,26 @@ class ProbeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowMade:
+    """How the shadow came to be like the target. copied_by: "pg_dump" or "definitions" (read from the catalog alone);
+    runs_as: the role that the scripts ran as; stands_in: that one is not the role which connects."""
+
+    copied_by: str
+    runs_as: str
+    stands_in: bool
+
+    @property
+    def sentence(self) -> str:
+        """In words."""
+        how = "by pg_dump" if self.copied_by == "pg_dump" else "from the catalog alone, without any row"
+        why = ", because the connecting role only reads" if self.stands_in else ""
+        return f"The shadow was made {how}; the scripts ran as {self.runs_as}{why}."
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "sentence": self.sentence}
+
+
+@dataclass(frozen=True, slots=True)
 class RehearsedStatement:
     """One statement as it ran on the shadow.
 
@@ -150,8 +170,8 @@ class Rehearsal:
     `not_idempotent`: what a second run refuses or changes again. `plan_hash`: binds a deploy to scripts and target.
     `advice`: new offences against the advisors' rules, which break nothing; `like_this_before`: what failed before the
     change as well; neither touches the verdict. `not_predicted`: why no time could be told, where it was asked for.
-    `order`: indexes of the statements in the order that a deploy runs them, None for the scripts' own order.
-    `took_ms` is milliseconds.
+    `shadow`: how the shadow was made, None where there was none. `order`: indexes of the statements in the order that a
+    deploy runs them, None for the scripts' own order. `took_ms` is milliseconds.
     """
 
     failure: Failure | None
@@ -179,6 +199,7 @@ class Rehearsal:
     not_predicted: str = ""
     plan_hash: str | None = None
     order: tuple[int, ...] | None = None
+    shadow: ShadowMade | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -210,6 +231,7 @@ class Rehearsal:
             "plan_hash": self.plan_hash,
             "apart": [list(place) for place in self.apart],
             "order": list(self.order) if self.order is not None else None,
+            "shadow": self.shadow.to_json() if self.shadow is not None else None,
         }
 
 

@@ -122,6 +122,30 @@ def server_settings(conn: psycopg.Connection[Any], user: str) -> tuple[Setting, 
     return tuple(Setting(user, False, str(name), str(value)) for name, value in rows)
 
 
+_OWNER = """
+WITH own AS (
+  SELECT c.relowner, n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_'
+    AND n.nspname NOT IN ('information_schema', 'ops')
+), mine AS (
+  SELECT EXISTS (SELECT FROM own WHERE pg_catalog.pg_has_role(relowner, 'USAGE')) OR EXISTS (
+    SELECT FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND pg_catalog.has_schema_privilege(oid, 'CREATE')
+  ) OR pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') AS some
+)
+SELECT pg_catalog.pg_get_userbyid(COALESCE((SELECT relowner FROM own WHERE nspname = 'public' GROUP BY relowner
+                 ORDER BY pg_catalog.count(*) DESC, relowner LIMIT 1), datdba))
+FROM pg_catalog.pg_database, mine WHERE datname = pg_catalog.current_database() AND NOT mine.some
+"""
+"""Whom most of what stands in schema public belongs to, else whom the database does; no row where the connecting role
+owns something or may make something."""
+
+
+def owner_for(conn: psycopg.Connection[Any]) -> str | None:
+    """Where the connecting role only reads: the role that changes to this database are made as. Else None."""
+    row = conn.execute(_OWNER).fetchone()
+    return str(row[0]) if row else None
+
+
 def make_roles(scratch: psycopg.Connection[Any], around: Circumstances) -> None:
     """Make the roles with their attributes, memberships and settings on a scratch server, as its superuser."""
     me = scratch.info.user

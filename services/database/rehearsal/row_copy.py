@@ -12,6 +12,7 @@ from psycopg import sql
 from services.database.execution import Cancelled, Stopped, never
 from services.database.fingerprint import user_tables
 from services.database.rehearsal.masking import MaskKey, masked
+from services.database.row_security import hides_rows
 
 SAMPLE_PER_TABLE = 1000
 
@@ -27,6 +28,15 @@ LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
 WHERE a.attrelid = %s::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 ORDER BY a.attnum
 """
+
+_OPEN = f"""
+SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'ops')
+  AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT')
+  AND NOT {hides_rows("c.oid")} ORDER BY 1, 2
+"""
+"""Tables of which the role sees every row, or whether there is one."""
 
 _ORPHANS = """
 SELECT c.conrelid::pg_catalog.regclass::text, c.confrelid::pg_catalog.regclass::text,
@@ -47,7 +57,7 @@ SELECT c.oid::bigint, c.relchecks, c.relhastriggers FROM pg_catalog.pg_class c W
 """Tables whose rows would be refused or changed while they are loaded: by a check that holds for new rows only, or by
 a trigger that fires always."""
 
-_SEQUENCES_AT_ONCE = 200
+_AT_ONCE = 200
 _ONE_WAY = (
     "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;"
     " SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; SET xmloption = 'content'"
@@ -84,16 +94,17 @@ def copy_rows(
     held = scratch.execute(_UNCHECKED).fetchall()
     for oid, _, _ in held:
         scratch.execute("UPDATE pg_catalog.pg_class SET relchecks = 0, relhastriggers = false WHERE oid = %s", (oid,))
-    for schema, table in user_tables(target):
+    if how == "none":
+        incomplete |= _holding_rows(target)
+    for schema, table in user_tables(target) if how != "none" else ():
         if cancelled():
             raise Stopped
         name = f"{schema}.{table}"
         target.execute("SAVEPOINT one_table")
         try:
-            if how == "none" or _is_sample_cut(target, schema, table, how):
-                incomplete |= {name} if _has_rows(target, schema, table) else set()
-            if how != "none":
-                total += _copy_table(target, scratch, (schema, table), how, (keep, key), cancelled)
+            if how == "sample" and _is_sample_cut(target, schema, table):
+                incomplete.add(name)
+            total += _copy_table(target, scratch, (schema, table), how, (keep, key), cancelled)
         except psycopg.Error as error:
             incomplete.add(name)
             problems.append(f"the rows of {name} could not be copied ({error.sqlstate or 'connection lost'})")
@@ -111,16 +122,30 @@ def copy_rows(
     return CopiedRows(total, frozenset(incomplete), tuple(problems))
 
 
-def _has_rows(target: psycopg.Connection[Any], schema: str, table: str) -> bool:
-    row = target.execute(
-        sql.SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(sql.Identifier(schema, table))
-    ).fetchone()
-    return row is not None and bool(row[0])
+def _holding_rows(target: psycopg.Connection[Any]) -> set[str]:
+    """The tables that hold rows, those included of which the role may not see whether they do."""
+    found = {f"{schema}.{table}" for schema, table in user_tables(target)}
+    target.execute("SET LOCAL row_security = on")  # of these tables nothing is hidden
+    seen = [(str(schema), str(table)) for schema, table in target.execute(_OPEN).fetchall()]
+    for first in range(0, len(seen), _AT_ONCE):
+        some = seen[first : first + _AT_ONCE]
+        asked = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT {} WHERE NOT EXISTS (SELECT FROM ONLY {})").format(number, sql.Identifier(*place))
+            for number, place in enumerate(some)
+        )
+        target.execute("SAVEPOINT some_tables")
+        try:
+            found -= {".".join(some[row[0]]) for row in target.execute(asked).fetchall()}
+        except psycopg.Error:
+            if target.closed:
+                raise
+            target.execute("ROLLBACK TO SAVEPOINT some_tables")  # then these may hold rows
+        target.execute("RELEASE SAVEPOINT some_tables")
+    target.execute("SET LOCAL row_security = off")
+    return found
 
 
-def _is_sample_cut(target: psycopg.Connection[Any], schema: str, table: str, how: str) -> bool:
-    if how != "sample":
-        return False
+def _is_sample_cut(target: psycopg.Connection[Any], schema: str, table: str) -> bool:
     query = sql.SQL("SELECT EXISTS (SELECT FROM ONLY {} OFFSET {})")
     row = target.execute(query.format(sql.Identifier(schema, table), sql.Literal(SAMPLE_PER_TABLE))).fetchone()
     return row is not None and bool(row[0])
@@ -182,8 +207,8 @@ def _copy_positions(target: psycopg.Connection[Any], scratch: psycopg.Connection
         " AND n.nspname <> 'ops' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
         " AND CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT') END ORDER BY 1, 2"
     ).fetchall()
-    for first in range(0, len(rows), _SEQUENCES_AT_ONCE):
-        names = [sql.Identifier(*row) for row in rows[first : first + _SEQUENCES_AT_ONCE]]
+    for first in range(0, len(rows), _AT_ONCE):
+        names = [sql.Identifier(*row) for row in rows[first : first + _AT_ONCE]]
         read = sql.SQL(" UNION ALL ").join(
             sql.SQL("SELECT {}, last_value, is_called FROM {}").format(sql.Literal(name.as_string(scratch)), name)
             for name in names

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import IO, Any, Literal
 
 import psycopg
@@ -19,23 +14,24 @@ from psycopg import sql
 from services.database.connect import (
     ConnectionFacts,
     connect,
-    connection_parameters,
     inspect_connection,
     refuse_transaction_pooler,
 )
 from services.database.dangers.by_effect import sizes_of
-from services.database.execution import Cancelled, Emit, Stopped, never, silent
+from services.database.execution import Cancelled, Emit, never, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
+from services.database.rehearsal.catalog_copy import CopiedBy, NoShadow, catalog_dump, copy_catalog
 from services.database.rehearsal.roles import (
     Circumstances,
     apply_settings,
     make_roles,
+    owner_for,
     put_back_roles,
     read_circumstances,
     server_settings,
 )
 from services.database.rehearsal.row_copy import CopiedRows, copy_rows
-from services.database.server import SUPERUSER, Binaries, Server, find_binaries, scratch_server
+from services.database.server import SUPERUSER, Server, find_binaries, scratch_server
 from services.errors import Unavailable
 
 RowPolicy = Literal["all", "sample", "none"]
@@ -49,7 +45,6 @@ _POSTGRES = "ops_postgres"
 
 _RESERVED = ("template0", "template1", _TEMPLATE, _POSTGRES)
 _DUMP_S = 120
-_TICK_S = 0.2
 _OTHERS = "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datname <> ALL (%s)"
 """Databases that a script made on the scratch server."""
 
@@ -75,16 +70,13 @@ ORDER BY (SELECT COALESCE(pg_catalog.max(depth), 0) FROM deep WHERE deep.view = 
 """Materialized views that hold rows, those first on which others rest."""
 
 
-class NoShadow(Exception):
-    """A shadow that would be like the target cannot be made; the text says why."""
-
-
 @dataclass(slots=True)
 class Shadow:
     """A running copy of a target. `clone` gives a fresh database of it; `unlike` lists what is not as in the target.
 
     url: where the target is; sizes: how many rows its tables have of which the shadow lacks some, by estimate.
-    lacking_locale: the target's, where this machine does not have it.
+    lacking_locale: the target's, where this machine does not have it. copied_by: how the catalog came over; runs_as:
+    the role that scripts run as, which is the connecting one unless that one only reads.
     """
 
     server: Server
@@ -98,6 +90,8 @@ class Shadow:
     url: str = field(default="", repr=False)
     sizes: Mapping[str, int] = field(default_factory=dict)
     lacking_locale: str | None = None
+    copied_by: CopiedBy = "pg_dump"
+    runs_as: str = ""
     _made: int = 0
     _clones: list[str] = field(default_factory=list)
     _bearer: str | None = None
@@ -141,9 +135,9 @@ class Shadow:
         if name != _TEMPLATE and self.facts.database not in _RESERVED:
             self._give_name(name)
             database = self.facts.database
-        if self.facts.user == SUPERUSER:
+        if self.runs_as == SUPERUSER:
             return self.server.dsn(database)
-        return self.server.dsn(database, self.facts.user, self.password)
+        return self.server.dsn(database, self.runs_as, self.password)
 
     def as_superuser(self, name: str = _TEMPLATE) -> str:
         """The URL of a clone, or of the untouched shadow, for looking at all of it."""
@@ -175,6 +169,7 @@ def shadow(
     *,
     rows: RowPolicy | None,
     keep: Sequence[str] = (),
+    stand_in: bool = False,
     emit: Emit = silent,
     cancelled: Cancelled = never,
 ) -> Iterator[Shadow]:
@@ -182,6 +177,8 @@ def shadow(
 
     The target is read in one read-only snapshot, and nothing is left there. rows None: see `rows_allowed`.
     keep: e-mails and texts that are copied as they are, because the scripts spell them out.
+    stand_in: the scripts will be deployed through another address: where the connecting role only reads, they run as
+    the owner. So they do, without any row, where the role may not even dump the catalog.
     Raises NoShadow where none can be made that is like the target, Stopped when cancelled, and as `connect` does.
     """
     emit("phase", {"name": "shadow"})
@@ -194,55 +191,63 @@ def shadow(
             raise NoShadow(error.what) from error
         target.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")
         # The catalog is read while the scratch server starts.
-        with _catalog_dump(url, target, binaries, cancelled) as dumped, scratch_server(binaries=binaries) as server:
+        with catalog_dump(url, target, binaries, cancelled) as dumped, scratch_server(binaries=binaries) as server:
             emit("phase", {"name": "catalog"})
-            copy = _build(target, server, facts, rows or rows_allowed(facts), keep, dumped, cancelled)
-            copy.url = url
-            yield copy
+            yield _Building(target, server, facts, url, stand_in, keep, cancelled).built(rows, dumped)
 
 
-def _build(
-    target: psycopg.Connection[Any],
-    server: Server,
-    facts: ConnectionFacts,
-    policy: RowPolicy,
-    keep: Sequence[str],
-    dumped: Callable[[], IO[bytes]],
-    cancelled: Cancelled,
-) -> Shadow:
-    around = read_circumstances(target)
-    around = replace(around, settings=around.settings + server_settings(target, facts.user))
-    fingerprint = catalog_fingerprint(target)
-    password = secrets.token_urlsafe(16)
-    with connect(server.dsn(_ADMIN), statement_timeout_s=_DUMP_S) as admin:
-        admin.execute(sql.SQL("ALTER DATABASE postgres RENAME TO {}").format(sql.Identifier(_POSTGRES)))
-        make_roles(admin, around)
-        if facts.user != SUPERUSER:
-            admin.execute(
-                sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(facts.user), sql.Literal(password))
+@dataclass(frozen=True, slots=True)
+class _Building:
+    """What a shadow is built from."""
+
+    target: psycopg.Connection[Any]
+    server: Server
+    facts: ConnectionFacts
+    url: str
+    stand_in: bool
+    keep: Sequence[str]
+    cancelled: Cancelled
+
+    def built(self, rows: RowPolicy | None, dumped: Callable[[], IO[bytes]]) -> Shadow:
+        target, server = self.target, self.server
+        around = read_circumstances(target)
+        fingerprint = catalog_fingerprint(target)
+        with connect(server.dsn(_ADMIN), statement_timeout_s=_DUMP_S) as admin:
+            admin.execute(sql.SQL("ALTER DATABASE postgres RENAME TO {}").format(sql.Identifier(_POSTGRES)))
+            make_roles(admin, around)
+            _refuse_missing_extensions(target, admin)
+            lacking_locale = _make_database(target, admin)
+            copied_by, unlike = copy_catalog(target, dumped, server, _TEMPLATE, self.cancelled)
+            runs_as = owner_for(target) if self.stand_in or copied_by == "definitions" else None
+            runs_as = runs_as or self.facts.user
+            # As which nobody may log in there, perhaps.
+            roles = tuple(
+                {**one, "rolcanlogin": one["rolcanlogin"] or one["rolname"] == runs_as} for one in around.roles
             )
-        _refuse_missing_extensions(target, admin)
-        lacking_locale = _make_database(target, admin)
-        unlike = apply_settings(admin, around, _TEMPLATE)
-    _restore_catalog(dumped(), server, cancelled)
-    with connect(server.dsn(_TEMPLATE)) as copy:
-        unlike += _differences(fingerprint, catalog_fingerprint(copy), facts.major, server.binaries.version)
-        copied = copy_rows(target, copy, policy, keep, cancelled)
-        unlike += _fill_views(target, copy)
-        lacking = {name: rows for name, rows in sizes_of(target).items() if name in copied.incomplete}
-    target.close()  # all is read: the target sees no more of us
-    return Shadow(
-        server,
-        facts,
-        around,
-        fingerprint,
-        copied,
-        policy,
-        unlike,
-        password,
-        sizes=lacking,
-        lacking_locale=lacking_locale,
-    )
+            around = replace(around, roles=roles, settings=around.settings + server_settings(target, runs_as))
+            password = _may_log_in(admin, runs_as)
+            unlike += apply_settings(admin, around, _TEMPLATE)
+        policy: RowPolicy = "none" if copied_by == "definitions" else rows or rows_allowed(self.facts)
+        with connect(server.dsn(_TEMPLATE)) as copy:
+            unlike += _differences(fingerprint, catalog_fingerprint(copy), self.facts.major, server.binaries.version)
+            copied = copy_rows(target, copy, policy, self.keep, self.cancelled)
+            unlike += _fill_views(target, copy)
+            lacking = {name: rows for name, rows in sizes_of(target).items() if name in copied.incomplete}
+        target.close()  # all is read: the target sees no more of us
+        return Shadow(
+            *(server, self.facts, around, fingerprint, copied, policy, unlike, password, self.url, lacking),
+            lacking_locale=lacking_locale,
+            copied_by=copied_by,
+            runs_as=runs_as,
+        )
+
+
+def _may_log_in(admin: psycopg.Connection[Any], role: str) -> str:
+    """Give the role a password of its own on the scratch server."""
+    password = secrets.token_urlsafe(16)
+    if role != SUPERUSER:
+        admin.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))
+    return password
 
 
 _LOCALE = """
@@ -291,79 +296,6 @@ def _refuse_missing_extensions(target: psycopg.Connection[Any], admin: psycopg.C
     have = {row[0] for row in admin.execute("SELECT name FROM pg_catalog.pg_available_extensions").fetchall()}
     if missing := sorted(used - have):
         raise NoShadow(f"The scratch server lacks the extension {', '.join(missing)}, which the target uses.")
-
-
-@contextmanager
-def _catalog_dump(
-    url: str, target: psycopg.Connection[Any], binaries: Binaries, cancelled: Cancelled
-) -> Iterator[Callable[[], IO[bytes]]]:
-    """Start pg_dump on the very snapshot that `target` sees; what is given waits for its file."""
-    row = target.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
-    parts = connection_parameters(url)
-    # The password is not an argument: those show in the process list.
-    environment = _environment(parts.pop("password", None))
-    command = [str(binaries.tool("pg_dump")), "--schema-only", "--no-tablespaces", "--no-subscriptions"]
-    command += ["--no-security-labels", "--exclude-schema=ops", "--lock-wait-timeout=5s"]
-    command += [f"--snapshot={row[0] if row else ''}", "--dbname", psycopg.conninfo.make_conninfo("", **parts)]
-    with tempfile.TemporaryFile() as text, _started(command, environment, stdout=text) as dump:
-
-        def wait() -> IO[bytes]:
-            _finish(dump, "read", cancelled)
-            text.seek(0)
-            return text
-
-        yield wait
-
-
-def _restore_catalog(dumped: IO[bytes], server: Server, cancelled: Cancelled) -> None:
-    parts = connection_parameters(server.dsn(_TEMPLATE))
-    environment = _environment(parts.pop("password", None))
-    command = [str(server.binaries.tool("psql")), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1"]
-    command += ["-d", psycopg.conninfo.make_conninfo("", **parts)]
-    with _started(command, environment, stdin=dumped, stdout=subprocess.DEVNULL) as load:
-        _finish(load, "restored", cancelled)
-
-
-def _environment(password: str | None) -> dict[str, str]:
-    """Ours without libpq's variables, which would change where and how we connect, but with the password."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
-    return environment if password is None else {**environment, "PGPASSWORD": password}
-
-
-@contextmanager
-def _started(command: list[str], environment: dict[str, str], **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A running program that is gone when the block is left."""
-    try:
-        running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, **streams)
-    except FileNotFoundError as error:
-        raise NoShadow(f"The folder of the scratch server's programs has no {Path(command[0]).name}.") from error
-    with running:
-        try:
-            yield running
-        finally:
-            running.kill()
-
-
-def _finish(running: subprocess.Popen[bytes], verb: str, cancelled: Cancelled) -> None:
-    until = time.monotonic() + _DUMP_S
-    while True:
-        try:
-            _, errors = running.communicate(timeout=_TICK_S)
-            break
-        except subprocess.TimeoutExpired as error:
-            if cancelled():
-                raise Stopped from error
-            if time.monotonic() > until:
-                raise NoShadow(f"The catalog could not be {verb} within {_DUMP_S} s.") from error
-    if running.returncode:
-        told = errors.decode(errors="replace").splitlines()
-        reasons = [line.split("ERROR:")[-1].strip() for line in told if "ERROR:" in line]
-        reasons += [line.split("error:")[-1].strip() for line in told if "error:" in line]
-        reason = (reasons or ["no reason given"])[0]
-        if "permission denied" in reason:
-            # It locks every table, for which grants on columns are not enough.
-            reason += "; it takes the right to read every table in full, which the tables' owner has"
-        raise NoShadow(f"The catalog could not be {verb}: {reason}")
 
 
 def _differences(target: Fingerprint, copy: Fingerprint, target_major: int, copy_major: int) -> list[str]:

@@ -15,6 +15,8 @@ from pydantic import SecretStr
 from services.access.permissions import Actor, Role
 from services.database.deployment.deploy import deploy
 from services.database.deployment.receipts import remove_all
+from services.database.fingerprint import catalog_fingerprint
+from services.database.rehearsal.rehearse import rehearse
 from services.database.rollback.roll_back import preview
 from services.database.server import Server
 from services.errors import OpsError, Refused, Unavailable
@@ -25,6 +27,7 @@ from services.jobs.story import Story
 from services.jobs.worker import JobContext
 from services.settings import Level, Settings, Target
 from services.store.database import open_store
+from services.verdict import Verdict
 from tests.faults.armed_world import Production, production
 from tests.pages.world import small_release
 from tests.services.conftest import NOON
@@ -198,8 +201,10 @@ def test_the_way_back_is_previewed_by_the_reader_and_uncounted_rows_are_no_zero(
     assert (lost.object, lost.rows) == ("public.small", None)
 
 
-def test_a_rehearsal_by_a_role_that_only_reads_is_unknown_and_says_to_arm(context: JobContext) -> None:
-    told = releasing._cannot_stand_for_the_owner(context.target)
-    assert told is not None
-    assert told.to_json()["verdict"] == "unknown"
-    assert "arm --target production" in told.unknown_because[0]
+def test_a_rehearsal_before_arming_runs_as_the_owner(place: Production, target: Target) -> None:
+    told = rehearse(place.reader_url, small_release().deploy, rows="none", stand_in=True)
+    assert told.verdict is Verdict.PASS, told.unknown_because
+    assert told.shadow is not None
+    assert (told.shadow.runs_as, told.shadow.stands_in) == (place.owner, True)
+    with place.admin() as conn:
+        assert told.before == catalog_fingerprint(conn)

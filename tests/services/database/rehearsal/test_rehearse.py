@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from services.database.rehearsal.catalog_copy import NoShadow
 from services.database.rehearsal.rehearse import Rehearsal, rehearse, rehearse_on
-from services.database.rehearsal.shadow import NoShadow, Shadow, shadow
+from services.database.rehearsal.shadow import Shadow, shadow
 from services.database.script import Script, read_scripts
 from services.database.server import Server
 from services.errors import NotUnderstood
@@ -56,11 +57,15 @@ def test_the_result_has_the_documented_shape(app: Owner):
         "left_out",
         "probes",
         "inspection",
+        "advice",
+        "like_this_before",
         "inverse",
         "predicted",
+        "not_predicted",
         "plan_hash",
         "apart",
         "order",
+        "shadow",
     ]
     assert (found["verdict"], found["failure"]) == ("fail", None)
     second = found["second_run"]
