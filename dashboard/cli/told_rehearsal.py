@@ -17,6 +17,7 @@ _AGAIN = {"fails": "fails", "catalog": "changes the catalog once more", "rows": 
 def rehearsal(result: Document) -> Answer:
     """The document of `rehearse --json` for a person: the verdict stands last, where the eye is."""
     parts = (
+        ("The copy", _shadow(result)),
         ("Statements", _statements(result)),
         ("Fails", _failure(result["failure"])),
         ("Fails too", _further(result)),
@@ -61,6 +62,13 @@ def _place(one: Document) -> str:
     if one.get("line") is None:
         return str(one.get("file") or "COMMIT")
     return f"{one['file']}:{one['line']}"
+
+
+def _shadow(result: Document) -> list[str]:
+    """How the copy was made, where that is not the usual way."""
+    shadow = result.get("shadow") or {}
+    unusual = shadow.get("copied_by") == "definitions" or shadow.get("stands_in")
+    return [str(shadow["sentence"])] if unusual else []
 
 
 def _statements(result: Document) -> list[str]:

@@ -91,3 +91,14 @@ def test_what_is_not_known_is_said() -> None:
     told = lines(verdict="unknown", unknown_because=["It reads the clock."], not_predicted="No time: no rows.")
     assert told[2:5] == ["On the target's real size", "  No time: no rows.", "Not known"]
     assert rehearsal(document(verdict="unknown")).exit_code == 2
+
+
+def test_a_copy_that_was_not_made_by_pg_dump_is_told() -> None:
+    shadow = {
+        "copied_by": "definitions",
+        "runs_as": "postgres",
+        "stands_in": True,
+        "sentence": "Made from definitions.",
+    }
+    assert lines(shadow=shadow)[:2] == ["The copy", "  Made from definitions."]
+    assert lines(shadow={**shadow, "copied_by": "pg_dump", "stands_in": False})[0] == "Statements"
