@@ -14,8 +14,9 @@ from pathlib import Path
 
 from services.sandbox.deployment import FINAL, Deployment, LogLine, Status
 from services.sandbox.edge import Edge, Upstream
+from services.sandbox.held_port import held_port
 from services.sandbox.hosted_process import HostedProcess
-from services.sandbox.hosting_health import StartFailed, free_port, until_healthy
+from services.sandbox.hosting_health import StartFailed, until_healthy
 from services.sandbox.images import PROJECT, Images
 from services.sandbox.twin_definition import Build
 
@@ -280,9 +281,12 @@ class Hosting:
 
     async def _launch(self, one: Deployment) -> None:
         """Start the process and wait until it is healthy. Raises StartFailed, with the process gone."""
+        with held_port() as one.port:
+            await self._start(one)
+
+    async def _start(self, one: Deployment) -> None:
         assert one.image is not None
         with one.step("CREATE_CONTAINER", self.clock):
-            one.port = free_port()
             pipes = self._home / "pipes" / f"{one.id}-{one.port}"
             pipes.mkdir(parents=True)
             one.process = await HostedProcess.start(

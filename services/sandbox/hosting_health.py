@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -47,9 +46,3 @@ async def _poll(one: Deployment, step: Step, path: str) -> None:
                     return
             step.attempts += 1
             await asyncio.sleep(HEALTH_INTERVAL_S)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
