@@ -8,15 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from services.database.deployment.guarded import (
     begin,
     refuse_drift,
     roll_back_if_open,
-    run_quietly,
     run_statements,
 )
+from services.database.deployment.locks_first import lock_what_goes
 from services.database.deployment.order import Course, Deployment, Order
 from services.database.deployment.parts import Part
 from services.database.deployment.receipts import (
@@ -31,7 +30,6 @@ from services.database.execution import run_sql
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
 from services.database.history.migrations import list_changes
 from services.database.script import Statement
-from services.database.snapshots.foretold import all_placed, dropped_columns, dropped_tables
 from services.database.snapshots.keep import Cover, Keeping, Kept, Uncovered
 from services.database.snapshots.settling import lay_down, settle_after_commit, tie_to_receipt
 from services.database.verification import Verification, verify_inside
@@ -75,7 +73,7 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
     laid = keeping.look() if keeping else lay_down(conn, watch.emit) if _begins_way_back(order, course) else None
     if keeping is not None:
         watch.phase("snapshot")
-        lock_what_goes(conn, order, part)
+        lock_what_goes(conn, part.statements, watch)
         keeping.before(cover, part.statements)
     watch.phase("statements")
     replay_settings(conn, order.statements, part)
@@ -117,17 +115,6 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
 def _begins_way_back(order: Order, course: Course) -> bool:
     """True in the first part of a deploy whose way back is to be derived: it leads to the catalog before that part."""
     return order.keep_inverse and course.receipt_id is None
-
-
-def lock_what_goes(conn: psycopg.Connection[Any], order: Order, part: Part) -> None:
-    """Lock the tables of which a statement will drop rows or columns, before they are copied: to wait for this lock
-    with the copy taken, and its lock held, would keep writers waiting for both. Where the copies will lie is made
-    first, for the same reason. Raises StatementFailed."""
-    for statement in part.statements:
-        names = (*dropped_tables(statement), *(table for table, _ in dropped_columns(statement)))
-        for schema, table in sorted(set(all_placed(conn, names))):
-            text = sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(schema, table))
-            run_quietly(conn, replace(statement, sql=text.as_string()), order.watch)
 
 
 def _keeping(conn: psycopg.Connection[Any], order: Order, part: Part) -> Keeping | None:
