@@ -44,7 +44,7 @@ def drill(url: str, snapshot_id: str, *, emit: Emit = silent, cancelled: Cancell
                 make_roles(admin, around)
                 admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(_DATABASE)))
             _copy(url, server, tools, cancelled)
-            return _tried(server.dsn(_DATABASE), snapshot_id, cancelled)
+            return prove_on(server.dsn(_DATABASE), snapshot_id, cancelled=cancelled)
     except OpsError as error:
         return Proof(None, f"The drill could not be made: {error.what}")
     except psycopg.Error as error:
@@ -70,7 +70,8 @@ def _copy(url: str, server: Server, tools: Tools, cancelled: Cancelled) -> None:
                     raise program.complaint(f"{doing} the database failed")
 
 
-def _tried(url: str, snapshot_id: str, cancelled: Cancelled) -> Proof:
+def prove_on(url: str, snapshot_id: str, *, cancelled: Cancelled = never) -> Proof:
+    """Restore the snapshot in this copy of its database, and compare every kept row."""
     try:
         done = restore(url, snapshot_id, cancelled=cancelled)
     except Refused as refused:

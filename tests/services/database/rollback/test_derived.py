@@ -79,6 +79,7 @@ def test_a_deploy_that_only_took_rows_goes_back_too(app: Owner):
     assert preview_of(app.url, "beta", ()).sql == ""
     done = back(app)
     assert (done.merged, done.verdict, app.rows()) == (30, Verdict.PASS, rows)
+    assert back(app).merged == 30  # the same job again changes nothing, and tells the same
 
 
 def test_where_the_kept_rows_were_purged_the_catalog_goes_back_and_it_is_told(app: Owner):

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
 from services.database.deployment.deploy import deploy
 from services.database.deployment.guarded import Limits
 from services.database.deployment.receipts import find_receipt
+from services.database.fingerprint import Fingerprint, RowHash
 from services.database.rollback.blast_radius import rows_to_go
-from services.database.rollback.drill import drill
-from services.database.rollback.roll_back import preview, preview_of, rollback
+from services.database.rollback.drill import prove_on
+from services.database.rollback.roll_back import RollbackResult, preview, preview_of, rollback
+from services.database.server import Server
 from services.database.snapshots.restore import restore
 from services.errors import NotUnderstood, Refused
+from services.sandbox.postgres import OWNER, Cluster
 from services.verdict import Verdict
-from tests.services.database.app_database import Listener, Owner, script
+from tests.services.database.app_database import APP, Listener, Owner, script
 
 UP = """
 CREATE TYPE level AS ENUM ('low', 'high');
@@ -38,11 +46,17 @@ DROP VIEW IF EXISTS busy;
 DROP TABLE IF EXISTS logs, loose;
 DROP FUNCTION IF EXISTS count_logs(), on_log();
 ALTER TABLE users DROP COLUMN IF EXISTS premium;
-DO $$ BEGIN EXECUTE 'ALTER TABLE users DROP COLUMN IF EXISTS ' || 'uses'; END $$;
+ALTER TABLE users DROP COLUMN IF EXISTS uses;
 DROP TYPE IF EXISTS level;
 REVOKE SELECT ON users FROM anon;
 COMMENT ON TABLE users IS NULL;
 """
+HIDING = DOWN.replace(
+    "ALTER TABLE users DROP COLUMN IF EXISTS uses;",
+    "DO $$ BEGIN EXECUTE 'ALTER TABLE users DROP COLUMN IF EXISTS ' || 'uses'; END $$;",
+)
+"""The same, and no catalog foretells that a second column goes: it has to be tried twice."""
+
 USE = """
 INSERT INTO logs (u, level, j) SELECT id, 'high', '{"a": 1}' FROM users;
 INSERT INTO loose VALUES ('same', 1), ('same', 1), (NULL, 2);
@@ -50,41 +64,90 @@ UPDATE users SET premium = true, uses = 5 WHERE email < 'person2';
 """
 
 
-@pytest.fixture
-def deployed(app: Owner) -> Owner:
-    done = deploy(app.url, script(UP), release_id="beta", plan_hash="h", actor="ann", job_id="up")
-    assert done.applied
+InUse = tuple[str, Fingerprint, dict[str, RowHash]]
+
+
+@dataclass(frozen=True)
+class Course:
+    """One release that was deployed, used and rolled back. Only looked at, since many tests look."""
+
+    app: Owner
+    before: Fingerprint
+    rows: dict[str, RowHash]
+    done: RollbackResult
+
+
+@pytest.fixture(scope="module")
+def make_fresh(postgres_server: Server, supabase_cluster: Cluster) -> Iterator[Callable[[str, str], Owner]]:
+    """`make_fresh(name, template)` clones a database for this module, and opens it as its owner."""
+    made: list[Owner] = []
+    with psycopg.connect(postgres_server.dsn(), autocommit=True) as admin:
+
+        def make(name: str, template: str) -> Owner:
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER}")
+            made.append(Owner(supabase_cluster.dsn(OWNER, name)))
+            return made[-1]
+
+        yield make
+        for owner in made:
+            owner.conn.close()
+            name = owner.url.rsplit("/", 1)[1].partition("?")[0]
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def in_use(make_fresh: Callable[[str, str], Owner], supabase_template: str) -> InUse:
+    """The name of a database in which the release was deployed and used, to be cloned; and how it was before."""
+    app = make_fresh("roll_back_in_use", supabase_template)
+    app.run(APP)
+    before, rows = app.fingerprint(), app.rows()
+    assert deploy(app.url, script(UP), release_id="beta", plan_hash="h", actor="ann", job_id="up").applied
     app.run(USE)
-    return app
+    app.conn.close()
+    return "roll_back_in_use", before, rows
 
 
-def back(app: Owner, sql: str = DOWN, **more):
+@pytest.fixture
+def deployed(in_use: InUse, make_database: Any, supabase_cluster: Cluster) -> Iterator[Owner]:
+    name = make_database(in_use[0], OWNER).rsplit("/", 1)[1]
+    owner = Owner(supabase_cluster.dsn(OWNER, name))
+    yield owner
+    owner.conn.close()
+
+
+@pytest.fixture(scope="module")
+def course(make_fresh: Callable[[str, str], Owner], in_use: InUse) -> Course:
+    template, before, rows = in_use
+    app = make_fresh("roll_back_course", template)
+    return Course(app, before, rows, back(app, HIDING))
+
+
+def back(app: Owner, sql: str = DOWN, **more: Any) -> RollbackResult:
     return rollback(
         app.url, "beta", script(sql) if sql else (), **{"actor": "bob", "job_id": "down", "may_copy": False, **more}
     )
 
 
-def test_catalog_and_rows_are_again_as_before_the_deploy(app: Owner):
-    before, rows = app.fingerprint(), app.rows()
-    deploy(app.url, script(UP), release_id="beta", plan_hash="h", actor="ann", job_id="up")
-    app.run(USE)
-    done = back(app)
+def test_catalog_and_rows_are_again_as_before_the_deploy(course: Course):
+    done = course.done
     assert (done.verdict, done.fingerprint_restored, done.rows_lost, done.not_restored) == (Verdict.PASS, True, 0, "")
-    assert (app.fingerprint(), app.rows()) == (before, rows)
+    assert (course.app.fingerprint(), course.app.rows()) == (course.before, course.rows)
 
 
-def test_every_lost_row_is_in_the_snapshot(deployed: Owner):
-    done = back(deployed)
-    kept = deployed.run("SELECT table_name, columns, row_count, copy_name FROM ops.snapshot_parts ORDER BY 1")
+def test_every_lost_row_is_in_the_snapshot(course: Course):
+    app, done = course.app, course.done
+    kept = app.run("SELECT table_name, columns, row_count, copy_name FROM ops.snapshot_parts ORDER BY 1")
     assert [(table, count) for table, _, count, _ in kept] == [("logs", 40), ("loose", 3), ("users", 40)]
     assert kept[2][1] == ["id", "premium", "uses"]  # the second one went in a DO block, which no catalog foretells
-    assert deployed.value(f"SELECT count(*) FROM ops.{kept[0][3]} WHERE level = 'high' AND j = '{{\"a\": 1}}'") == 40
+    assert app.value(f"SELECT count(*) FROM ops.{kept[0][3]} WHERE level = 'high' AND j = '{{\"a\": 1}}'") == 40
     assert done.rows_kept == 83
 
 
 def test_the_blast_radius_is_told_before_and_changes_nothing(deployed: Owner):
     before = deployed.fingerprint()
-    told = {(loss.kind, loss.object): (loss.rows, loss.effect) for loss in preview(deployed.url, "beta", script(DOWN))}
+    told = {
+        (loss.kind, loss.object): (loss.rows, loss.effect) for loss in preview(deployed.url, "beta", script(HIDING))
+    }
     assert told["table", "public.logs"] == (40, "dropped")
     assert told["column", "public.users.premium"] == (40, "dropped")
     assert told["trigger", "counted on public.logs"] == (None, "dropped")
@@ -93,18 +156,18 @@ def test_the_blast_radius_is_told_before_and_changes_nothing(deployed: Owner):
     assert deployed.fingerprint() == before
 
 
-def test_what_a_do_block_took_stands_in_the_result(deployed: Owner):
-    objects = {(loss.kind, loss.object) for loss in back(deployed).blast_radius}
+def test_what_a_do_block_took_stands_in_the_result(course: Course):
+    objects = {(loss.kind, loss.object) for loss in course.done.blast_radius}
     assert {("column", "public.users.uses"), ("index", "public.users_uses_idx")} <= objects
 
 
-def test_a_table_with_rows_is_parked_and_one_of_a_dropped_type_copied(deployed: Owner):
-    done = back(deployed)
+def test_a_table_with_rows_is_parked_and_one_of_a_dropped_type_copied(course: Course):
+    app, done = course.app, course.done
     assert done.parked == ("public.loose",)
     assert done.to_json()["parked"] == ["public.loose"]
-    assert not deployed.exists("public.loose")
-    parked = deployed.value("SELECT parked_name FROM ops.parked")
-    assert deployed.value(f'SELECT count(*) FROM ops."{parked}"') == 3
+    assert not app.exists("public.loose")
+    parked = app.value("SELECT parked_name FROM ops.parked")
+    assert app.value(f'SELECT count(*) FROM ops."{parked}"') == 3
 
 
 def test_what_is_kept_is_brought_back_on_a_copy_and_so_proved(deployed: Owner):
@@ -127,14 +190,14 @@ def test_what_is_kept_is_brought_back_on_a_copy_and_so_proved(deployed: Owner):
 def test_a_copy_that_does_not_come_back_fails_the_drill(deployed: Owner):
     done = back(deployed)
     assert done.snapshot_id is not None
-    deployed.run(
-        "UPDATE ops.snapshot_parts SET table_name = 'users2', schema_name = 'nowhere' WHERE table_name = 'users'"
-    )
-    assert drill(deployed.url, done.snapshot_id).restorable is not True
+    deployed.run("UPDATE ops.snapshot_parts SET schema_name = 'nowhere' WHERE table_name = 'users'")
+    proof = prove_on(deployed.url, done.snapshot_id)
+    assert proof.restorable is False
+    assert "nowhere.users" in proof.reason
 
 
-def test_where_rows_may_not_be_copied_the_proof_is_unknown(deployed: Owner):
-    done = back(deployed)
+def test_where_rows_may_not_be_copied_the_proof_is_unknown(course: Course):
+    done = course.done
     assert done.proof is not None
     assert (done.proof.restorable, done.verdict) == (None, Verdict.PASS)
     assert "may not be copied" in done.proof.reason
@@ -162,20 +225,6 @@ def test_the_way_back_of_a_plain_script_is_derived_and_taken(app: Owner):
     back_again = back(app, "")
     assert (back_again.fingerprint_restored, back_again.rows_lost, back_again.verdict) == (True, 0, Verdict.PASS)
     assert (app.fingerprint(), app.rows()) == (before, rows)
-
-
-def test_rows_that_the_deploy_took_come_back_and_later_ones_stay(app: Owner):
-    rows = app.rows()
-    up = "DELETE FROM journal_entries WHERE id <= 30; CREATE TABLE extra (id int);"
-    deploy(app.url, script(up), release_id="beta", plan_hash="h", actor="ann", job_id="up", keep_inverse=True)
-    app.run("INSERT INTO journal_entries (user_id, content) VALUES ('later', 'written after the deploy')")
-    done = back(app, "")
-    assert (done.merged, done.conflicts, done.verdict) == (30, (), Verdict.PASS)
-    assert app.value("SELECT count(*) FROM journal_entries WHERE user_id = 'later'") == 1
-    assert not app.exists("extra")
-    app.run("DELETE FROM journal_entries WHERE user_id = 'later'")
-    assert app.rows() == rows
-    assert back(app, "").merged == 30  # the same job again changes nothing
 
 
 def test_without_scripts_and_without_a_receipt_there_is_no_way_back(app: Owner):
@@ -224,8 +273,8 @@ def test_a_copy_that_is_not_equal_stops_the_rollback(deployed: Owner, monkeypatc
     assert deployed.fingerprint() == before
 
 
-def test_the_receipt_tells_who_rolled_back_and_twice_is_refused(deployed: Owner):
-    done = back(deployed)
+def test_the_receipt_tells_who_rolled_back_and_twice_is_refused(course: Course):
+    deployed, done = course.app, course.done
     receipt = find_receipt(deployed.url, "beta")
     assert receipt is not None
     assert (receipt.rolled_back_by, receipt.snapshot_id) == ("bob", done.snapshot_id)
@@ -236,10 +285,9 @@ def test_the_receipt_tells_who_rolled_back_and_twice_is_refused(deployed: Owner)
         preview(deployed.url, "beta", script(DOWN))
 
 
-def test_the_same_job_twice_returns_the_first_result(deployed: Owner):
-    first, second = back(deployed), back(deployed)
-    assert second.to_json() == first.to_json()
-    assert deployed.value("SELECT count(*) FROM ops.snapshots") == 1
+def test_the_same_job_twice_returns_the_first_result(course: Course):
+    assert back(course.app).to_json() == course.done.to_json()
+    assert course.app.value("SELECT count(*) FROM ops.snapshots") == 1
 
 
 def test_without_a_receipt_what_is_restored_is_unknown(app: Owner):
@@ -253,31 +301,26 @@ def test_drift_stops_it(deployed: Owner):
         back(deployed, expected_fingerprint="0" * 64)
 
 
-def test_a_held_lock_is_retried(deployed: Owner, blocker):
+def test_a_held_lock_is_retried(deployed: Owner):
+    blocker = deployed.conn
+    blocker.execute("BEGIN")
     blocker.execute("LOCK TABLE logs IN ROW EXCLUSIVE MODE")
-    heard = Listener(at=lambda kind, _: blocker.execute("ROLLBACK; BEGIN") if kind == "retry" else None)
+    heard = Listener(at=lambda kind, _: blocker.execute("ROLLBACK") if kind == "retry" else None)
     assert back(deployed, emit=heard, limits=Limits(attempts=3)).fingerprint_restored
     assert len(heard.of("retry")) == 1
 
 
-def test_restore_after_a_new_deploy_puts_all_rows_back(deployed: Owner):
+def test_restore_after_a_new_deploy_puts_all_rows_back_and_once_more_nothing(deployed: Owner):
     rows = deployed.rows()
     snapshot_id = back(deployed).snapshot_id
     deploy(deployed.url, script(UP), release_id="beta", plan_hash="h", actor="ann", job_id="up again")
     done = restore(deployed.url, snapshot_id)
     assert (done.verdict, done.conflicts) == (Verdict.PASS, [])
     assert deployed.rows() == rows  # the trigger did not count a second time
-    deployed.run("INSERT INTO logs (u) SELECT id FROM users LIMIT 1")
-    assert deployed.value("SELECT max(id) FROM logs") == 41  # and numbers go on behind the last one
-
-
-def test_restoring_twice_changes_nothing_the_second_time(deployed: Owner):
-    snapshot_id = back(deployed).snapshot_id
-    deploy(deployed.url, script(UP), release_id="beta", plan_hash="h", actor="ann", job_id="up again")
-    restore(deployed.url, snapshot_id)
-    rows = deployed.rows()
     again = restore(deployed.url, snapshot_id)
     assert (again.rows_restored, again.conflicts, deployed.rows()) == (0, [], rows)
+    deployed.run("INSERT INTO logs (u) SELECT id FROM users LIMIT 1")
+    assert deployed.value("SELECT max(id) FROM logs") == 41  # and numbers go on behind the last one
 
 
 def test_rows_that_differ_now_are_listed_and_left_alone(deployed: Owner):
