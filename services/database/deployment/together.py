@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import psycopg
+from psycopg import errors
 
 from services.database.deployment.guarded import (
+    StatementFailed,
+    Watch,
     begin,
     refuse_drift,
     roll_back_if_open,
@@ -50,8 +53,10 @@ def run_together(
     ran, notices = len(course.ran), len(course.notices)
     try:
         ended = _inside(conn, order, course, part, cover)
-    except BaseException:
+    except BaseException as error:
         del course.ran[ran:], course.notices[notices:]
+        if isinstance(error, psycopg.Error) and not conn.closed:
+            _refuse_ours(error)
         raise
     finally:
         course.transaction_ms += (time.monotonic() - begun) * 1000
@@ -102,7 +107,7 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
     tell_schema_cache(conn)
     watch.stop_if_cancelled()
     watch.phase("commit")
-    run_sql(conn, "COMMIT", cancelled=watch.cancelled)
+    _commit(conn, watch)
     course.before = course.before or now
     course.receipt_id, course.after, course.done, course.resumed = receipt_id, after, part.seq + 1, False
     settled = settle_after_commit(conn, watch.emit)
@@ -110,6 +115,28 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
     course.snapshot_id = (None if kept.snapshot_id in settled.empty else kept.snapshot_id) or course.snapshot_id
     course.parked += kept.parked
     return course.told(Verdict.PASS, f"{len(course.ran)} statements were applied.", applied=True) if last else None
+
+
+def _commit(conn: psycopg.Connection[Any], watch: Watch) -> None:
+    """COMMIT, which may fail by what the statements did: a deferred constraint is looked at only here."""
+    try:
+        run_sql(conn, "COMMIT", cancelled=watch.cancelled)
+    except psycopg.Error as error:
+        raise StatementFailed(None, error) from error
+
+
+def _refuse_ours(error: psycopg.Error) -> None:
+    """An error of a statement comes as StatementFailed: this one is of what we do beside, and no script's failure.
+
+    A lock that others hold is left to be tried again.
+    """
+    if isinstance(error, errors.LockNotAvailable | errors.DeadlockDetected):
+        return
+    raise Refused(
+        f"What has to be done beside the change failed: {error.diag.message_primary or error}.",
+        "Nothing was changed; no statement of the script is at fault.",
+        "Deploy as a role that may read, lock and copy what the change takes, and writes to schema ops.",
+    ) from error
 
 
 def _begins_way_back(order: Order, course: Course) -> bool:

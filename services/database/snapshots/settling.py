@@ -25,7 +25,7 @@ from services.database.inverse.derive import derive_inverse
 from services.database.snapshots.kept_definitions import changed_between, gone_between, keep_definitions
 from services.database.snapshots.storage import make_tables
 
-_LIMITS = "SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '2s'; SET LOCAL search_path = ''"
+_LIMITS = "SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '2s'"
 
 _UNSETTLED = """
 SELECT u.id::text AS id, u.before, u.snapshot_id::text AS snapshot_id, u.snapshot_after,
@@ -166,7 +166,7 @@ def _unsettled(conn: psycopg.Connection[Any]) -> list[_Unsettled]:
         "SELECT pg_catalog.has_table_privilege(t.oid, 'SELECT') FROM pg_catalog.pg_class t"
         " WHERE t.oid = pg_catalog.to_regclass('ops.unsettled')"
     ).fetchone()
-    if there is None or not there[0]:
+    if there is None or not there[0] or conn.execute("SELECT FROM ops.unsettled LIMIT 1").fetchone() is None:
         return []
     with conn.cursor(row_factory=class_row(_Unsettled)) as cursor:
         found = cursor.execute(_UNSETTLED).fetchall()

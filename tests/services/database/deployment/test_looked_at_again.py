@@ -6,12 +6,12 @@ import psycopg
 import pytest
 
 from services.database.connect import connect
-from services.database.deployment import way_back
 from services.database.deployment.deploy import deploy
 from services.database.deployment.receipts import find_receipt, receipt_of
 from services.database.deployment.role_trials import REST_ROLES, try_as_roles
 from services.database.deployment.stalls import refuse_stalls
 from services.database.script import read_scripts
+from services.database.snapshots import settling
 from services.database.verification import Query
 from services.errors import Refused
 from services.verdict import Verdict
@@ -99,11 +99,11 @@ def test_a_way_back_that_cannot_be_derived_does_not_stop_the_deploy(app: Owner, 
     def unreadable(conn):
         conn.execute("SELECT 1 / 0")
 
-    monkeypatch.setattr(way_back, "read_definitions", unreadable)
+    monkeypatch.setattr(settling, "read_definitions", unreadable)
     heard = Listener()
     done = run(app, "CREATE TABLE logs (id int);", keep_inverse=True, emit=heard)
     assert (done.applied, done.inverse, find_receipt(app.url, "beta").inverse) == (True, False, None)
-    assert "No way back can be derived" in heard.of("notice")[0]["message"]
+    assert "no way back derived" in heard.of("notice")[0]["message"]
 
 
 def test_nothing_is_kept_where_that_is_not_wanted(app: Owner):
