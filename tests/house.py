@@ -23,8 +23,9 @@ from sqlalchemy import select as choose
 from services.access.permissions import Actor, Role
 from services.jobs.queue import Job, job
 from services.settings import Settings, Target, load_settings
-from services.store.database import Store, open_store
+from services.store.database import Store
 from services.store.tables import workers
+from tests.migrated_store import fresh_store
 
 ROOT = Path(__file__).resolve().parent.parent
 READY = re.compile(r"Dashboard: (http://127\.0\.0\.1:\d+)")
@@ -109,7 +110,7 @@ def whole_house(home: Path) -> Iterator[House]:
         )
     try:
         url = _address(process, log)
-        store = open_store(f"sqlite:///{home / 'store.sqlite3'}")
+        store = fresh_store(home / "store.sqlite3")
         try:
             yield House(process, url, home, store)
         finally:

@@ -25,7 +25,8 @@ from services.access.recovery import make_codes
 from services.access.sessions import open_session
 from services.clients.http import Kind, UpstreamError
 from services.settings import QuickSignIn, Settings, Target
-from services.store.database import Store, open_store
+from services.store.database import Store
+from tests.migrated_store import fresh_store
 
 ORIGIN = "http://127.0.0.1"
 
@@ -104,7 +105,7 @@ QUICK = QuickSignIn(name="quick-admin", email="ada@example.com", password=Secret
 def make_edge(folder: Path) -> Edge:
     """sandbox takes quick accounts; production has an Auth of its own; fresh has nothing yet and was made by Bo."""
     edge = Edge(
-        open_store(f"sqlite:///{folder / 'store.sqlite3'}"),
+        fresh_store(folder / "store.sqlite3"),
         Settings(home=folder, store_url="sqlite:///unused", targets={}, default_target="production"),
     )
     edge.target("sandbox", production=False, quick_sign_in=(QUICK,), **AUTH)

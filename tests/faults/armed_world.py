@@ -27,10 +27,11 @@ from services.jobs.arming import Wanted
 from services.jobs.door import hand_over
 from services.jobs.queue import Job, enqueue, job
 from services.settings import Target, load_settings
-from services.store.database import Store, open_store
+from services.store.database import Store
 from services.store.tables import workers
 from tests.dashboard.processes.conftest import Running, start_run
 from tests.house import ROOT, now, wait_until
+from tests.migrated_store import fresh_store
 
 TARGET = "production"
 TABLES = "CREATE TABLE public.accounts (id int PRIMARY KEY, name text); INSERT INTO public.accounts VALUES (1, 'a')"
@@ -192,7 +193,7 @@ def armory(place: Production, home: Path) -> Iterator[Armory]:
     running = start_run(home, **given)
     try:
         running.until_ready()
-        store = open_store(f"sqlite:///{home / 'store.sqlite3'}")
+        store = fresh_store(home / "store.sqlite3")
         try:
             yield Armory(place, running, store, environ)
         finally:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from dashboard import composition, context, nav
 from dashboard.cli.entry import main
@@ -33,6 +32,7 @@ from services.sandbox.disturbance import Disturbance, Reply
 from services.settings import Settings, load_settings
 from services.settings.text_rules import of_another_kind
 from services.store.database import Store, open_store
+from tests.app_test import AppTest
 from tests.faults.planted import Planted, plant
 from tests.house import ROOT
 from tests.pages.conftest import texts

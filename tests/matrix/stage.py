@@ -34,8 +34,9 @@ from services.sandbox.postgres import OWNER
 from services.sandbox.target_file import target_values
 from services.sandbox.world import Kind
 from services.settings import Target, load_settings
-from services.store.database import Store, open_store
+from services.store.database import Store
 from services.verdict import Evidence
+from tests.migrated_store import fresh_store
 from tests.services.sandbox.twin_world import TwinWorld, twin_world
 
 # What people do with the app all the time: they read, so that nothing of theirs has to be removed again.
@@ -231,7 +232,7 @@ def stage(kind: Kind) -> Iterator[Stage]:
         world.hosting.pace = AT_ONCE
         address = f"{world.ports.url('control')}/{world.keys.control_token}"
         write_json(home / "targets" / "sandbox.json", target_values(world, address))
-        store = open_store(f"sqlite:///{home / 'store.sqlite3'}")
+        store = fresh_store(home / "store.sqlite3")
         try:
             made = Stage(one, kind, home, store, load_app(world.twin.app))
             if kind == "after":

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from dashboard import composition, context, nav
 from dashboard.edge.cookies import cookie_name
 from services.access.permissions import Role
+from tests.app_test import AppTest
 from tests.pages.world import TARGET, World, make_world
 
 MAIN = Path(composition.__file__).with_name("main.py")

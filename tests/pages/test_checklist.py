@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from streamlit.testing.v1 import AppTest
-
 from services.access.permissions import Role
 from services.jobs.queue import recent_jobs
 from services.releases.ledger import run_view
 from services.verdict import Verdict
+from tests.app_test import AppTest
 from tests.pages.conftest import OpenPage, texts
 from tests.pages.world import TARGET, World
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard import composition
 from services.access.permissions import Role
 from services.database.connect import connect
+from tests.app_test import AppTest
 from tests.conftest import SupabaseDatabase
 from tests.pages.conftest import OpenPage, texts
 from tests.pages.world import TARGET, World

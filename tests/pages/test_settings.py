@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard import composition, context, nav
 from dashboard.edge.cookies import cookie_name
@@ -22,6 +21,7 @@ from services.jobs.queue import JobState, recent_jobs
 from services.jobs.worker import Outcome
 from services.settings import Level, Settings
 from services.verdict import Verdict
+from tests.app_test import AppTest
 from tests.pages.conftest import MAIN, OpenPage, texts
 from tests.pages.world import World
 

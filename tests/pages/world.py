@@ -16,8 +16,9 @@ from services.jobs.worker import JobContext, Outcome, Worker
 from services.releases.bundle import Release, release_from_files
 from services.releases.ledger import record_evidence, start_run
 from services.settings import Settings, load_settings
-from services.store.database import Store, open_store
+from services.store.database import Store
 from services.verdict import Evidence, Verdict
+from tests.migrated_store import fresh_store
 
 TARGET = "sandbox"
 LEVELS = ["look", "observe", "platform", "probe", "deploy"]
@@ -160,6 +161,7 @@ class World:
         run_id: str | None = None,
         step_id: str | None = None,
         events: list[tuple[str, dict[str, Any]]] | None = None,
+        payload: Mapping[str, Any] | None = None,
     ) -> Job:
         """A job that a worker has carried out with this ending."""
 
@@ -168,7 +170,7 @@ class World:
                 context.emit(name, told)
             return Outcome(state, summary, dict(result or {}))
 
-        asked = self.queued(kind, run_id=run_id, step_id=step_id)
+        asked = self.queued(kind, run_id=run_id, step_id=step_id, payload=payload)
         self.worker({kind: handler}).run_job(asked.id)
         return asked
 
@@ -202,4 +204,4 @@ def make_world(home: Path, **target: Any) -> World:
     }
     (home / "targets" / f"{TARGET}.json").write_text(json.dumps(described), encoding="utf-8")
     settings = load_settings({"OPS_HOME": str(home)}, home)
-    return World(home, settings, open_store(settings.store_url), datetime.now(UTC))
+    return World(home, settings, fresh_store(home / "store.sqlite3"), datetime.now(UTC))

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from pydantic import SecretStr
 
 from services.access.permissions import Actor, Role
+from services.database.server import Server
 from services.settings import Level, Settings, Target
 from services.store.database import Store, open_store
+from tests.migrated_store import migrated_file
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -35,11 +38,21 @@ def clock() -> TurnableClock:
     return TurnableClock()
 
 
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: Server) -> str:
+    """The name of a database with an empty store in it, to be cloned."""
+    with psycopg.connect(postgres_server.dsn(), autocommit=True) as admin:
+        admin.execute("CREATE DATABASE migrated_store TEMPLATE template0")
+    open_store(postgres_server.dsn("migrated_store")).close()
+    return "migrated_store"
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty store that is migrated already."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'store.sqlite3'}"
-    url: str = request.getfixturevalue("make_database")()
+        return migrated_file(tmp_path / "store.sqlite3")
+    url: str = request.getfixturevalue("make_database")(request.getfixturevalue("migrated_template"))
     return url
 
 

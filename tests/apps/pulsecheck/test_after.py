@@ -13,10 +13,10 @@ from services.checks.caps import Purse
 from services.checks.score import Score
 from services.database.fingerprint import RowHash
 from services.incidents.diagnosis import State
-from services.store.database import open_store
 from services.verdict import Evidence, Verdict
 from tests.apps.pulsecheck.conftest import Pulse
 from tests.campaign import sample
+from tests.migrated_store import fresh_store
 
 Seen = tuple[Score, dict[str, RowHash], dict[str, RowHash]]
 LOG = (
@@ -210,7 +210,7 @@ def test_a_column_of_another_type_is_found(after: Pulse) -> None:
 
 def test_a_limit_is_not_tried_where_it_would_refuse_real_people(after: Pulse, tmp_path: Path) -> None:
     context = after.context(production=True)
-    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    store = fresh_store(tmp_path / "store.sqlite3")
     found = after.look("rate-limit", context=replace(context, purse=Purse(store, context.target)))["rate-limit"]
     store.close()
     assert (found.verdict, found.facts["shared_user"]) == (Verdict.UNKNOWN, True)

@@ -19,9 +19,10 @@ from services.jobs.liveness import worker_is_alive
 from services.jobs.queue import Job, JobState, enqueue, job
 from services.jobs.worker import Handler, JobContext, Outcome, Worker
 from services.settings import Level, Settings, Target
-from services.store.database import Store, open_store
+from services.store.database import Store
 from services.store.tables import jobs, workers
 from tests.house import wait_until
+from tests.migrated_store import fresh_store
 
 TARGET = Target(name="sandbox", production=False, levels=frozenset(Level))
 ACTOR = Actor("cli:me", "me (command line)", Role.ADMIN, "sandbox")
@@ -35,7 +36,7 @@ def passed(context: JobContext) -> Outcome:
 
 @pytest.fixture
 def store(tmp_path: Any) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    opened = fresh_store(tmp_path / "store.sqlite3")
     yield opened
     opened.close()
 

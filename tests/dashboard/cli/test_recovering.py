@@ -10,7 +10,7 @@ import pytest
 
 from dashboard.cli.entry import main
 from services.store import audit
-from services.store.database import open_store
+from tests.migrated_store import fresh_store
 
 MAKE = ["recovery-codes", "--target", "staging", "--for", "Ada Example", "--json"]
 
@@ -43,7 +43,7 @@ def test_the_console_needs_no_role_and_is_audited_by_its_account(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ran(capsys, *MAKE)[0] == 0
-    store = open_store(f"sqlite:///{home / 'store.sqlite3'}")
+    store = fresh_store(home / "store.sqlite3")
     (entry,) = audit.entries(store)
     store.close()
     assert entry.actor.startswith("cli:")

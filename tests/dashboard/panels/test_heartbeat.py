@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from streamlit.testing.v1 import AppTest
 
 from services.jobs.heartbeat import NAME
 from services.jobs.turns import take_turn, tell_of_turn
 from services.settings import Settings
-from services.store.database import open_store
+from tests.app_test import AppTest
+from tests.migrated_store import fresh_store
 from tests.services.conftest import NOON
 
 SECRET = "https://alarm.example.test/ping/not-for-anybody"
@@ -35,7 +35,7 @@ def draw(context) -> None:  # type: ignore[no-untyped-def]  # its source alone i
     ],
 )
 def test_it_says_how_the_last_one_went(tmp_path: Path, address: str | None, told: Any, kind: str, words: str) -> None:
-    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    store = fresh_store(tmp_path / "store.sqlite3")
     take_turn(store, NAME, "w", NOON, timedelta(seconds=60))
     tell_of_turn(store, NAME, told)
     settings = Settings(home=tmp_path, store_url="sqlite://", heartbeat_url=SecretStr(address) if address else None)

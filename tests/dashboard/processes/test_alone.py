@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from services.jobs.liveness import worker_is_alive
-from services.store.database import open_store
 from tests.campaign import only_in_full
 from tests.dashboard.processes.conftest import ROOT, processes_of
+from tests.migrated_store import fresh_store
 
 MakeHome = Callable[[str], Path]
 
@@ -68,7 +68,7 @@ def test_worker_and_pages_stand_by_themselves_on_one_store(homes: MakeHome) -> N
     home = homes("alone")
     with started(home, "worker") as (worker, told), started(home, "worker") as (second, other):
         assert told["worker"] != other["worker"]
-        store = open_store(f"sqlite:///{home / 'store.sqlite3'}")
+        store = fresh_store(home / "store.sqlite3")
         assert worker_is_alive(store, store.now())
         with started(home, "web") as (web, said), urllib.request.urlopen(f"{said['address']}/readyz", timeout=10) as ok:
             assert ok.status == 200

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from services.store.database import Store, open_store
+from services.store.database import Store
+from tests.migrated_store import fresh_store
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    opened = fresh_store(tmp_path / "store.sqlite3")
     yield opened
     opened.close()

@@ -11,7 +11,8 @@ from services.console.history import ask_and_note, asked_before
 from services.console.saving import save_query
 from services.errors import NotUnderstood, Refused
 from services.releases.bundle import Release, load_release
-from services.store.database import Store, open_store
+from services.store.database import Store
+from tests.migrated_store import fresh_store
 from tests.services.conftest import NOON
 from tests.services.console.conftest import Console
 
@@ -21,7 +22,7 @@ BOB = Actor("staging:2", "Bob", Role.VIEWER, "staging", way="auth")
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Store:
-    return open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    return fresh_store(tmp_path / "store.sqlite3")
 
 
 def ask(kept: Store, console: Console, text: str, actor: Actor = ANN) -> str:

@@ -26,8 +26,9 @@ from services.jobs.door import FOLDER, Door, hand_over
 from services.jobs.queue import Job, JobState, enqueue, job
 from services.jobs.safe import LONGEST_BYTES, Safe
 from services.settings import Level, Settings, Target
-from services.store.database import Store, open_store
+from services.store.database import Store
 from services.store.tables import jobs, workers
+from tests.migrated_store import fresh_store
 from tests.services.conftest import NOON, TurnableClock
 
 ME = "near:1:me"
@@ -124,7 +125,7 @@ def olga() -> Actor:
 
 @pytest.fixture
 def house(tmp_path: Path, clock: TurnableClock) -> Iterator[House]:
-    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    store = fresh_store(tmp_path / "store.sqlite3")
     target = Target(name="staging", levels=frozenset({Level.LOOK, Level.DEPLOY}))
     made = House(tmp_path / "home", store, target, clock)
     yield made
@@ -325,7 +326,7 @@ def test_a_socket_that_a_killed_worker_left_is_taken_away(tmp_path: Path) -> Non
 def test_a_home_with_a_long_path_has_a_door_too(tmp_path: Path, olga: Actor, clock: TurnableClock) -> None:
     home = tmp_path / ("a" * 100) / ("b" * 60)
     home.mkdir(parents=True)
-    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    store = fresh_store(tmp_path / "store.sqlite3")
     house = House(home, store, Target(name="staging", levels=frozenset({Level.LOOK, Level.DEPLOY})), clock)
     assert isinstance(house.visit(wanted(olga)), dict)
     stop = threading.Event()

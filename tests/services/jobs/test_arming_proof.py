@@ -26,9 +26,9 @@ from services.jobs.queue import Job, JobState
 from services.jobs.story import Story
 from services.jobs.worker import JobContext
 from services.settings import Level, Settings, Target
-from services.store.database import open_store
 from services.verdict import Verdict
 from tests.faults.armed_world import Production, production
+from tests.migrated_store import fresh_store
 from tests.pages.world import small_release
 from tests.services.conftest import NOON
 
@@ -148,7 +148,7 @@ def deployed(place: Production, job_id: str) -> Iterator[None]:
 @pytest.fixture
 def context(target: Target, tmp_path: Path) -> Iterator[JobContext]:
     """A deploy whose process died, as a worker without the owner's address finds it."""
-    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    store = fresh_store(tmp_path / "store.sqlite3")
     settings = Settings(home=tmp_path, store_url="sqlite://", targets={target.name: target})
 
     def clock() -> datetime:

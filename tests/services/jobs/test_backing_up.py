@@ -25,10 +25,11 @@ from services.jobs.queue import Job, JobState, enqueue, events, job, recent_jobs
 from services.jobs.worker import Worker
 from services.settings import Level, Settings, Target
 from services.store import audit
-from services.store.database import Store, open_store
+from services.store.database import Store
 from services.store.tables import backups
 from tests.campaign import only_in_full
 from tests.conftest import SupabaseDatabase
+from tests.migrated_store import fresh_store
 from tests.services.conftest import NOON, TurnableClock
 from tests.services.database.app_database import APP
 
@@ -40,7 +41,7 @@ def recipient() -> str:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    opened = fresh_store(tmp_path / "store.sqlite3")
     yield opened
     opened.close()
 

@@ -24,6 +24,7 @@ from services.jobs.worker import JobContext
 from services.releases.catalogs import keep_catalog
 from services.settings import Level, Settings, Target
 from services.store.database import open_store
+from tests.migrated_store import migrated_file
 from tests.services.conftest import NOON
 
 SQL = "CREATE TABLE IF NOT EXISTS gifts (id int);\n"
@@ -45,7 +46,7 @@ def context(owner_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         database_url=SecretStr(owner_url),
         deploy_url=SecretStr(owner_url),
     )
-    address = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    address = migrated_file(tmp_path / "store.sqlite3")
     store = open_store(address)
     with connect(owner_url) as conn:
         catalog = catalog_fingerprint(conn)

@@ -12,13 +12,14 @@ import pytest
 from services.access.notices import tell
 from services.jobs.telling import Telling, telling_first
 from services.settings import Settings
-from services.store.database import Store, open_store
+from services.store.database import Store
+from tests.migrated_store import fresh_store
 from tests.services.conftest import NOON
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    opened = fresh_store(tmp_path / "store.sqlite3")
     with opened.write() as tx:
         tell(tx, target="staging", kind="recovery", text="Ada came in.", now=NOON, until=NOON + timedelta(hours=1))
     yield opened

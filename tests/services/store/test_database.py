@@ -19,6 +19,15 @@ from services.store.tables import interests, metadata, workers
 from tests.services.conftest import NOON
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A place where no store is yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    url: str = request.getfixturevalue("make_database")()
+    return url
+
+
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store: Store) -> None:
     with store.read() as tx:
         differences = compare_metadata(MigrationContext.configure(tx), metadata)
