@@ -40,6 +40,7 @@ def _rollback_preview(target: str, content_hash: str, *, _context: PageContext, 
         "sentence": rows_to_go_sentence(seen.radius),
         "derived": seen.sql,
         "not_restored": list(seen.not_restored),
+        "as_of": _context.now,
     }
 
 

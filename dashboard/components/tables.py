@@ -48,6 +48,7 @@ def table(
         height=height or ("content" if len(rows) <= SHOWN_WHOLE else "auto"),
         column_config=dict(config or {}),
         alt=name,
+        placeholder="–",
         key=f"table-{name}",
     )
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -16,6 +16,7 @@ from dashboard.components.plain import plain, strong
 from dashboard.components.progress import show_job
 from dashboard.components.tables import table
 from dashboard.context import PageContext, current
+from dashboard.panels.bringing_back import bring_back_buttons, brought_back, conflicts
 from dashboard.panels.deploy_progress import statement_progress
 from dashboard.panels.release_steps import enqueue_act, why_blocked
 from dashboard.results import Results, results_of
@@ -106,7 +107,8 @@ def step_look(context: PageContext, backed_out: Results, *, app_is_back: bool) -
 
 def losses_part(preview: Mapping[str, Any]) -> None:
     """Everything that a rollback takes with it; and its statements, where the release brings none."""
-    st.markdown(strong(preview["sentence"]))
+    seen = f"read from the target {times.age_at(preview['as_of'], current().now)}"
+    st.markdown(f"{strong(preview['sentence'])} :small[:gray[{plain(seen)}]]")
     table(
         preview["losses"],
         name="blast-radius",
@@ -180,35 +182,13 @@ def rollback_result(context: PageContext, results: Results) -> None:
     if found.get("proof"):
         proved = "unknown" if found.get("proved") is None else "passed" if found["proved"] else "failed"
         st.markdown(f"{inline_badge(proved)} Bringing it back was tried on a copy: {plain(found['proof'], limit=600)}")
-    _conflicts(found.get("conflicts") or ())
+    conflicts(found.get("conflicts") or (), name="rollback-conflicts")
     if found.get("snapshot_id"):
         _restore(context, str(found["snapshot_id"]))
 
 
-def _conflicts(conflicts: Sequence[Any]) -> None:
-    """Rows that the change and somebody later both wrote: left as they are now, for a person to decide."""
-    if not conflicts:
-        return
-    st.markdown(f":orange[:material/call_split:] {strong(f'{len(conflicts)} conflicts')}: left as they are now.")
-    told = [one if isinstance(one, Mapping) else {"table": "", "why": str(one)} for one in conflicts]
-    rows = [{**one, "keys": ", ".join(map(str, one.get("keys") or ()))} for one in told]
-    table(
-        rows,
-        name="rollback-conflicts",
-        empty="No conflict.",
-        columns={"table": "Table", "why": "Why", "rows": "Rows", "keys": "Keys, the first few"},
-    )
-
-
 def _restore(context: PageContext, snapshot_id: str) -> None:
-    restores = results_of(context, "restore")
+    restores = results_of(context, "restore", run=False)
     st.markdown(f":material/inventory_2: Snapshot {strong(snapshot_id)} holds the rows that went.")
-    action_button(
-        "Restore the snapshot",
-        enqueue_act("restore", {"snapshot_id": snapshot_id}, restores.seen),
-        key=f"restore-{restores.seen}",
-        icon="settings_backup_restore",
-        blocked=why_blocked(context, "restore", None, None) or ("It is running." if restores.running else None),
-    )
-    if restores.newest is not None:
-        show_job(restores.newest.id, key="restore", compact=True, live=False)
+    bring_back_buttons(context, snapshot_id, restores, place="went")
+    brought_back(restores, snapshot_id, place="went")

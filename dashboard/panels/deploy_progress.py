@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,11 +19,17 @@ def statement_progress(story: Sequence[JobEvent], *, running: bool) -> None:
     if running:
         _statement(story)
         _waits(story)
-    notices = [event.payload for event in story if event.kind == "notice"]
-    if notices:
-        st.markdown(f"{strong('What the database said')} :small[:gray[{len(notices)} notices]]")
-        text = "\n".join(f"{one.get('severity', 'NOTICE')}: {one.get('message')}" for one in notices[-SHOWN_NOTICES:])
-        st.code(text, language=None, wrap_lines=True, height=220 if len(notices) > 9 else "content")
+    # What is tried again says the same again.
+    said = Counter(
+        f"{event.payload.get('severity', 'NOTICE')}: {event.payload.get('message')}"
+        for event in story
+        if event.kind == "notice"
+    )
+    if said:
+        st.markdown(f"{strong('What the database said')} :small[:gray[{said.total()} notices]]")
+        lines = [f"{line} ({times} times)" if times > 1 else line for line, times in said.items()]
+        text = "\n".join(lines[-SHOWN_NOTICES:])
+        st.code(text, language=None, wrap_lines=True, height=220 if len(lines) > 6 else "content")
 
 
 def _statement(story: Sequence[JobEvent]) -> None:
@@ -47,15 +54,22 @@ def _bar(progress: Mapping[str, Any]) -> None:
 
 
 def _waits(story: Sequence[JobEvent]) -> None:
-    """Who holds what we want, as it was seen last; gone as soon as a statement ends."""
-    since = _since(story, "statement", state="done")
-    retry = _newest(since, "retry")
-    blockers = {event.payload.get("pid"): event.payload for event in since if event.kind == "blocker"}
-    if retry is None and not blockers:
+    """Who holds what we want, as it was seen last; gone as soon as the statement that waited ends."""
+    newest = next((event for event in reversed(story) if event.kind in ("retry", "blocker")), None)
+    if newest is None:
         return
-    tries = f", try {retry.get('attempt')} of {retry.get('of')}" if retry else ""
-    st.markdown(f":orange[:material/lock_clock:] {strong('It waits for a lock')}{plain(tries)}")
-    for one in blockers.values():
+    place = {"file": newest.payload.get("file"), "line": newest.payload.get("line")}
+    since = _since(story, "statement", state="done", **place)
+    if newest not in since:
+        return
+    tries = [at for at, event in enumerate(since) if event.kind == "retry"]
+    # Of the try before this one: between two tries nobody has been seen yet.
+    seen = since[tries[-2] :] if len(tries) > 1 else since
+    retry = since[tries[-1]].payload if tries else None
+    tried = f"try {retry.get('attempt')} of {retry.get('of')}" if retry else ""
+    told = ", ".join(filter(None, (f"{place['file']}:{place['line']}" if place["file"] else "", tried)))
+    st.markdown(f":orange[:material/lock_clock:] {strong('It waits for a lock')} :small[:gray[{plain(told)}]]")
+    for one in {event.payload.get("pid"): event.payload for event in seen if event.kind == "blocker"}.values():
         age = f", in its transaction for {one['age_s']:g} s" if isinstance(one.get("age_s"), int | float) else ""
         who = f"process {one.get('pid')}: {one.get('user')}, {one.get('application') or 'no application name'}{age}"
         held = f"{one.get('mode') or 'in the queue before us'} on {one.get('relation') or 'what we wait for'}"

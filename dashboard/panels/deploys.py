@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.components import times
 from dashboard.components.badges import inline_badge
 from dashboard.components.confirm import Irreversible, open_confirmation
 from dashboard.components.plain import plain, strong
@@ -36,17 +37,31 @@ def deploy_panel(context: PageContext, view: RunView) -> None:
         return
     results = results_of(context, "deploy")
     st.markdown(f"{inline_badge(str(step.state))} {plain(step.because, limit=900)}")
+    _rolled_back_since(context, results)
     arming_part(context)
     if step.state.value != "passed":
         rehearsal = last_rehearsal(context.store, context.target.name, view.release) or {}
         approval_part(context, view.release.id, rehearsal)
-        _deploy_button(context, view, step, rehearsal)
+        if results.running is None:
+            _deploy_button(context, view, step, rehearsal)
     if results.newest is not None:
         show_job(results.newest.id, key="deploy", live=False)
         _result(results)
         statement_progress(events(context.store, results.newest.id), running=results.running is not None)
     if step.state.value != "passed" and results.running is None:
         by_hand_part(context, view, step)
+
+
+def _rolled_back_since(context: PageContext, deploys: Results) -> None:
+    """What the deploy left is not there any more: no green of it says so by itself."""
+    back = results_of(context, "rollback")
+    deployed, ended = (one.ended.finished if one.ended else None for one in (deploys, back))
+    if deployed is None or ended is None or ended < deployed or "fingerprint_restored" not in back.document:
+        return
+    st.warning(
+        f"{strong('It was rolled back')} {plain(times.age_at(ended, context.now))}. What stands here was seen before.",
+        icon=":material/undo:",
+    )
 
 
 def _deploy_button(context: PageContext, view: RunView, step: StepView, rehearsal: Mapping[str, Any]) -> None:
@@ -140,9 +155,11 @@ def _result(results: Results) -> None:
         done = f"{parts.get('done')} of {parts.get('of')} parts are in"
         st.warning(f"{plain(done)}: deploy again, and it goes on from there.", icon=":material/pending:")
     if found.get("receipt_id"):
+        took = times.duration_ms(float(found.get("transaction_ms") or 0))
+        again = "at the first try" if not found.get("retries") else f"after {found['retries']} tries that gave way"
         st.markdown(
             f":material/receipt_long: Deploy receipt {strong(found['receipt_id'])} is in the target; "
-            f"BEGIN to COMMIT took {plain(found.get('transaction_ms'))} ms, {plain(found.get('retries', 0))} retries."
+            f"BEGIN to COMMIT took {took}, {plain(again)}."
         )
     if found.get("snapshot_id"):
         parked = f"; parked: {', '.join(map(str, found['parked']))}" if found.get("parked") else ""

@@ -8,7 +8,6 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.actions import action_button
 from dashboard.components import times
 from dashboard.components.confirm import Irreversible, open_confirmation
 from dashboard.components.empty import nothing_now
@@ -16,9 +15,11 @@ from dashboard.components.plain import plain, strong
 from dashboard.components.problem import problems_shown
 from dashboard.components.progress import show_job
 from dashboard.context import PageContext, current
-from dashboard.panels.release_steps import enqueue_act, why_blocked
+from dashboard.panels.bringing_back import bring_back_buttons, brought_back
+from dashboard.panels.release_steps import why_blocked
 from dashboard.reads import kept_now
 from dashboard.results import results_of
+from services.jobs.queue import recent_jobs
 from services.releases.actions import purge_kept, purge_phrase
 
 
@@ -32,12 +33,14 @@ def kept_part(context: PageContext) -> None:
             if not found:
                 nothing_now("Nothing is kept here.")
                 return
+            jobs = recent_jobs(context.store, context.target.name, limit=1000)
+            names = {job.actor.id: job.actor.name for job in jobs}
             for one in found:
-                _line(context, one)
+                _line(context, one, names.get(str(one["actor"]), str(one["actor"])))
             _purge(context, found)
 
 
-def _line(context: PageContext, one: Mapping[str, Any]) -> None:
+def _line(context: PageContext, one: Mapping[str, Any], who: str) -> None:
     restores = results_of(context, "restore", run=False)
     until = datetime.fromisoformat(one["until"]) if one.get("until") else None
     due = until is not None and until <= context.now
@@ -46,24 +49,12 @@ def _line(context: PageContext, one: Mapping[str, Any]) -> None:
     back = one.get("restored_at")
     again = f", brought back {times.age(datetime.fromisoformat(back), context.now)}" if back else ""
     told = f"{', '.join(one['tables'])}{parked}; {'due' if due else kept}{again}"
-    left, right = st.columns([10, 2], vertical_alignment="center")
-    with left:
-        taken = times.age(datetime.fromisoformat(one["taken_at"]), context.now)
-        head = f"{one['rows']} rows of {one['release_id']}"
-        st.markdown(
-            f"{strong(head)} :small[:gray[{plain(taken)} by {plain(one['actor'])}]]  \n{plain(told, limit=900)}"
-        )
-    with right:
-        action_button(
-            "Bring back",
-            enqueue_act("restore", {"snapshot_id": one["id"]}, restores.seen, of_run=False),
-            key=f"kept-{one['id']}-{restores.seen}",
-            icon="settings_backup_restore",
-            blocked=why_blocked(context, "restore", None, None) or ("It is running." if restores.running else None),
-        )
-    newest = restores.newest
-    if newest is not None and newest.payload.get("snapshot_id") == one["id"]:
-        show_job(newest.id, key=f"kept-{one['id']}", compact=True, live=False)
+    taken = times.age_at(datetime.fromisoformat(one["taken_at"]), context.now)
+    head = f"{one['rows']} rows of {one['release_id']}"
+    with st.container(border=True):
+        st.markdown(f"{strong(head)} :small[:gray[{plain(taken)} by {plain(who)}]]  \n{plain(told, limit=900)}")
+        bring_back_buttons(context, str(one["id"]), restores, place="kept")
+        brought_back(restores, str(one["id"]), place="kept")
 
 
 def _purge(context: PageContext, found: Sequence[Mapping[str, Any]]) -> None:

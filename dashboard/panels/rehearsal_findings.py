@@ -13,6 +13,11 @@ from dashboard.components.tables import table
 from services.database.rehearsal.meant_breaks import newly_broken
 
 WORST_FIRST = ("fail", "unknown", "pass")
+TRIED = {
+    "pass": "deployed, rolled back and deployed again on the copy",
+    "fail": "tried on the copy, and it fails",
+    "unknown": "not known whether it works",
+}
 
 
 def probes_part(probes: Sequence[Mapping[str, Any]]) -> None:
@@ -45,8 +50,9 @@ def inspection_part(findings: Sequence[Mapping[str, Any]]) -> None:
     bad = newly_broken(ordered)
     meant = [one for one in ordered if one.get("verdict") == "fail" and one.get("meant")]
     doubtful = sum(one.get("verdict") == "unknown" for one in ordered)
+    things = "1 thing" if len(ordered) == 1 else f"{len(ordered)} things"
     on_purpose = f", {len(meant)} broken on purpose" if meant else ""
-    told = f"Tried after the change: {len(ordered)} things, {len(bad)} newly broken{on_purpose}, {doubtful} not known"
+    told = f"Tried after the change: {things}, {len(bad)} newly broken{on_purpose}, {doubtful} not known"
     with st.expander(told, key="rehearsal-inspection", expanded=bool(bad)):
         for one in bad:
             head = f"{plain(one.get('kind'))} {strong(one.get('object'))}"
@@ -84,21 +90,27 @@ def advice_part(advice: Sequence[Mapping[str, Any]], like_this_before: str) -> N
                 height=320 if len(advice) > 8 else None,
             )
         if like_this_before:
-            st.markdown(f":gray[Before the change already: {plain(like_this_before, limit=600)}]")
+            st.markdown(f":gray[{plain(like_this_before, limit=600)}]")
 
 
 def way_back_part(inverse: Mapping[str, Any] | None) -> None:
     """The rollback that was derived for a script that brings none, and whether it was tried."""
     if not inverse:
         return
-    tried = "deployed, rolled back and deployed again on the copy" if inverse.get("rehearsed") else "not tried"
-    with st.expander(f"The way back, derived from what changed ({tried})", key="rehearsal-inverse"):
+    verdict = str(inverse.get("rehearsed") or "unknown")
+    tried = TRIED.get(verdict, TRIED["unknown"])
+    with st.expander(
+        f"The way back, derived from what changed ({tried})", key="rehearsal-inverse", expanded=verdict == "fail"
+    ):
+        if verdict != "pass" and inverse.get("why"):
+            st.markdown(f"{inline_badge(verdict)} {plain(inverse['why'], limit=900)}")
         for left in inverse.get("not_restored") or ():
             st.markdown(f":orange[:material/warning:] Does not come back: {plain(left, limit=600)}")
         sql = str(inverse.get("sql") or "")
         if sql:
             st.caption(
-                "Rows come back by another way: what the deploy takes away is kept, and merged with later writes."
+                "These statements alone. A rollback from here also brings back what the deploy takes away: rows, "
+                "merged with later writes, and columns in their old order."
             )
             st.code(sql, language="sql", height=320 if sql.count("\n") > 14 else "content")
             st.download_button(

@@ -39,7 +39,15 @@ def rehearsal_result(found: Mapping[str, Any], ended: str = "") -> None:
     failure("The first run fails", found.get("failure"))
     _further(found.get("further_failures") or [])
     failure("It cannot run twice", found.get("second_run"))
-    _again(found.get("not_idempotent") or [])
+    second = found.get("second_run") or {}
+    _again(
+        [
+            one
+            for one in found.get("not_idempotent") or ()
+            if (one.get("file"), one.get("line")) != (second.get("file"), second.get("line"))
+        ],
+        also="Also not" if second else "Not",
+    )
     for reason in found.get("unknown_because") or ():
         st.markdown(f":yellow[:material/help:] {plain(reason, limit=900)}")
     probes_part(found.get("probes") or [])
@@ -104,7 +112,8 @@ def _further(failures: Sequence[Mapping[str, Any]]) -> None:
     own = [one for one in failures if one.get("follows_from") is None]
     following = len(failures) - len(own)
     follow = f", and {following} more follow from an earlier one" if following else ""
-    with st.expander(f"{len(own)} further failures of their own{follow}", key="rehearsal-further", expanded=True):
+    several = "1 further failure of its own" if len(own) == 1 else f"{len(own)} further failures of their own"
+    with st.expander(f"{several}{follow}", key="rehearsal-further", expanded=True):
         for one in own:
             where = f"{one.get('file')}:{one.get('line')}"
             head = f"{strong(where)} {plain(one.get('sqlstate'))} ({plain(one.get('class'))})"
@@ -117,11 +126,11 @@ def _further(failures: Sequence[Mapping[str, Any]]) -> None:
                 st.markdown(f":gray[{plain(where)} {plain(one.get('message', ''), limit=300)} ({plain(cause)})]")
 
 
-def _again(statements: Sequence[Mapping[str, Any]]) -> None:
+def _again(statements: Sequence[Mapping[str, Any]], *, also: str) -> None:
     """Statements that a second run refuses or that change something once more, with a form that does not."""
     if not statements:
         return
-    with st.expander(f"Not the same when run twice ({len(statements)})", key="rehearsal-again"):
+    with st.expander(f"{also} the same when run twice ({len(statements)})", key="rehearsal-again"):
         for one in statements:
             where = f"{one.get('file')}:{one.get('line')}"
             kind = AGAIN.get(str(one.get("kind")), str(one.get("kind")))
@@ -184,8 +193,10 @@ def _statements(statements: Sequence[Mapping[str, Any]]) -> None:
         empty="The release has no statements.",
         columns=columns,
         config={
-            "Statement": st.column_config.TextColumn(width="medium" if predicted else "large"),
-            "Strongest lock": st.column_config.TextColumn(width=150),
+            "Statement": st.column_config.TextColumn(width=300 if predicted else "large"),
+            "Strongest lock": st.column_config.TextColumn(
+                width=150, help="That it took itself; what an earlier statement took is held to COMMIT."
+            ),
             "ms on the copy": st.column_config.NumberColumn(format="%.1f"),
             "ms on the target": st.column_config.NumberColumn(format="%.0f"),
             "Writers wait, ms": st.column_config.NumberColumn(format="%.0f"),

@@ -20,7 +20,12 @@ def scripts_panel(release: Release) -> None:
     if chosen not in scripts:
         return
     st.caption(plain(f"As pinned, content {release.content_hash[:12]}."))
-    st.code(scripts[chosen], language="sql", line_numbers=True, height=520)
+    st.code(
+        scripts[chosen],
+        language="sql",
+        line_numbers=True,
+        height=520 if scripts[chosen].count("\n") > 22 else "content",
+    )
     if chosen in {script.file for script in release.deploy}:
         with problems_shown():
             _lint(release, chosen)

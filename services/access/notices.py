@@ -47,6 +47,12 @@ def tell(tx: Connection, *, target: str, kind: str, text: str, now: datetime, un
     )
 
 
+def take_down(tx: Connection, *, target: str, kind: str, text: str, now: datetime) -> None:
+    """Let a notice stand no longer, in the transaction of what settles it. What was not sent yet still is."""
+    same = (notices.c.target == target, notices.c.kind == kind, notices.c.text == text)
+    tx.execute(update(notices).where(*same, notices.c.until > now).values(until=now))
+
+
 def current_notices(store: Store, target: str, now: datetime) -> list[Notice]:
     """What stands on the pages of a target, the newest first."""
     with store.read() as tx:

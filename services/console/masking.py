@@ -10,6 +10,7 @@ from typing import Any
 from services.console.allowed import AsksCatalog
 from services.console.catalog import Relation
 from services.console.question import Name, question_of
+from services.database.names import identifier
 from services.database.parser import deparse, new_tree, parse, walk
 from services.errors import Refused
 
@@ -147,10 +148,10 @@ def _masked_select(relation: Relation, privacy: Privacy, masked: set[str], *, on
     hidden = privacy.hides(relation)
     columns = []
     for column, kind in zip(relation.columns, relation.types, strict=True):
-        name = _quoted(column)
+        name = identifier(column)
         columns.append(f"{_expression(name, kind)} AS {name}" if column in hidden else name)
     masked.update(f"{relation.schema}.{relation.name}.{column}" for column in hidden)
-    place = f"{_quoted(relation.schema)}.{_quoted(relation.name)}"
+    place = identifier(relation.schema, relation.name)
     tree = parse(f"SELECT {', '.join(columns)} FROM {'ONLY ' if only else ''}{place}")
     if tree is None:
         raise _cannot(relation)
@@ -178,10 +179,6 @@ def _shorten_references(tree: Any, standing_in: Mapping[Name, Relation]) -> None
             words = [field.string.sval for field in node.fields]
             if (words[0], words[1]) in known:
                 del node.fields[0]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _cannot(relation: Relation) -> Refused:

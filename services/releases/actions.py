@@ -108,6 +108,23 @@ def purge_kept(store: Store, *, actor: Actor, target: Target, seen: int, phrase:
     )
 
 
+def undo_change(
+    store: Store, *, actor: Actor, target: Target, snapshot_id: str, seen: int, phrase: str, now: datetime
+) -> Job:
+    """Queue taking back the whole change of a snapshot: also what it had made goes. seen: how many restores the screen
+    showed."""
+    require_phrase(phrase, undo_phrase(snapshot_id, target.name))
+    return enqueue(
+        store,
+        actor=actor,
+        kind="restore",
+        target=target,
+        payload={"snapshot_id": snapshot_id, "undo": True},
+        idempotency_key=f"{target.name}/undo/{snapshot_id}/{seen + 1}",
+        now=now,
+    )
+
+
 def look_for_deploy(
     store: Store, *, actor: Actor, target: Target, run_id: str, step_id: str, seen: int, now: datetime
 ) -> Job:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from services.access.notices import tell
+from services.access.notices import take_down, tell
 from services.access.permissions import Actor, Permission
 from services.errors import NotUnderstood, Refused
 from services.settings import Target
@@ -110,9 +110,13 @@ def ask_for_approval(
             now=now,
             detail={"release": release_id, "plan_hash": plan_hash},
         )
-        text = f"{actor.name} asks a second person to approve the deploy of {release_id} to {target.name}."
+        text = _question(actor, release_id, target)
         tell(tx, target=target.name, kind=NOTICE, text=text, now=now, until=until)
     return approval(store, approval_id)
+
+
+def _question(actor: Actor, release_id: str, target: Target) -> str:
+    return f"{actor.name} asks a second person to approve the deploy of {release_id} to {target.name}."
 
 
 def decide(
@@ -149,6 +153,8 @@ def decide(
                 "Your answer was not counted.",
                 "Look at what it says now; if need be, ask again.",
             )
+        question = _question(known.asked_by, known.release_id, target)
+        take_down(tx, target=target.name, kind=NOTICE, text=question, now=now)
         audit.record(
             tx,
             actor=actor.id,

@@ -6,12 +6,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from dashboard import composition
 from services.access.permissions import Role
 from services.database.connect import connect
 from services.database.deployment.deploy import deploy
 from services.database.script import Script
+from services.errors import NotUnderstood
 from services.jobs.queue import JobState, recent_jobs
+from services.releases.actions import undo_change, undo_phrase
 from services.releases.approvals import newest_approval
 from tests.conftest import SupabaseDatabase
 from tests.pages.conftest import OpenPage
@@ -44,7 +48,7 @@ def test_a_failure_comes_with_what_would_help_and_with_all_others(open_page: Ope
     shown = told(app)
     assert "What would help" in shown and "CREATE INDEX i ON t (created_at);" in shown
     assert "no such column" in shown and "follows from line 7" in shown
-    assert any("1 further failures of their own, and 1 more follow" in one.label for one in app.expander)
+    assert any("1 further failure of its own, and 1 more follow" in one.label for one in app.expander)
 
 
 def test_what_is_not_the_same_twice_has_a_guarded_form(open_page: OpenPage, world: World) -> None:
@@ -60,7 +64,7 @@ def test_questions_inspection_and_the_way_back_are_shown(open_page: OpenPage, wo
         world,
         probes=[{"object": "public.users", "question": "Are there NULLs?", "verdict": "fail", "rows": 3, "sql": "x"}],
         inspection=[{"kind": "function", "object": "public.f()", "verdict": "fail", "message": "no such column"}],
-        inverse={"sql": "DROP TABLE small;", "rehearsed": True, "not_restored": ["the column's old place"]},
+        inverse={"sql": "DROP TABLE small;", "rehearsed": "pass", "not_restored": ["the column's old place"]},
     )
     app = open_page("/database")
     assert not app.exception
@@ -156,3 +160,151 @@ def test_what_is_kept_is_listed_with_its_end_and_can_be_brought_back(
     assert not app.exception
     assert "2 rows of small" in told(app) and "parked: public.notes" in told(app)
     assert next(button for button in app.button if button.key == "open-purge").disabled
+
+
+def test_predicted_times_are_asked_for_by_a_checkbox(open_page: OpenPage, world: World) -> None:
+    world.start()
+    app = open_page("/database")
+    app.checkbox(key="rehearse-predict").check().run()
+    press(app, "Rehearse the deploy")
+    assert [job.payload.get("predict") for job in recent_jobs(world.store, TARGET, kind="rehearse")] == [True]
+
+
+def test_predicted_times_stand_with_their_error(open_page: OpenPage, world: World) -> None:
+    world.start()
+    statement = {"file": "a.sql", "line": 1, "sql": "ALTER", "locks": {"public.users": "AccessExclusiveLock"}, "ms": 2}
+    there = {"predicted_ms": {"ms": 400, "low": 267, "high": 600}, "stall_ms": 400}
+    predicted = {"transaction_ms": 400, "stall_ms": 400, "error": 1.5}
+    rehearsed(world, statements=[{**statement, **there}], predicted=predicted)
+    app = open_page("/database")
+    assert not app.exception
+    shown = told(app)
+    assert "about 400 ms from BEGIN to COMMIT, writers wait 400 ms at most" in shown
+    assert "right within a factor of 1.5: 267 ms to 600 ms" in shown
+    assert app.dataframe[-1].value["Between, ms"].tolist() == ["267 to 600"]
+
+
+def test_why_no_time_could_be_predicted_is_said(open_page: OpenPage, world: World) -> None:
+    world.start()
+    rehearsed(world, not_predicted="The time could not be predicted: a.sql:1 fails on made rows.")
+    assert "fails on made rows" in told(open_page("/database"))
+
+
+def test_advice_is_folded_and_apart_from_what_blocks(open_page: OpenPage, world: World) -> None:
+    world.start()
+    advice = {"rule": "unindexed-key", "object": "public.n", "message": "no index", "level": "info", "remedy": "Index."}
+    doubled = {**advice, "rule": "rls-off", "message": "open to all"}
+    security = [{"rule": "rls-off", "object": "public.n", "message": "open to all"}]
+    rehearsed(world, advice=[advice, doubled], security=security, like_this_before="2 views were like this before.")
+    app = open_page("/database")
+    assert not app.exception
+    assert any(one.label == "Advice, which blocks nothing (1)" for one in app.expander)
+    assert "2 views were like this before." in told(app)
+
+
+def test_what_is_broken_on_purpose_is_not_counted_as_broken(open_page: OpenPage, world: World) -> None:
+    world.start()
+    broken = {"kind": "view", "object": "public.totals", "verdict": "fail", "message": "gone", "meant": True}
+    rehearsed(world, inspection=[broken])
+    app = open_page("/database")
+    assert any("0 newly broken, 1 broken on purpose" in one.label for one in app.expander)
+
+
+def test_a_way_back_that_failed_on_the_copy_is_not_told_as_tried_well(open_page: OpenPage, world: World) -> None:
+    world.start()
+    rehearsed(world, inverse={"sql": "DROP TABLE small;", "rehearsed": "fail", "why": "It is not the same."})
+    app = open_page("/database")
+    assert any("tried on the copy, and it fails" in one.label for one in app.expander)
+    assert "It is not the same." in told(app)
+
+
+def test_the_deploy_stays_closed_until_its_plan_is_approved_and_its_wait_accepted(
+    open_page: OpenPage, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.panels.deploys.why_blocked", lambda *_: None)
+    careful(world)
+    world.start()
+    slow = {"file": "a.sql", "line": 1, "sql": "ALTER", "stall_ms": 420, "locks": {}, "ms": 1}
+    rehearsed(world, plan_hash=PLAN, statements=[slow])
+    press(open_page("/database", part="Deploy"), "Ask for approval")
+    app = open_page("/database", Role.ADMIN, part="Deploy")
+    assert app.button(key="open-deploy").disabled and "This plan is not approved." in told(app)
+    app = press(app, "Approve")
+    app = open_page("/database", part="Deploy")
+    assert app.button(key="open-deploy").disabled and "accept that first" in told(app)
+    app.checkbox(key="accept-stall").check().run()
+    assert not app.button(key="open-deploy").disabled
+
+
+def test_a_refusal_is_still_there_when_the_page_has_refreshed(open_page: OpenPage, world: World) -> None:
+    careful(world)
+    world.start()
+    rehearsed(world, plan_hash=PLAN)
+    press(open_page("/database", part="Deploy"), "Ask for approval")
+    app = press(open_page("/database", Role.ADMIN, part="Deploy"), "Refuse")
+    assert "A no needs its reason." in told(app.run())
+    press(app, "Approve")
+    assert "A no needs its reason." not in told(app)
+
+
+def test_what_is_tried_again_is_said_once_and_the_wait_names_its_statement(open_page: OpenPage, world: World) -> None:
+    run_id = world.start()
+    job = world.queued("deploy", run_id=run_id, step_id="during-1")
+    first = {"index": 1, "of": 2, "file": "a.sql", "line": 1, "sql": "DO", "state": "done", "ms": 1}
+    for attempt in (1, 2):
+        world.told(job, "notice", {"message": "found", "severity": "NOTICE"})
+        world.told(job, "statement", first)
+        blocker = {"pid": 77, "user": "ann", "application": "psql", "relation": "public.users"}
+        world.told(job, "blocker", {**blocker, "file": "a.sql", "line": 9})
+        world.told(job, "retry", {"attempt": attempt, "of": 30, "pause_s": 0.2, "file": "a.sql", "line": 9})
+    world.told(job, "statement", first)
+    app = open_page("/database", part="Deploy")
+    assert any(code.value == "NOTICE: found (2 times)" for code in app.code)
+    shown = told(app)
+    assert "a.sql:9, try 2 of 30" in shown and "process 77" in shown
+    world.told(job, "statement", {**first, "index": 2, "line": 9})
+    assert "It waits for a lock" not in told(open_page("/database", part="Deploy"))
+
+
+def test_a_deploy_that_was_rolled_back_says_so(open_page: OpenPage, world: World) -> None:
+    run_id = world.start()
+    world.ended("deploy", JobState.PASSED, "Applied.", {"applied": True}, run_id=run_id, step_id="during-1")
+    assert "It was rolled back" not in told(open_page("/database", part="Deploy"))
+    world.ended("rollback", JobState.PASSED, "Rolled back.", {"fingerprint_restored": True}, run_id=run_id)
+    assert "It was rolled back" in told(open_page("/database", part="Deploy"))
+
+
+def test_a_restore_tells_what_it_left_and_its_conflicts(open_page: OpenPage, world: World) -> None:
+    run_id = world.start()
+    gone = {"fingerprint_restored": True, "rows_lost": 0, "snapshot_id": "s1"}
+    world.ended("rollback", JobState.PASSED, "Rolled back.", gone, run_id=run_id)
+    conflict = {"table": "public.users", "why": "both altered it", "rows": 3, "keys": ["1", "2"]}
+    came = {"rows_restored": 5, "rows_taken_out": 2, "conflicts": [conflict], "not_restored": ["a column's place"]}
+    world.ended("restore", JobState.FAILED, "5 rows are back.", came, payload={"snapshot_id": "s1", "undo": True})
+    app = open_page("/rollback")
+    assert not app.exception
+    shown = told(app)
+    assert "5 put back, 2 of the change taken out" in shown
+    assert "Conflicts in 3 rows" in shown and "a column's place" in shown
+
+
+def test_an_undo_is_asked_for_by_its_phrase_and_not_by_a_viewer(open_page: OpenPage, world: World) -> None:
+    run_id = world.start()
+    gone = {"fingerprint_restored": True, "rows_lost": 0, "snapshot_id": "s1"}
+    world.ended("rollback", JobState.PASSED, "Rolled back.", gone, run_id=run_id)
+    viewer = open_page("/rollback", Role.VIEWER)
+    assert viewer.button(key="went-undo-s1").disabled
+    target = world.settings.target(TARGET)
+    asked: dict[str, Any] = {
+        "actor": world.actor(Role.ADMIN),
+        "target": target,
+        "snapshot_id": "s1",
+        "seen": 0,
+        "now": world.now,
+    }
+    with pytest.raises(NotUnderstood):
+        undo_change(world.store, phrase="undo s1", **asked)
+    undo_change(world.store, phrase=undo_phrase("s1", TARGET), **asked)
+    undo_change(world.store, phrase=undo_phrase("s1", TARGET), **asked)
+    found = recent_jobs(world.store, TARGET, kind="restore")
+    assert [job.payload for job in found] == [{"snapshot_id": "s1", "undo": True}]

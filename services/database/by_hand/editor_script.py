@@ -133,7 +133,7 @@ def _head(plan: Plan, took_ms: float, number: int, of: int, now: datetime) -> st
     )
     return (
         f"-- {plan.release_id} on {plan.target}{files}.\n"
-        f"-- Written {now:%Y-%m-%d %H:%M} UTC from rehearsed plan {plan.plan_hash[:16]}, to be run as {plan.role}.\n"
+        f"-- Written {now:%Y-%m-%d %H:%M} UTC from rehearsed content {plan.plan_hash[:16]}, to be run as {plan.role}.\n"
         "-- Run the whole file at once. It changes all or nothing: if anything stops it, nothing was changed.\n" + limit
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from services.database.by_hand.editor_script import Plan, PlannedStatement
 from services.database.fingerprint import Fingerprint
 from services.database.history.migrations import Listing
+from services.database.names import identifier
 from services.database.script import Script, read_scripts
 from services.database.verification import Query
 from services.errors import Refused
@@ -48,7 +49,7 @@ def plan_of(
         raise Refused(
             f"{release_id} destroys what stands in {', '.join(losses)}.",
             "No script was written: it would keep no proved copy of these rows, which our own deploy does.",
-            "Deploy it from here, or take a backup and ask again with --accept-loss.",
+            "Deploy it from here, or take a backup and ask again, accepting the loss (--accept-loss).",
         )
     return Plan(
         release_id,
@@ -85,9 +86,4 @@ def expected_after(before: Fingerprint, after: Fingerprint) -> Fingerprint:
 
 def _tables(locks: Mapping[str, str]) -> dict[str, str]:
     """The locks by names as SQL writes them."""
-    return {_quoted(name): mode for name, mode in locks.items()}
-
-
-def _quoted(name: str) -> str:
-    schema, _, relation = name.partition(".")
-    return ".".join('"' + part.replace('"', '""') + '"' for part in (schema, relation))
+    return {identifier(*name.split(".", 1)): mode for name, mode in locks.items()}

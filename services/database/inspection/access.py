@@ -12,8 +12,9 @@ from services.database.inspection.catalog import Catalog, Relation, Routine
 from services.database.inspection.error_kinds import BROKEN, function_in
 from services.database.inspection.functions import call_of
 from services.database.inspection.made_values import candidates, null_of
-from services.database.inspection.probing import REACHES_OUT, Answer, Prober, identifier, quoted
+from services.database.inspection.probing import REACHES_OUT, Answer, Prober
 from services.database.inspection.rows import RowMaker
+from services.database.names import identifier, literal
 
 _MOST_ROWS = 1000
 _FEW = 50
@@ -124,7 +125,7 @@ def _own_row(
 ) -> dict[str, str] | None:
     """The values of a row that could be inserted and would be the person's own, with one like it kept in the table."""
     types = {one.name: one.written for one in catalog.columns(relation)}
-    owned = {name: f"{quoted(person)}::{types[name]}" for name in _OWNER_COLUMNS
+    owned = {name: f"{literal(person)}::{types[name]}" for name in _OWNER_COLUMNS
              if types.get(name) in ("uuid", "text") or types.get(name, "").startswith("character varying")}  # fmt: skip
     attempts: list[Mapping[str, str]] = [owned, {}] if owned else [{}]
     if not maker.has_rows(relation):
@@ -143,7 +144,7 @@ def _own_row(
         if made.parents:
             prober.keep(made.parents)
         filled = {one.name for one in columns if one.filled}
-        return {one.name: f"{quoted(text)}::{one.written}" for one, text in zip(columns, told.rows[0], strict=True)
+        return {one.name: f"{literal(text)}::{one.written}" for one, text in zip(columns, told.rows[0], strict=True)
                 if text is not None and one.name not in filled}  # fmt: skip
     return None
 

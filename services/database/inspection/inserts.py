@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from services.database.inspection.catalog import Catalog, Relation
 from services.database.inspection.error_kinds import Kind, function_in, kind_of
 from services.database.inspection.finding import InspectionFinding, broken, passed, unclear
-from services.database.inspection.probing import REACHES_OUT, Answer, Prober, identifier
+from services.database.inspection.probing import REACHES_OUT, Answer, Prober
 from services.database.inspection.rows import MadeRow, RowMaker
+from services.database.names import identifier
 
 NO_ROW = "no-row"
 """The rule of findings that say only that we could not make a row."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.database.inspection.catalog import TypeFacts
-from services.database.inspection.probing import quoted
+from services.database.names import literal
 
 WORD = "made_up_word"
 """Stands in every text we make up, so that an error about it is known for ours."""
@@ -62,7 +62,7 @@ def candidates(type_oid: int, types: Mapping[int, TypeFacts], written: str = "")
     if known.kind == "d":
         return [f"({value})::{known.name}" for value in candidates(known.base, types)]
     if known.labels:
-        return [f"{quoted(label)}::{known.name}" for label in known.labels]
+        return [f"{literal(label)}::{known.name}" for label in known.labels]
     if known.element:
         inside = candidates(known.element, types)[:1]
         return [f"ARRAY[{value}]::{known.name}" for value in inside] + [f"'{{}}'::{known.name}"]
@@ -109,7 +109,7 @@ def null_of(type_oid: int, types: Mapping[int, TypeFacts]) -> str:
 
 def _texts(name: str, room: int) -> list[str]:
     plain = [WORD, *_OTHER_TEXTS]
-    return [f"{quoted(value[:room])}::{name}" for value in plain]
+    return [f"{literal(value[:room])}::{name}" for value in plain]
 
 
 def _room(written: str) -> int:

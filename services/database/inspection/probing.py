@@ -16,6 +16,7 @@ from psycopg import sql
 
 from services.database.connect import connect, connection_parameters
 from services.database.execution import Cancelled, Stopped, never, run_sql
+from services.database.names import identifier, literal
 
 PROBE_S = 2.0
 """How long one try may take, in seconds."""
@@ -127,10 +128,10 @@ class Prober:
     def _as(self, role: str | None, claims: str | None, path: str | None) -> Iterator[str]:
         yield f"SET LOCAL statement_timeout = {round(1000 * max(0.02, min(PROBE_S, self.budget.left_s())))}"
         if claims is not None:
-            yield f"SET LOCAL request.jwt.claims = {quoted(claims)}"
+            yield f"SET LOCAL request.jwt.claims = {literal(claims)}"
         wanted = path if path is not None else self.search_paths.get(role or "")
         if wanted is not None:
-            yield f"SET LOCAL search_path = {wanted or quoted('')}"
+            yield f"SET LOCAL search_path = {wanted or literal('')}"
         if role is not None and role in self.roles:
             yield f"SET LOCAL ROLE {identifier(role)}"
 
@@ -155,16 +156,6 @@ class Prober:
                 said.column_name or "",
             )
         return Answer(None, rows=done.sample, count=done.count)
-
-
-def quoted(text: str) -> str:
-    """A text as an SQL literal."""
-    return sql.Literal(text).as_string(None)
-
-
-def identifier(*parts: str) -> str:
-    """A name as an SQL identifier, quoted where it is not plain."""
-    return sql.Identifier(*parts).as_string(None)
 
 
 _PATHS = """

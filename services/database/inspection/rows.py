@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from services.database.inspection.catalog import Catalog, Column, Relation, Rule
 from services.database.inspection.error_kinds import function_in
 from services.database.inspection.made_values import candidates, fresh
-from services.database.inspection.probing import Answer, Prober, identifier, quoted
+from services.database.inspection.probing import Answer, Prober
 from services.database.inspection.solving import solve_checks
+from services.database.names import identifier, literal
 
 _MOST_TRIES = 8
 _DEEPEST = 3
@@ -125,7 +126,7 @@ class RowMaker:
         choices = candidates(column.type, self.catalog.types, column.written)
         known = self.catalog.types.get(column.type)
         if "mail" in column.name and known and known.name in ("text", "character varying", "citext"):
-            return quoted(f"made_up_{secrets.token_hex(4)}@example.com")
+            return literal(f"made_up_{secrets.token_hex(4)}@example.com")
         if known is not None and known.kind == "d":
             # Its own checks decide which of them it takes.
             return next((one for one in choices if self.prober.attempt(f"SELECT {one}").good), None)
@@ -172,7 +173,7 @@ def unique_literal(catalog: Catalog, column: Column) -> str | None:
         case "text" | "character varying" | "name" | "citext":
             word = "m" + secrets.token_hex(12)
             tail = "@example.com" if "mail" in column.name else ""
-            return f"{quoted((word + tail) if len(word + tail) <= length else word[:length])}::{known.name}"
+            return f"{literal((word + tail) if len(word + tail) <= length else word[:length])}::{known.name}"
         case "integer" | "bigint" | "numeric" | "double precision":
             return f"{1_000_000 + secrets.randbelow(1_000_000_000)}::{known.name}"
         case "smallint":

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from services.database.inspection.catalog import Catalog
 from services.database.inspection.error_kinds import function_in
 from services.database.inspection.finding import InspectionFinding, broken, passed, unclear
-from services.database.inspection.probing import REACHES_OUT, Answer, Prober, identifier, quoted
+from services.database.inspection.probing import REACHES_OUT, Answer, Prober
+from services.database.names import identifier, literal
 
 PEOPLE = "auth.users"
 AUTH = "supabase_auth_admin"
@@ -69,7 +70,7 @@ def _person(columns: set[str], metadata: str) -> str:
         "email": f"'made_up_{mark}@example.com'",
         "encrypted_password": f"'{mark}'",
         "raw_app_meta_data": """'{"provider": "email", "providers": ["email"]}'""",
-        "raw_user_meta_data": quoted(metadata),
+        "raw_user_meta_data": literal(metadata),
         "created_at": "now()",
         "updated_at": "now()",
     }

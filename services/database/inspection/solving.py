@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from services.database.inspection.catalog import Catalog, Column, Relation, Rule
 from services.database.inspection.made_values import candidates
-from services.database.inspection.probing import Prober, identifier, quoted
+from services.database.inspection.probing import Prober
+from services.database.names import identifier, literal
 
 _MOST_CANDIDATES = 24
 _MOST_COLUMNS = 4
@@ -69,7 +70,7 @@ def _solved(
         return f"no value was found that satisfies {named}"
     for name, text in zip(free, told.rows[0], strict=False):
         if text is not None and name in values:
-            values[name] = f"{quoted(text)}::{columns[name].written}"
+            values[name] = f"{literal(text)}::{columns[name].written}"
     return ""
 
 
@@ -94,8 +95,8 @@ def _candidates(catalog: Catalog, column: Column, group: Sequence[Rule]) -> list
     if kind in _TEXTS:
         lengths = sorted({int(n) for number in numbers for n in (number, number + 1) if 0 < n <= 2000})
         texts = [*literals, *_SHAPES, *("m" * length for length in lengths)]
-        return [*found[:1], *(f"{quoted(text)}::{known.name}" for text in texts)]
+        return [*found[:1], *(f"{literal(text)}::{known.name}" for text in texts)]
     if kind.startswith(("date", "timestamp")):
         dates = [text for text in literals if re.match(r"\d{4}-\d\d-\d\d", text)]
-        return [*found, *(f"{quoted(text)}::{known.name}" for text in dates)]
+        return [*found, *(f"{literal(text)}::{known.name}" for text in dates)]
     return found

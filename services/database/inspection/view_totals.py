@@ -10,9 +10,10 @@ from typing import Any
 from services.database.inspection.catalog import Catalog, Column, Relation
 from services.database.inspection.finding import InspectionFinding, broken, passed, unclear
 from services.database.inspection.made_values import candidates
-from services.database.inspection.probing import Prober, identifier, quoted
+from services.database.inspection.probing import Prober
 from services.database.inspection.rows import RowMaker
 from services.database.inspection.unreached import messages
+from services.database.names import identifier, literal
 from services.database.parser import deparse, new_tree, parse
 
 _TOTALS = ("sum", "count")
@@ -208,7 +209,7 @@ def _seed(catalog: Catalog, prober: Prober, joined: _Joined, maker: RowMaker) ->
         text = _shared_value(catalog, columns.values())
         for (alias, name), column in columns.items():
             if column is not None and alias in shared:
-                shared[alias][name] = f"{quoted(text)}::{column.written}"
+                shared[alias][name] = f"{literal(text)}::{column.written}"
     summed = {(one.alias, one.column) for one in joined.totals}
 
     def single(alias: str) -> bool:

@@ -160,3 +160,8 @@ def test_roles_count(store: Store, careful: Target) -> None:
 def test_everybody_on_the_target_is_told(store: Store, careful: Target) -> None:
     ask(store, careful)
     assert "Ann asks a second person" in current_notices(store, "staging", NOON)[0].text
+
+
+def test_the_question_stands_no_longer_once_it_is_answered(store: Store, careful: Target) -> None:
+    answer(store, careful, ask(store, careful))
+    assert not current_notices(store, "staging", NOON + timedelta(seconds=1))
