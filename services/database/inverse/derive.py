@@ -26,6 +26,14 @@ _SPOILED_BY_RETYPE = frozenset(
 """What the server refuses to keep, or changes, when a column that it uses gets another type."""
 
 
+_ORDER = "the order of the columns of "
+
+
+def only_order(not_restored: str) -> bool:
+    """Whether this is about where a column stands in its table, and nothing is missing."""
+    return not_restored.startswith(_ORDER)
+
+
 @dataclass(frozen=True, slots=True)
 class Inverse:
     """The way back, for one transaction: what is run before rows are put back, and what after.
@@ -326,7 +334,7 @@ def _orders(work: _Work) -> list[str]:
         wanted = _columns(work.before, table.key)
         stay = [key for key in _columns(work.after, table.key) if key in wanted and key not in made]
         if [*stay, *(key for key in wanted if key not in stay)] != wanted:
-            found.append(f"the order of the columns of {table.identity}: what comes back stands last")
+            found.append(f"{_ORDER}{table.identity}: what comes back stands last")
     return found
 
 

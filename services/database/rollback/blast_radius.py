@@ -56,14 +56,23 @@ def rows_to_go_sentence(radius: Sequence[Loss]) -> str:
     changed = sum(loss.rows or 0 for loss in radius if loss.effect == "changed")
     values = [loss for loss in radius if loss.kind == "column" and loss.rows]
     count = rows_to_go(radius)
-    parts = [f"{count:,} rows of {len(tables)} tables go" if count else "No row goes"]
+    parts = [f"{_many(count, 'row')} of {_many(len(tables), 'table')} {_go(count)}" if count else "No row goes"]
     if values:
-        parts.append(f"{sum(loss.rows or 0 for loss in values):,} values of {len(values)} columns go")
+        lost = sum(loss.rows or 0 for loss in values)
+        parts.append(f"{_many(lost, 'value')} of {_many(len(values), 'column')} {_go(lost)}")
     if changed:
-        parts.append(f"{changed:,} rows are changed")
+        parts.append(f"{_many(changed, 'row')} {'is' if changed == 1 else 'are'} changed")
     unknown = [loss for loss in radius if loss.effect == "unknown" or (_takes_rows(loss) and loss.rows is None)]
     sentence = ", ".join(parts)
-    return f"{sentence}; of {len(unknown)} things it is not known." if unknown else f"{sentence}."
+    return f"{sentence}; of {_many(len(unknown), 'thing')} it is not known." if unknown else f"{sentence}."
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _go(count: int) -> str:
+    return "goes" if count == 1 else "go"
 
 
 def _takes_rows(loss: Loss) -> bool:

@@ -9,8 +9,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from services.database.connect import connect
 from services.database.deployment.guarded import Ran, Watch, run_one, run_statements
 from services.database.deployment.receipts import Receipt
+from services.database.inverse.derive import only_order
 from services.database.script import Script, Statement, split
 from services.database.snapshots.effects import Place
 from services.database.snapshots.keep import Cover, Keeping
@@ -125,7 +127,7 @@ def take_derived_way(
         for statement in split(Script(f"{receipt.release_id}-inverse.sql", text)):
             ran.append(run_one(conn, statement, {"index": len(ran) + 1, "of": None}, watch, keeping.instead))
 
-    if _kept_whole(conn, receipt):
+    if kept_whole(conn, receipt):
         try:
             done = take_back(conn, snapshot_id, emit=watch.emit, go_on=watch.stop_if_cancelled, run=run)
         except (NotAsKept, NotUnderstood) as gone:
@@ -161,8 +163,24 @@ def _kept_by(conn: psycopg.Connection[Any], receipt: Receipt) -> list[str]:
     return [row[0] for row in found] or [receipt.kept_snapshot_id]
 
 
-def _kept_whole(conn: psycopg.Connection[Any], receipt: Receipt) -> bool:
-    """Whether the snapshot holds every definition that the deploy changed: it does for one of a single transaction."""
+def not_restored_by(url: str, receipt: Receipt) -> tuple[str, ...]:
+    """What the way back without scripts does not bring back, in words. Raises as `connect` does."""
+    words = tuple(str(one) for one in (receipt.inverse or {}).get("not_restored", ()))
+    if receipt.kept_snapshot_id is None or not any(map(only_order, words)):
+        return words
+    with connect(url, read_only=True, statement_timeout_s=10) as conn:
+        try:
+            whole = kept_whole(conn, receipt)
+        except psycopg.errors.InsufficientPrivilege:
+            whole = False
+    return tuple(one for one in words if not (whole and only_order(one)))
+
+
+def kept_whole(conn: psycopg.Connection[Any], receipt: Receipt) -> bool:
+    """Whether the snapshot holds every definition that the deploy changed: it does for one of a single transaction.
+
+    Then columns come back to their old places too.
+    """
     row = conn.execute(
         "SELECT EXISTS (SELECT FROM ops.snapshot_definitions WHERE snapshot_id = %s)"
         " AND NOT EXISTS (SELECT FROM ops.deploy_steps WHERE receipt_id = %s)",

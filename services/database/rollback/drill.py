@@ -71,19 +71,29 @@ def _copy(url: str, server: Server, tools: Tools, cancelled: Cancelled) -> None:
 
 
 def prove_on(url: str, snapshot_id: str, *, cancelled: Cancelled = never) -> Proof:
-    """Restore the snapshot in this copy of its database, and compare every kept row."""
+    """Restore the snapshot in this copy of its database, and compare every kept row.
+
+    Where what was made since stands in the way, it is tried once more with that taken out, as `restore --undo` does.
+    """
+    how = "Restored on a copy"
     try:
         done = restore(url, snapshot_id, cancelled=cancelled)
-    except Refused as refused:
-        return Proof(False, f"Restored on a copy, it failed: {refused.what}")
+    except Refused:
+        how = "Restored on a copy by restore --undo"
+        try:
+            done = restore(url, snapshot_id, undo=True, cancelled=cancelled)
+        except Refused as refused:
+            return Proof(False, f"{how}, it failed: {refused.what}")
     with connect(url) as conn, conn.transaction(), steady_texts(conn):
         parts = [part for part in parts_of(conn, snapshot_id) if part.kind != "inserted"]
         different = [part.name for part in parts if not _is_back(conn, part)]
     rows = sum(part.rows.count for part in parts)
-    if different or done.conflicts:
-        names = different or [conflict.table for conflict in done.conflicts]
-        return Proof(False, f"Restored on a copy, {', '.join(sorted(set(names)))} did not come back as kept.")
-    return Proof(True, f"Restored on a copy: {rows} rows of {len(parts)} tables came back as kept.")
+    if different:
+        return Proof(False, f"{how}, {', '.join(sorted(set(different)))} did not come back as kept.")
+    if done.conflicts:
+        told = "; ".join(f"{conflict.table}: {conflict.why}" for conflict in done.conflicts)
+        return Proof(False, f"{how}, not everything came back: {told}.")
+    return Proof(True, f"{how}: {rows} rows of {len(parts)} tables came back as kept.")
 
 
 def _is_back(conn: psycopg.Connection[Any], part: Part) -> bool:

@@ -30,7 +30,7 @@ from services.database.execution import Cancelled, Emit, Stopped, never, silent
 from services.database.fingerprint import Fingerprint
 from services.database.rehearsal.shadow import RowPolicy
 from services.database.rollback.blast_radius import Loss, blast_radius
-from services.database.rollback.derived import derived_scripts
+from services.database.rollback.derived import derived_scripts, not_restored_by
 from services.database.rollback.drill import drill
 from services.database.rollback.result import Proof, RollbackResult, result_of
 from services.database.rollback.transaction import Order, note, roll_back_once
@@ -98,7 +98,7 @@ def preview_of(
             raise
     way = tuple(scripts) or derived_scripts(release_id, receipt)
     _read(way)
-    not_restored = () if scripts or receipt is None else tuple((receipt.inverse or {}).get("not_restored", ()))
+    not_restored = () if scripts or receipt is None else not_restored_by(url, receipt)
     radius, tried = blast_radius(url, way), ""
     if on_a_copy and has_gaps(radius):
         radius, tried = with_gaps_filled(url, way, radius, rows=rows, emit=emit, cancelled=cancelled)

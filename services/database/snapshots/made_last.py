@@ -44,7 +44,8 @@ def make_last(conn: psycopg.Connection[Any], statements: Sequence[str], filled: 
 def _without_checking(
     conn: psycopg.Connection[Any], text: str, error: psycopg.Error, filled: Collection[Place]
 ) -> list[Conflict]:
-    named = " ".join(text.split())[:_LENGTH]
+    whole = " ".join(text.split())
+    named = whole if len(whole) <= _LENGTH else f"{whole[:_LENGTH]} ..."
     if isinstance(error, errors.ForeignKeyViolation | errors.CheckViolation) and " ADD CONSTRAINT " in text:
         conn.execute("SAVEPOINT ops_unchecked")
         try:

@@ -44,7 +44,8 @@ class Aside:
 def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[str, dict[str, str]]:
     """Keys of the tables that only making anew gives their columns of before, each with its renamed ones: new -> old.
 
-    Only those that have the columns the change gave them: what others changed since is left to altering in place.
+    Only those that have the columns the change gave them, none of which is to stay beside those of before: what others
+    changed since, or what the change added and nobody takes out, is left to altering in place.
     """
     found: dict[str, dict[str, str]] = {}
     for key, old in changed.before.by_key.items():
@@ -56,9 +57,16 @@ def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[
         renamed = _renamed(key, changed, now)
         have = [(renamed.get(name, name), *rest) for name, *rest in _columns(is_now)]
         names = {name for name, *_ in _columns(old)}
+        if any(renamed.get(name, name) not in names for name in _standing(key, target)):
+            continue
         if [column for column in have if column[0] in names] != _columns(old):
             found[key] = renamed
     return found
+
+
+def _standing(table: str, target: Definitions) -> list[str]:
+    """The names of the columns that a table is to have, as far as they have definitions of their own."""
+    return [str(one.facts["name"]) for one in target if one.kind == "column" and one.part_of == table]
 
 
 def _columns(table: Definition) -> list[tuple[Any, ...]]:

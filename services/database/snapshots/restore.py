@@ -14,6 +14,7 @@ from services.database.deployment.guarded import ConnectionLost, Limits, Stateme
 from services.database.deployment.receipts import application_name, receipts_exist
 from services.database.deployment.sessions import end_lost, loss_in_words, take_the_lock
 from services.database.execution import Cancelled, Emit, never, silent
+from services.database.inverse.derive import only_order
 from services.database.snapshots.merge import Conflict, Merge
 from services.database.snapshots.park import oid_of
 from services.database.snapshots.snapshot import Part, parts_of, purged_at, text_hash
@@ -34,7 +35,8 @@ class Restoration:
     """What came of a restore, in rows. rows_in_place: were there already, just as kept; rows_merged: got values of
     before; rows_kept: written since and left so; rows_taken_out: added by the change, gone again.
 
-    recreated: tables and columns that stand again; not_restored: what of the catalog differs still, in words.
+    recreated: tables and columns that stand again; not_restored: what of the catalog differs still, in words; undo:
+    whether it was to be all as before.
     """
 
     snapshot_id: str
@@ -46,9 +48,10 @@ class Restoration:
     recreated: list[str] = field(default_factory=list)
     not_restored: list[str] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
+    undo: bool = False
 
     @classmethod
-    def of(cls, snapshot_id: str, done: TakenBack) -> Restoration:
+    def of(cls, snapshot_id: str, done: TakenBack, *, undo: bool) -> Restoration:
         rows = done.merge
         return cls(
             snapshot_id,
@@ -60,11 +63,14 @@ class Restoration:
             done.recreated,
             done.not_restored,
             rows.conflicts,
+            undo,
         )
 
     @property
     def verdict(self) -> Verdict:
-        return Verdict.FAIL if self.conflicts or self.not_restored else Verdict.PASS
+        # Beside a column that the change had added and that stays, one that comes back can only stand last.
+        missing = [words for words in self.not_restored if self.undo or not only_order(words)]
+        return Verdict.FAIL if self.conflicts or missing else Verdict.PASS
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -109,7 +115,8 @@ def restore(
             )
         except StatementFailed as failed:
             message = failed.error.diag.message_primary
-            raise Refused(f"The restore failed: {message}.", "Nothing was changed.", "Mend that first.") from failed
+            way = "Mend that first." if undo else "Mend that first, or use --undo: what the change had made goes first."
+            raise Refused(f"The restore failed: {message}.", "Nothing was changed.", way) from failed
         except ConnectionLost as error:
             with suppress(OpsError, psycopg.Error):
                 end_lost(url, job, process)
@@ -127,7 +134,7 @@ def _transaction(conn: psycopg.Connection[Any], snapshot_id: str, watch: Watch, 
     _note(conn, snapshot_id)
     watch.stop_if_cancelled()
     conn.execute("COMMIT")
-    return Restoration.of(snapshot_id, done)
+    return Restoration.of(snapshot_id, done, undo=undo)
 
 
 def take_back(
@@ -146,7 +153,7 @@ def take_back(
     parts = _known_parts(conn, snapshot_id)
     done = take_back_inside(conn, snapshot_id, parts, added_goes=True, emit=emit, go_on=go_on, run=run)
     _note(conn, snapshot_id)
-    return Restoration.of(snapshot_id, done)
+    return Restoration.of(snapshot_id, done, undo=True)
 
 
 def merge_rows(

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from services.database.connect import connect
-from services.database.rollback.blast_radius import blast_radius_on, rows_to_go, rows_to_go_sentence
+from services.database.rollback.blast_radius import Loss, blast_radius_on, rows_to_go, rows_to_go_sentence
 from services.database.script import Script
 from services.database.server import Server
 
@@ -144,3 +144,5 @@ def test_the_rows_to_go_are_counted_once_and_said(conn: psycopg.Connection[Any])
     assert rows_to_go(radius) == 1 + 1 + 2 + 40
     assert rows_to_go_sentence(radius) == "44 rows of 5 tables go."
     assert rows_to_go_sentence([]) == "No row goes."
+    one = [Loss("rows", "public.t", 1, None, "deleted"), Loss("column", "public.t.c", 1, 8)]
+    assert rows_to_go_sentence(one) == "1 row of 1 table goes, 1 value of 1 column goes."
