@@ -38,6 +38,7 @@ class Aftermath:
     like_this_before: str
     before: Fingerprint
     after: Fingerprint
+    spare: str
 
 
 def aftermath_of(
@@ -50,11 +51,14 @@ def aftermath_of(
     *,
     meant: frozenset[str] = frozenset(),
 ) -> Aftermath:
-    """Look at the clone `name` as the first run left it. meant: what the scripts say they break (`meant_breaks`).
+    """Look at the clone `name` as the first run left it, beside a fresh one.
 
+    meant: what the scripts say they break (`meant_breaks`).
     Raises Stopped when cancelled.
     """
-    with connect(copy.as_superuser()) as untouched, connect(copy.as_superuser(name)) as changed:
+    # Trying things leaves traces, even where it is undone: never in the shadow itself.
+    spare = copy.clone(roles_as_they_are=True)
+    with connect(copy.as_superuser(spare)) as untouched, connect(copy.as_superuser(name)) as changed:
         findings = new_findings(security_findings(untouched), security_findings(changed))
         dangers: tuple[Danger, ...] = ()
         if first.trail is not None:
@@ -66,9 +70,9 @@ def aftermath_of(
                 sizes=copy.sizes,
                 connected_as=copy.runs_as,
             )
-        before, after = catalog_fingerprint(untouched), catalog_fingerprint(changed)
+        before, after = copy.fingerprint, catalog_fingerprint(changed)
     inspection = inspect_change(
-        copy.as_superuser(),
+        copy.as_superuser(spare),
         copy.as_superuser(name),
         before=before,
         after=after,
@@ -84,6 +88,7 @@ def aftermath_of(
         inspection.old_sentence,
         before,
         after,
+        spare,
     )
 
 
@@ -124,12 +129,16 @@ def better_order(
 
 
 def way_back(
-    copy: Shadow, statements: Sequence[Statement], apart: frozenset[int], before: Fingerprint, cancelled: Cancelled
+    copy: Shadow, spare: str, statements: Sequence[Statement], apart: frozenset[int], cancelled: Cancelled
 ) -> dict[str, Any]:
-    """The inverse of the script, derived from the catalogs and tried on a clone: deploy, back, deploy."""
-    name = copy.clone()
-    url = copy.url_of(name)
-    run(url, statements, apart, _UNMEASURED, cancelled=cancelled)
+    """The inverse of the script, derived from the catalogs and tried on the clone `spare`, in which things were tried
+    and undone: deploy, back, deploy."""
+    copy.put_back_roles()
+    url = copy.url_of(spare)
+    if run(url, statements, apart, _UNMEASURED, cancelled=cancelled).failure is not None:
+        # It depends on what trying leaves behind, such as the position of a sequence.
+        url = copy.url_of(copy.clone())
+        run(url, statements, apart, _UNMEASURED, cancelled=cancelled)
 
     def again() -> None:
         done = run(url, statements, apart, _UNMEASURED, cancelled=cancelled)
@@ -140,10 +149,9 @@ def way_back(
         definitions = read_definitions(untouched)
     with connect(url) as conn:
         try:
-            found = rehearse_inverse(conn, definitions, before, deploy_again=again).to_json()
+            found = rehearse_inverse(conn, definitions, copy.fingerprint, deploy_again=again).to_json()
         except NotAgain as error:
             found = {"sql": "", "rehearsed": "fail", "why": str(error), "not_restored": [], "rows": []}
-    copy.drop(name)
     return dict(found)
 
 

@@ -21,9 +21,12 @@ SELECT c.oid::bigint, n.nspname || '.' || c.relname, c.relkind::text, c.relfilen
        pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid),
        COALESCE((SELECT pg_catalog.sum(pg_catalog.pg_stat_get_xact_tuples_returned(i.indexrelid))
          FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid), 0)::bigint,
-       ARRAY(SELECT l.mode FROM pg_catalog.pg_locks l WHERE l.locktype = 'relation' AND l.relation = c.oid
-             AND l.pid = pg_catalog.pg_backend_pid() AND l.granted)
+       COALESCE(held.modes, '{}')
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN (
+  SELECT relation, pg_catalog.array_agg(mode) AS modes FROM pg_catalog.pg_locks
+  WHERE locktype = 'relation' AND granted AND pid = pg_catalog.pg_backend_pid() GROUP BY relation
+) held ON held.relation = c.oid
 WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """
 

@@ -221,7 +221,7 @@ def _passed(order: _Order, name: str, first: Run, emit: Emit) -> Rehearsal:
     )
     if found.verdict is Verdict.FAIL:  # nobody will deploy it
         return found
-    back = None if order.has_rollback else way_back(copy, statements, apart, left.before, cancelled)
+    back = None if order.has_rollback else way_back(copy, left.spare, statements, apart, cancelled)
     return replace(found, order=better_order(copy, statements, apart, left.after, cancelled), inverse=back)
 
 
@@ -243,6 +243,6 @@ def _try_rollback(order: _Order, rollback: Sequence[Script], found: Rehearsal) -
     undone = run(url, read_scripts(rollback).statements, frozenset(), unmeasured, cancelled=cancelled)
     if undone.failure:
         return replace(found, rollback_failure=undone.failure)
-    with connect(copy.as_superuser()) as untouched, connect(copy.as_superuser(name)) as changed:
-        same = catalog_fingerprint(untouched).digest == catalog_fingerprint(changed).digest
+    with connect(copy.as_superuser(name)) as changed:
+        same = catalog_fingerprint(changed).digest == copy.fingerprint.digest
     return replace(found, rollback_restores=same)

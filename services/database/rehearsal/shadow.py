@@ -48,6 +48,12 @@ _DUMP_S = 120
 _OTHERS = "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datname <> ALL (%s)"
 """Databases that a script made on the scratch server."""
 
+_LEAVE_AS_IT_IS = "ALTER DATABASE {} SET default_transaction_read_only = on"
+"""For the shadow itself: whatever is left in it, a position of a sequence or a dead row, each clone would have."""
+
+_SERVER = {"autovacuum": "off"}
+"""What is counted and timed is the script's own."""
+
 _END_SESSIONS = (
     "SELECT pg_catalog.pg_terminate_backend(pid, 1000) FROM pg_catalog.pg_stat_activity"
     " WHERE datname = ANY (%s) AND pid <> pg_catalog.pg_backend_pid()"
@@ -74,6 +80,7 @@ ORDER BY (SELECT COALESCE(pg_catalog.max(depth), 0) FROM deep WHERE deep.view = 
 class Shadow:
     """A running copy of a target. `clone` gives a fresh database of it; `unlike` lists what is not as in the target.
 
+    target_fingerprint, fingerprint: the target's catalog, and the shadow's, in its own server's words.
     url: where the target is; sizes: how many rows its tables have of which the shadow lacks some, by estimate.
     lacking_locale: the target's, where this machine does not have it. copied_by: how the catalog came over; runs_as:
     the role that scripts run as, which is the connecting one unless that one only reads.
@@ -83,6 +90,7 @@ class Shadow:
     facts: ConnectionFacts
     around: Circumstances
     target_fingerprint: Fingerprint
+    fingerprint: Fingerprint
     rows: CopiedRows
     policy: RowPolicy
     unlike: list[str] = field(default_factory=list)
@@ -96,17 +104,24 @@ class Shadow:
     _clones: list[str] = field(default_factory=list)
     _bearer: str | None = None
 
-    def clone(self) -> str:
-        """Make a fresh copy of the shadow; returns its name."""
+    def clone(self, *, roles_as_they_are: bool = False) -> str:
+        """Make a fresh copy of the shadow; returns its name. Roles belong to all clones: they are put back as the
+        target has them, unless an earlier clone still needs those that a script left."""
         self._made += 1
         name = f"{_TEMPLATE}_{self._made}"
         self._clones.append(name)
+        if not roles_as_they_are:
+            self.put_back_roles()
         with connect(self.server.dsn(_ADMIN)) as admin:
-            put_back_roles(admin, self.around)
             made = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
             admin.execute(made.format(sql.Identifier(name), sql.Identifier(_TEMPLATE)))
             apply_settings(admin, self.around, name, only_database=True)
         return name
+
+    def put_back_roles(self) -> None:
+        """Make the roles again what they are around the target."""
+        with connect(self.server.dsn(_ADMIN)) as admin:
+            put_back_roles(admin, self.around)
 
     def drop(self, name: str) -> None:
         """Drop one clone that is needed no more."""
@@ -191,7 +206,10 @@ def shadow(
             raise NoShadow(error.what) from error
         target.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")
         # The catalog is read while the scratch server starts.
-        with catalog_dump(url, target, binaries, cancelled) as dumped, scratch_server(binaries=binaries) as server:
+        with (
+            catalog_dump(url, target, binaries, cancelled) as dumped,
+            scratch_server(binaries=binaries, options=_SERVER) as server,
+        ):
             emit("phase", {"name": "catalog"})
             yield _Building(target, server, facts, url, stand_in, keep, cancelled).built(rows, dumped)
 
@@ -229,13 +247,15 @@ class _Building:
             unlike += apply_settings(admin, around, _TEMPLATE)
         policy: RowPolicy = "none" if copied_by == "definitions" else rows or rows_allowed(self.facts)
         with connect(server.dsn(_TEMPLATE)) as copy:
-            unlike += _differences(fingerprint, catalog_fingerprint(copy), self.facts.major, server.binaries.version)
+            own = catalog_fingerprint(copy)
+            unlike += _differences(fingerprint, own, self.facts.major, server.binaries.version)
             copied = copy_rows(target, copy, policy, self.keep, self.cancelled)
             unlike += _fill_views(target, copy)
+            copy.execute(sql.SQL(_LEAVE_AS_IT_IS).format(sql.Identifier(_TEMPLATE)))
             lacking = {name: rows for name, rows in sizes_of(target).items() if name in copied.incomplete}
         target.close()  # all is read: the target sees no more of us
         return Shadow(
-            *(server, self.facts, around, fingerprint, copied, policy, unlike, password, self.url, lacking),
+            *(server, self.facts, around, fingerprint, own, copied, policy, unlike, password, self.url, lacking),
             lacking_locale=lacking_locale,
             copied_by=copied_by,
             runs_as=runs_as,

@@ -32,7 +32,7 @@ def copied(app: Owner) -> Iterator[psycopg.Connection[Any]]:
     app.run(ROWS)
     with (
         shadow(app.url, rows="all", keep=["kept@example.com"]) as copy,
-        connect(copy.as_superuser()) as conn,
+        connect(copy.as_superuser(copy.clone())) as conn,
     ):
         assert (copy.rows.problems, copy.rows.incomplete) == ((), frozenset())
         yield conn
