@@ -33,6 +33,15 @@ WHERE NOT i.indisvalid AND c.relkind = 'i' AND NOT EXISTS (
 does a person's VACUUM; autovacuum, which has no user, gives way."""
 
 
+_TOASTED = """
+SELECT pg_catalog.format('%%I.%%I', n.nspname, c.relname) FROM pg_catalog.pg_class x
+JOIN pg_catalog.pg_namespace xn ON xn.oid = x.relnamespace JOIN pg_catalog.pg_index i ON i.indexrelid = x.oid
+JOIN pg_catalog.pg_class c ON c.reltoastrelid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE xn.nspname = %s AND x.relname = %s
+"""
+"""The table whose long values an index is about."""
+
+
 def look_before(conn: psycopg.Connection[Any], statement: Statement) -> dict[str, Any]:
     """What is there before the statement, to be kept with the intent: invalid indexes, and those of its table."""
     table = _indexed_table(conn, statement)
@@ -108,11 +117,23 @@ def _drop(conn: psycopg.Connection[Any], schema: str, name: str, watch: Watch) -
     except (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected):
         return
     except errors.InsufficientPrivilege:
-        message = f"The invalid index {schema}.{name} stays: a superuser must drop it. No query uses it."
-        watch.emit("notice", {"message": message, "severity": "WARNING"})
+        watch.emit("notice", {"message": _stays(conn, schema, name), "severity": "WARNING"})
     finally:
         if not conn.closed:
             conn.execute("RESET lock_timeout")
+
+
+def _stays(conn: psycopg.Connection[Any], schema: str, name: str) -> str:
+    """What an invalid index means that we may not drop, and who gets rid of it how."""
+    row = conn.execute(_TOASTED, (schema, name)).fetchone()
+    drop = sql.SQL("DROP INDEX CONCURRENTLY {};").format(sql.Identifier(schema, name)).as_string()
+    left = f"The invalid index {schema}.{name} stays: no query uses it, but writes keep it up to date."
+    if row is None:
+        return f"{left} The owner of its table, or a superuser, gets rid of it with {drop}"
+    return (
+        f"{left} It belongs to the long values of {row[0]}, so only a superuser may drop it, with {drop} Without one,"
+        f" the owner gets rid of it with VACUUM FULL {row[0]}; which keeps readers and writers waiting to its end."
+    )
 
 
 def _is_done(conn: psycopg.Connection[Any], statement: Statement, before: Mapping[str, Any]) -> bool:
