@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -16,6 +16,7 @@ from psycopg import sql
 from services.database.connect import connect
 from services.database.execution import Cancelled
 from services.database.rehearsal.calibration_rows import CannotFill, fill
+from services.database.rehearsal.copy_times import CannotKeep, CopyTimes, all_copied, measure_copies
 from services.database.rehearsal.measure import StatementEffects, blocks_writers
 from services.database.rehearsal.result import Predicted, PredictedStatement
 from services.database.rehearsal.runs import Manner, Run, run
@@ -29,6 +30,7 @@ BUDGET_S = 30.0
 _ERROR = 1.5
 _WORTH_IT = 20_000
 _TABLES = ("r", "p", "m")
+_NO_COPIES = CopyTimes(0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,15 @@ class Forecast:
     statements: Mapping[int, PredictedStatement]
     whole: Predicted | None
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """One run of all statements on tables of these sizes, and what it took to keep there what they take."""
+
+    sizes: Mapping[str, int]
+    run: Run
+    copies: CopyTimes
 
 
 def predict(
@@ -51,30 +62,45 @@ def predict(
 ) -> Forecast:
     """Predict times and stalls on the target's real size. first: the measured run on the shadow as it is.
 
-    Only what reads, writes or builds over tables of more than 20,000 rows is measured anew; raises Stopped.
+    Only what reads, writes or builds over tables of more than 20,000 rows is measured anew, and the copies that a
+    deploy makes of rows and columns that it takes from such tables; raises Stopped.
     """
     until = time.monotonic() + budget_s
-    real = _real_rows(copy, _worked_on(first))
+    copied = all_copied(statements, first)
+    real = _real_rows(copy, _worked_on(first) | copied.keys())
     large = {table: rows for table, rows in real.items() if rows > _WORTH_IT}
     times = {index: one.ms for index, one in enumerate(first.statements)}
     if not large:
         return _told(first, times, 1.0 + (_ERROR - 1) / 2)
-    measured: list[tuple[Mapping[str, int], Run]] = []
+    copied = {table: places for table, places in copied.items() if table in large}
+    measured: list[_Measured] = []
     try:
         for part in (SMALL / LARGE, 1.0):
             if time.monotonic() > until:
                 return Forecast({}, None, f"it would take longer than {budget_s:g} s to measure")
-            measured.append(_measured_at(copy, statements, apart, large, part, cancelled))
-    except CannotFill as error:
+            measured.append(_measured_at(copy, statements, apart, large, part, copied, cancelled))
+    except (CannotFill, CannotKeep) as error:
         return Forecast({}, None, str(error))
     for index, (_, done) in enumerate(first.measured):
-        if any(len(one.statements) <= index for _, one in measured):
+        if any(len(one.run.statements) <= index for one in measured):
             return Forecast({}, None, f"{statements[index].file}:{statements[index].line} fails on made rows")
         if table := _largest(done, large):
-            points = [(sizes[table], one.statements[index].ms) for sizes, one in measured]
+            points = [(one.sizes[table], one.run.statements[index].ms) for one in measured]
             times[index] = on_the_line(points, large[table])
     beyond = max(rows / LARGE for rows in large.values())
-    return _told(first, times, _ERROR * (1 + 0.2 * math.log10(beyond)) if beyond > 1 else _ERROR)
+    wrong_by = _ERROR * (1 + 0.2 * math.log10(beyond)) if beyond > 1 else _ERROR
+    copying = frozenset(index for places in copied.values() for index in places)
+    return _told(first, times, wrong_by, _copies_of_real_size(measured, copied, large), copying)
+
+
+def _copies_of_real_size(measured: Sequence[_Measured], copied: Collection[str], large: Mapping[str, int]) -> CopyTimes:
+    if not copied:
+        return _NO_COPIES
+    most = max(copied, key=lambda table: large[table])
+    return CopyTimes(
+        on_the_line([(one.sizes[most], one.copies.before_ms) for one in measured], large[most]),
+        on_the_line([(one.sizes[most], one.copies.after_ms) for one in measured], large[most]),
+    )
 
 
 def on_the_line(points: Sequence[tuple[int, float]], rows: int) -> float:
@@ -115,16 +141,18 @@ def _measured_at(
     apart: frozenset[int],
     large: Mapping[str, int],
     part: float,
+    copied: Collection[str],
     cancelled: Cancelled,
-) -> tuple[Mapping[str, int], Run]:
-    """Fill the tables on a clone of their own, and run all statements there."""
+) -> _Measured:
+    """Fill the tables on a clone of their own, keep there what goes and undo it, and run all statements."""
     name = copy.clone()
     with connect(copy.as_superuser(name)) as conn:
         sizes = {table: fill(conn, table, round(min(rows, LARGE) * part), cancelled) for table, rows in large.items()}
         conn.execute("CHECKPOINT")
+    copies = measure_copies(copy.url_of(name), statements, apart, sorted(copied), cancelled) if copied else _NO_COPIES
     done = run(copy.url_of(name), statements, apart, Manner(), cancelled=cancelled)
     copy.drop(name)
-    return sizes, done
+    return _Measured(sizes, done, copies)
 
 
 def _largest(done: StatementEffects, large: Mapping[str, int]) -> str | None:
@@ -137,15 +165,27 @@ def _largest(done: StatementEffects, large: Mapping[str, int]) -> str | None:
     return max(worked, key=lambda table: large[table], default=None)
 
 
-def _told(first: Run, times: Mapping[int, float], error: float) -> Forecast:
-    """From the times to what others will wait: a lock is held from its statement to COMMIT, whatever comes after."""
+def _told(
+    first: Run,
+    times: Mapping[int, float],
+    error: float,
+    copies: CopyTimes = _NO_COPIES,
+    copying: frozenset[int] = frozenset(),
+) -> Forecast:
+    """From the times to what others will wait: a lock is held from its statement to COMMIT, whatever comes after.
+
+    copying: places of statements whose tables are copied. That is done before the first statement, and from there on
+    nobody writes to them.
+    """
     found: dict[int, PredictedStatement] = {}
-    left = 0.0
+    whole = copies.before_ms + sum(times.values()) + copies.after_ms
+    left = copies.after_ms
     for index in range(len(first.measured) - 1, -1, -1):
         ms = times[index]
         left += ms
         _, done = first.measured[index]
         stops = any(one.kind in _TABLES and not one.dropped and blocks_writers(one.lock) for one in done.effects)
-        found[index] = PredictedStatement(ms, ms / error, ms * error, left if stops else None)
+        stall = whole if index in copying else left if stops else None
+        found[index] = PredictedStatement(ms, ms / error, ms * error, stall)
     stalls = [one.stall_ms for one in found.values() if one.stall_ms is not None]
-    return Forecast(found, Predicted(sum(times.values()), max(stalls, default=0.0), error))
+    return Forecast(found, Predicted(whole, max(stalls, default=0.0), error))
