@@ -73,7 +73,7 @@ def test_the_whole_corpus_is_rehearsed_as_psql_runs_it(major: int, capsys: pytes
     with odd_server(major) as twins:
         compared = [one for base in BASES for one in on_base(twins, base)]
     with capsys.disabled():
-        sys.stdout.write(f"\nPostgres {major}: {figures(compared)}\n")
+        sys.stdout.write("\n".join(["", f"Postgres {major}: {figures(compared)}", *wrong(compared), ""]))
     assert wrong(compared) == []
     fails = {one.script.name for one in compared if one.truth.first.failed}
     passes = {one.script.name for one in compared if not one.truth.first.failed}
