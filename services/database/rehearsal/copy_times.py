@@ -94,5 +94,6 @@ def _kept(
             run_sql(conn, statement.sql, cancelled=cancelled)
     conn.execute("RESET SESSION AUTHORIZATION; RESET ROLE")
     began = time.monotonic()
+    keeping.missing()
     keeping.after("")
     return CopyTimes(before * 1000, (time.monotonic() - began) * 1000)

@@ -142,6 +142,7 @@ class Keeping:
         self._snapshot_id: str | None = None
         self._parts: list[Part] = []
         self._base: dict[int, TableState] = {}
+        self._now: dict[int, TableState] = {}
         self._rewriting: set[int] = set()
         self._aside: dict[int, Parked] = {}
         self._laid: str | None = None
@@ -189,7 +190,7 @@ class Keeping:
     def missing(self) -> Cover:
         """What the statements took, measured by effect, and no part of the snapshot holds; empty: nothing is lost."""
         self._forgive_rewrite()
-        now = table_states(self._conn)
+        self._now = now = table_states(self._conn)
         missing = Cover()
         whole = {(part.schema, part.table) for part in self._parts if part.kind == "table"}
         kept = {(part.schema, part.table): set(part.columns) for part in self._parts}
@@ -215,7 +216,7 @@ class Keeping:
         catalog: the digest of the catalog after the statements. What became of definitions is settled after COMMIT
         (`settling.settle`); where nothing did, and no row was kept, the snapshot goes again.
         """
-        now = table_states(self._conn)
+        now = self._now
         if self._snapshot_id is not None:
             for number, part in enumerate(self._parts):
                 place, renamed = self._names_now((part.schema, part.table), now)
