@@ -105,12 +105,15 @@ def restore(snapshot: str, named: str | None, *, undo: bool = False, phrase: str
     if undo:
         require_phrase(phrase, undo_phrase(snapshot, target.name))
     ended = carry_out("restore", target, {"snapshot_id": snapshot, **({"undo": True} if undo else {})})
-    return told.restored(ended.result or {})
+    return told.restored(_with_result(ended).result or {})
 
 
 def ended_job(kind: str, target: Target, release: Release, reference: str, more: Mapping[str, Any]) -> Job:
     """The job when it has ended with a result to tell. Raises Refused or Unavailable where it ended without one."""
-    ended = carry_out(kind, target, {"release": _same_for_others(reference, release, target), **more})
+    return _with_result(carry_out(kind, target, {"release": _same_for_others(reference, release, target), **more}))
+
+
+def _with_result(ended: Job) -> Job:
     result = ended.result or {}
     if ended.state in (JobState.CANCELLED, JobState.INTERRUPTED):
         kind_of_end = Unavailable if ended.state is JobState.INTERRUPTED else Refused

@@ -66,18 +66,49 @@ def previewed(seen: Preview) -> Answer:
 def rolled_back(result: Document) -> Answer:
     lines = [
         *_losses(result["blast_radius"]),
-        f"snapshot: {result['snapshot_id']}",
+        f"snapshot: {result['snapshot_id'] or 'none, nothing went that could be kept'}",
         *(f"parked: {table}" for table in result.get("parked", ())),
-        *(f"conflict: {conflict}" for conflict in result.get("conflicts", ())),
-        f"catalog restored: {_YES_NO[result['fingerprint_restored']]}",
-        f"rows lost: {result['rows_lost']}",
+        *_conflicts(result),
+        *([f"restore tried: {result['proof']}"] if result.get("proof") else []),
     ]
-    if result.get("proof"):
-        lines.append(f"restore tried: {result['proof']}")
-    return Answer.of(result, lines, OF_VERDICT[result["verdict"]])
+    good = ["the catalog is as before the deploy", f"{_many(result['rows_lost'], 'row')} lost"]
+    if result.get("merged"):
+        good.append(f"{_many(result['merged'], 'row')} that the deploy had taken brought back")
+    bad = []
+    if result["fingerprint_restored"] is None:
+        bad.append("without a deploy receipt it cannot be told whether the catalog is as before the deploy")
+    elif not result["fingerprint_restored"]:
+        bad.append(f"the catalog is not as before the deploy ({result.get('not_restored') or 'see the receipt'})")
+    if result["rows_lost"]:
+        bad.append(f"{_many(result['rows_lost'], 'row')} lost")
+    if result.get("proved") is False:
+        bad.append("what was kept did not come back on a copy")
+    return _ending(result, lines, good, [*bad, *_left(result)])
 
 
-_YES_NO: Mapping[bool | None, str] = {True: "yes", False: "NO", None: "not known, there is no deploy receipt"}
+def _left(result: Document) -> list[str]:
+    count = len(result.get("conflicts", ()))
+    return [f"{_many(count, 'conflict')} left as now, for a person to decide"] if count else []
+
+
+def _conflicts(result: Document) -> list[str]:
+    told = []
+    for one in result.get("conflicts", ()):
+        keys = f", such as {', '.join(map(str, one['keys']))}" if one.get("keys") else ""
+        rows = f" ({_many(one['rows'], 'row')}{keys})" if one.get("rows") else ""
+        told.append(f"conflict: {one['table']}: {one['why']}{rows}" if one["table"] else f"conflict: {one['why']}")
+    return told
+
+
+def _ending(result: Document, lines: list[str], good: list[str], bad: list[str]) -> Answer:
+    """The verdict in one sentence, as the last line: what is good where all is, else what is not."""
+    verdict = str(result["verdict"])
+    said = ", ".join(good) if verdict == "pass" or not bad else f"because {'; '.join(bad)}"
+    return Answer.of(result, [*lines, f"{verdict}: {said}."], OF_VERDICT[verdict])
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _losses(radius: Sequence[Document]) -> list[str]:
@@ -92,10 +123,14 @@ def _size(number: int | None, unit: str) -> str:
 
 def restored(result: Document) -> Answer:
     lines = [
-        f"{result['rows_restored']} rows are back.",
         *(f"stands again: {one}" for one in result.get("recreated", ())),
-        *([f"{gone} rows that the change had added are gone."] if (gone := result.get("rows_taken_out")) else []),
         *(f"not restored: {one}" for one in result.get("not_restored", ())),
-        *(f"conflict: {one}" for one in result.get("conflicts", ())),
+        *_conflicts(result),
     ]
-    return Answer.of(result, lines, OF_VERDICT[str(result.get("verdict", "pass"))])
+    good = [f"{_many(result['rows_restored'], 'row')} brought back"]
+    if result.get("rows_taken_out"):
+        good.append(f"{_many(result['rows_taken_out'], 'row')} that the change had added gone again")
+    if result.get("rows_kept"):
+        good.append(f"{_many(result['rows_kept'], 'row')} written since kept")
+    missing = result.get("not_restored") or ()
+    return _ending(result, lines, good, [*missing, *_left(result)])

@@ -312,13 +312,16 @@ def settle_rollback(context: JobContext) -> Outcome | None:
 def restore(context: JobContext) -> Outcome:
     """Put back what a snapshot keeps; with "undo" in the payload also remove what its change had made."""
     payload = context.job.payload
-    done = restore_snapshot(
-        deploying_url(context.target),
-        str(payload["snapshot_id"]),
-        undo=payload.get("undo") is True,
-        emit=context.emit,
-        cancelled=context.cancelled,
-    )
+    try:
+        done = restore_snapshot(
+            deploying_url(context.target),
+            str(payload["snapshot_id"]),
+            undo=payload.get("undo") is True,
+            emit=context.emit,
+            cancelled=context.cancelled,
+        )
+    except Stopped:
+        return Outcome(JobState.CANCELLED, "Stopped before COMMIT: nothing was restored.", {"applied": False})
     gone = f" {done.rows_taken_out} rows that the change had added are gone;" if payload.get("undo") is True else ""
     return Outcome(
         STATE_OF[done.verdict],

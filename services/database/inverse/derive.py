@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
@@ -327,17 +328,26 @@ def _orders(work: _Work) -> list[str]:
     """Tables whose columns come back in another order: a column that went can only be added at the end."""
     found: list[str] = []
     made = work.gone | work.again
+    before, after = _columns(work.before), _columns(work.after)
     for table in work.before:
         now = work.after.by_key.get(table.key)
         if table.kind not in ("table", "foreign table") or now is None or table.key in made:
             continue
-        wanted = _columns(work.before, table.key)
-        stay = [key for key in _columns(work.after, table.key) if key in wanted and key not in made]
+        wanted, there = _in_place(before.get(table.key, ())), _in_place(after.get(table.key, ()))
+        stay = [key for key in there if key in wanted and key not in made]
         if [*stay, *(key for key in wanted if key not in stay)] != wanted:
             found.append(f"{_ORDER}{table.identity}: what comes back stands last")
     return found
 
 
-def _columns(definitions: Definitions, table: str) -> list[str]:
-    parts = [d for d in definitions if d.kind == "column" and d.part_of == table]
-    return [d.key for d in in_order({d.key: d for d in sorted(parts, key=lambda d: d.number)})] if parts else []
+def _columns(definitions: Definitions) -> dict[str | None, list[Definition]]:
+    """The columns of every table, by its key."""
+    found: dict[str | None, list[Definition]] = {}
+    for definition in definitions:
+        if definition.kind == "column":
+            found.setdefault(definition.part_of, []).append(definition)
+    return found
+
+
+def _in_place(columns: Iterable[Definition]) -> list[str]:
+    return [d.key for d in in_order({d.key: d for d in sorted(columns, key=lambda d: d.number)})]

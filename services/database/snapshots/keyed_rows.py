@@ -100,6 +100,25 @@ def merge_keyed(
     return done
 
 
+def give_defaults(conn: psycopg.Connection[Any], part: Part, now: Standing, columns: Sequence[str]) -> None:
+    """Give rows of which no value was kept the defaults of columns that have just come back, as adding them would."""
+    for name in columns:
+        if name in now.defaults:
+            conn.execute(
+                sql.SQL(
+                    "UPDATE ONLY {table} t SET {column} = {value} WHERE t.{column} IS NULL"
+                    " AND NOT EXISTS (SELECT FROM ONLY {copy} b WHERE {b_key} = {t_key})"
+                ).format(
+                    table=now.table,
+                    column=sql.Identifier(name),
+                    value=sql.SQL(now.defaults[name]),
+                    copy=part.copy,
+                    b_key=key_text("b", part.key_columns),
+                    t_key=key_text("t", part.key_columns),
+                )
+            )
+
+
 def _columns(
     conn: psycopg.Connection[Any], part: Part, now: Standing, names: Sequence[str], *, carefully: bool = False
 ) -> list[_Column]:

@@ -17,12 +17,12 @@ from services.database.snapshots.after_images import told_by_key
 from services.database.snapshots.counted_rows import merge_counted
 from services.database.snapshots.effects import Place
 from services.database.snapshots.kept_definitions import definitions_of, target_of, without_places
-from services.database.snapshots.keyed_rows import merge_keyed
+from services.database.snapshots.keyed_rows import give_defaults, merge_keyed
 from services.database.snapshots.made_last import make_last
 from services.database.snapshots.merge import Conflict, Merge, Why
 from services.database.snapshots.park import oid_of, parked, quietly, unpark
 from services.database.snapshots.rebuilding import Aside, fill, set_aside, to_rebuild
-from services.database.snapshots.snapshot import Part, is_home, was_restored
+from services.database.snapshots.snapshot import Part, columns_of, is_home, was_restored
 from services.database.snapshots.standing_tables import nothing_acts, standing, take_off_foreign_keys
 from services.database.snapshots.storage import steady_texts
 
@@ -51,6 +51,7 @@ class _Work:
     unparked: set[Place] = field(default_factory=set)
     counted: set[Place] = field(default_factory=set)
     filled: set[Place] = field(default_factory=set)
+    columns: dict[Place, list[str]] = field(default_factory=dict)
     done: TakenBack = field(default_factory=TakenBack)
 
 
@@ -106,6 +107,7 @@ def _keep_writers_out(work: _Work) -> None:
     """Writers of the tables wait: between what is read of a row and what is made of it nobody else may write it."""
     for part in work.parts:
         if oid_of(work.conn, (part.schema, part.table)):
+            work.columns[part.schema, part.table] = columns_of(work.conn, part.schema, part.table)[0]
             work.conn.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE").format(part.place))
 
 
@@ -194,6 +196,9 @@ def _merge(work: _Work, part: Part) -> None:
         only = sql.SQL("ONLY {}").format(part.place)
         if told_by_key(conn, part.key_columns, sql.SQL("(SELECT * FROM {})").format(only), list(now.types)):
             merge = merge_keyed(conn, work.snapshot_id, part, now, added_goes=work.added_goes)
+            if part.copy_name and place in work.columns and place not in work.filled:
+                came = [name for name in part.columns if name in now.types and name not in work.columns[place]]
+                give_defaults(conn, part, now, came)
         elif part.kind == "column":
             merge = Merge(conflicts=[Conflict(part.name, str(Why.NOT_TOLD), part.rows.count)])
         else:

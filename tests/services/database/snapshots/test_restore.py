@@ -82,6 +82,16 @@ def test_what_the_change_had_added_stays_beside_what_it_took(app: Owner):
     ]  # fmt: skip
 
 
+def test_rows_written_since_get_the_default_of_a_column_that_comes_back(app: Owner):
+    app.run("CREATE TABLE t (a int PRIMARY KEY, gone text DEFAULT 'd' NOT NULL)")
+    app.run("INSERT INTO t VALUES (1, 'kept')")
+    done = change(app.url, "ALTER TABLE t DROP COLUMN gone, ADD COLUMN new int")
+    app.run("INSERT INTO t VALUES (2)")
+    told = restore(app.url, str(done.snapshot_id))
+    assert (told.verdict, told.conflicts) == (Verdict.PASS, [])
+    assert app.run("SELECT a, gone FROM t ORDER BY 1") == [(1, "kept"), (2, "d")]
+
+
 def test_a_row_whose_parent_is_gone_since_does_not_come_back(app: Owner):
     app.run("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p);"
             "INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2)")  # fmt: skip
