@@ -255,8 +255,6 @@ def _peek(ground: Ground, database: str, drawn: Drawn, course: Course, said: Any
         begun = found is not None and found["state"] == "begun"
         other = [now.other_than(course.before), now.other_than(course.after)]
         told.between = "begun" if begun else "untouched" if not other[0] else "done" if not other[1] else "between"
-        if drawn.action == "rollback" and not CHANGES[drawn.change].down:
-            return  # its rows come back in a transaction of their own, which the one action begins again
         if told.between == "between":
             told.wrong.append(f"neither before nor after: {other[0]} / {other[1]}")
         if said is not None and said[1] is not None and drawn.action != "restore" and not begun:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
+from psycopg import errors
 
 from services.database.connect import connect
 from services.database.rollback.breaking import breaking
@@ -14,17 +15,42 @@ from services.database.rollback.losses import HOLDS_ROWS, Loss, described
 from services.database.rollback.lost_rows import lost_rows
 from services.database.rollback.playing import play
 from services.database.script import Script
+from services.errors import Unavailable
 
 __all__ = ["HOLDS_ROWS", "Loss", "blast_radius", "blast_radius_on", "rows_to_go", "rows_to_go_sentence"]
 
 _LOCK_WAIT_MS = 500
+_GONE_MEANWHILE = (
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.UndefinedObject,
+    errors.UndefinedFunction,
+    errors.InvalidSchemaName,
+    errors.InternalError_,
+)
+"""How the server says that what the catalog named a moment ago is not there any more."""
 
 
 def blast_radius(url: str, rollback_scripts: Sequence[Script]) -> list[Loss]:
     """What the scripts would take with them now. Reads only, with no lock above AccessShare.
 
-    Raises as `connect` does.
+    Raises as `connect` does, and Unavailable where others change the catalog all the while.
     """
+    try:
+        return _seen_now(url, rollback_scripts)
+    except _GONE_MEANWHILE:
+        # Somebody dropped what we had just read of: what is there now is another catalog, and is read once more.
+        try:
+            return _seen_now(url, rollback_scripts)
+        except _GONE_MEANWHILE as error:
+            raise Unavailable(
+                "The database's catalog is being changed at this moment.",
+                "What would go cannot be told yet.",
+                "Look again when that change is done.",
+            ) from error
+
+
+def _seen_now(url: str, rollback_scripts: Sequence[Script]) -> list[Loss]:
     with connect(url, read_only=True, statement_timeout_s=60) as conn, conn.transaction():
         # A table that somebody holds is not waited for: its rows are then not known.
         conn.execute(f"SET LOCAL lock_timeout = {_LOCK_WAIT_MS}")

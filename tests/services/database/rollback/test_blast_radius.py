@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 import time
+from typing import Any
 
 import psycopg
 import pytest
 
 from services.database.fingerprint import difference
-from services.database.rollback.blast_radius import blast_radius, blast_radius_on
+from services.database.rollback import blast_radius as blast_radius_module
+from services.database.rollback.blast_radius import Loss, blast_radius, blast_radius_on
 from services.database.rollback.dependency_walk import Dependency, DependencyGraph
+from services.errors import Unavailable
 from tests.services.database.app_database import Owner, script
 
 
@@ -165,3 +168,22 @@ def test_the_walk_climbs_from_a_part_to_its_whole():
     assert graph.fall([table]).in_the_way == {view}
     assert graph.fall([(1259, 10, 3)]).objects == {(1259, 10, 3)}
     assert graph.fall([table], automatic_only=True).objects == {table}
+
+
+def test_what_somebody_drops_while_it_is_read_is_read_again_and_else_said(app: Owner, monkeypatch: pytest.MonkeyPatch):
+    honest = blast_radius_module.described
+
+    def dropped_meanwhile(conn: psycopg.Connection[Any], fallen: Any) -> list[Loss]:
+        app.run(drops.pop(0))
+        return honest(conn, fallen)
+
+    monkeypatch.setattr(blast_radius_module, "described", dropped_meanwhile)
+    app.run("CREATE TABLE one (id int); CREATE TABLE two (id int); CREATE TABLE three (id int)")
+    sql = script("DROP TABLE one; DROP TABLE IF EXISTS two, three")
+    drops = ["DROP TABLE two", "SELECT 1"]
+    assert {loss.object for loss in blast_radius(app.url, sql)} >= {"public.one", "public.three"}
+    monkeypatch.setattr(
+        blast_radius_module, "described", lambda conn, _: conn.execute("SELECT * FROM gone_in_between").fetchall()
+    )
+    with pytest.raises(Unavailable, match="being changed at this moment"):
+        blast_radius(app.url, sql)
