@@ -36,10 +36,15 @@ def live() -> None:
             st.subheader("4 · The database, only if you choose to", anchor=False)
             st.caption("Refused while a build that needs the new schema serves.")
             rolled_back = results_of(context, "rollback")
-            if st.toggle("Show what would go", key="losses", bind="query-params"):
-                preview = rollback_preview_now(context, view.release)
-                backout.losses_part(preview)
-                backout.rollback_button(context, view, rolled_back, preview)
+            wanted = st.toggle("Show what would go", key="losses", bind="query-params")
+            if rolled_back.running:
+                st.caption("A rollback is running; what would go is read again when it has ended.")
+            elif wanted:
+                # What cannot be told, or was rolled back already, leaves the rest of the page as it is.
+                with problems_shown():
+                    preview = rollback_preview_now(context, view.release)
+                    backout.losses_part(preview)
+                    backout.rollback_button(context, view, rolled_back, preview)
             else:
                 st.caption("The button to roll back stands below the list of what would go.")
             backout.rollback_result(context, rolled_back)

@@ -36,6 +36,7 @@ def rehearsal_result(found: Mapping[str, Any], ended: str = "") -> None:
         f"{inline_badge(str(found.get('verdict')))} {plain(found.get('summary', ''), limit=900)} "
         f":small[:gray[{plain(ended)}, took {times.duration_ms(float(found.get('took_ms') or 0))}{plan}]]"
     )
+    _how_copied(found.get("shadow") or {})
     failure("The first run fails", found.get("failure"))
     _further(found.get("further_failures") or [])
     failure("It cannot run twice", found.get("second_run"))
@@ -59,6 +60,12 @@ def rehearsal_result(found: Mapping[str, Any], ended: str = "") -> None:
     lock_times(found)
     _statements(found.get("statements") or [])
     way_back_part(found.get("inverse"))
+
+
+def _how_copied(shadow: Mapping[str, Any]) -> None:
+    """How the copy was made, where it was not made the usual way or another role ran the scripts on it."""
+    if shadow.get("sentence") and (shadow.get("copied_by") != "pg_dump" or shadow.get("stands_in")):
+        st.markdown(f":gray[:material/content_copy: {plain(shadow['sentence'], limit=900)}]")
 
 
 def _not_among(advice: Sequence[Mapping[str, Any]], security: Sequence[Any]) -> list[Mapping[str, Any]]:

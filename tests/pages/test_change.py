@@ -308,3 +308,22 @@ def test_an_undo_is_asked_for_by_its_phrase_and_not_by_a_viewer(open_page: OpenP
     undo_change(world.store, phrase=undo_phrase("s1", TARGET), **asked)
     found = recent_jobs(world.store, TARGET, kind="restore")
     assert [job.payload for job in found] == [{"snapshot_id": "s1", "undo": True}]
+
+
+def test_how_the_copy_was_made_is_said_where_it_was_not_the_usual_way(open_page: OpenPage, world: World) -> None:
+    world.start()
+    rehearsed(world, shadow={"copied_by": "definitions", "stands_in": False, "sentence": "Made from the catalog."})
+    assert "Made from the catalog." in told(open_page("/database"))
+    rehearsed(world, shadow={"copied_by": "pg_dump", "stands_in": False, "sentence": "Made by pg_dump."})
+    assert "Made by pg_dump." not in told(open_page("/database"))
+
+
+def test_while_a_rollback_runs_what_would_go_is_not_read(
+    open_page: OpenPage, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.reads.rollback_preview_now", lambda *_: pytest.fail("it was read"))
+    run_id = world.start()
+    world.queued("rollback", run_id=run_id)
+    app = open_page("/rollback", losses="true")
+    assert not app.exception
+    assert "A rollback is running" in told(app)

@@ -154,6 +154,8 @@ def test_a_database_that_cannot_be_read_leaves_the_rest_of_the_page(
     assert not app.exception
     assert "1 · Bring the app back" in told(app)
     assert "The database does not answer." in told(app)
+    assert any(one.label.startswith("What is kept") for one in app.expander)
+    assert "Backups" in told(app)
 
 
 def test_a_tile_is_green_only_for_what_was_seen_just_now(open_page: OpenPage, world: World) -> None:
