@@ -12,6 +12,7 @@ import pytest
 
 from services.sandbox.faults import faults_of
 from services.verdict import Verdict
+from tests.lateness import in_time
 from tests.matrix.claims import healthy
 from tests.matrix.recording import BEFORE, HEALTHY, RECORDED, record
 from tests.matrix.stage import QUICK, TWIN, Evidences, Stage, stage
@@ -35,7 +36,7 @@ def after() -> Iterator[Stage]:
 def baseline(after: Stage) -> Evidences:
     """What the checks say of the healthy world."""
     after.people_come()
-    return after.look()
+    return in_time(after.look, lambda seen: seen.values())
 
 
 def verdicts(evidence: Evidences) -> dict[str, Verdict]:

@@ -30,6 +30,7 @@ from services.sandbox.target_file import target_values
 from services.settings import Target, load_settings
 from services.verdict import Evidence
 from tests.conftest import open_folder
+from tests.lateness import in_time
 from tests.services.sandbox.twin_world import TwinWorld, twin_world
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,11 +56,18 @@ class Pulse:
         return CheckContext.create(target, self.app, datetime.now(UTC))
 
     def look(self, *ids: str, context: CheckContext | None = None) -> dict[str, Evidence]:
-        surroundings = context or self.context()
-        found = run_checks(catalogue_of(self.app), ids, surroundings, surroundings.now)
-        return {one.check_id: one for one in found}
+        def once() -> dict[str, Evidence]:
+            surroundings = context or self.context()
+            found = run_checks(catalogue_of(self.app), ids, surroundings, surroundings.now)
+            return {one.check_id: one for one in found}
+
+        return in_time(once, lambda seen: seen.values())
 
     def score(self, **changes: Any) -> Score:
+        return in_time(lambda: self.score_once(**changes), lambda seen: seen.evidence)
+
+    def score_once(self, **changes: Any) -> Score:
+        """The score of a world that is known to keep silent."""
         context = self.context(**changes)
         return run_score(self.app, context, context.now)
 
@@ -140,8 +148,11 @@ class Live:
         return CheckContext.create(self.target.model_copy(update=changes), self.app, datetime.now(UTC))
 
     def look(self, *ids: str, **changes: Any) -> dict[str, Evidence]:
-        context = self.context(**changes)
-        return {one.check_id: one for one in run_checks(catalogue_of(self.app), ids, context, context.now)}
+        def once() -> dict[str, Evidence]:
+            context = self.context(**changes)
+            return {one.check_id: one for one in run_checks(catalogue_of(self.app), ids, context, context.now)}
+
+        return in_time(once, lambda seen: seen.values())
 
     def rows(self) -> dict[str, RowHash]:
         with psycopg.connect(self.world.world.cluster.dsn(OWNER), autocommit=True) as conn:
