@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import re
 import secrets
@@ -13,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.app_definition import AppDefinition
+from services.database.scram import scram_verifier
 from services.errors import NotUnderstood
 
 ROLE = "ops_reader"
@@ -22,7 +20,6 @@ ALL_COLUMNS = ("*",)
 
 _MARK = "Reads for the release cockpit; rights that PUBLIC had: "
 _NAME = re.compile(r"ops_reader(?:_[a-z0-9_]{1,40})?")
-_ITERATIONS = 4096
 _HERE = Path(__file__).parent
 
 
@@ -67,7 +64,7 @@ def reader_role_sql(app: AppDefinition, *, role: str = ROLE, password: str | Non
     return _filled(
         "reader_role.sql",
         role,
-        verifier="NULL" if password is None else _literal(scram_verifier(password, secrets.token_bytes(16))),
+        verifier="NULL" if password is None else _literal(scram_verifier(password)),
         columns=_literal(_one_a_line(wanted)),
         policy=_literal(f"{role}_reads"),
     )
@@ -76,19 +73,6 @@ def reader_role_sql(app: AppDefinition, *, role: str = ROLE, password: str | Non
 def take_back_sql(*, role: str = ROLE) -> str:
     """The SQL that removes the reader with all that was done for it. Raises as `reader_role_sql`."""
     return _filled("reader_take_back.sql", role)
-
-
-def scram_verifier(password: str, salt: bytes) -> str:
-    """What Postgres keeps of a password (RFC 5803, SCRAM-SHA-256): enough to check it, not enough to sign in with."""
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _ITERATIONS)
-    stored = hashlib.sha256(_hmac(salted, b"Client Key")).digest()
-    server = _hmac(salted, b"Server Key")
-    told = [base64.b64encode(part).decode() for part in (salt, stored, server)]
-    return f"SCRAM-SHA-256${_ITERATIONS}:{told[0]}${told[1]}:{told[2]}"
-
-
-def _hmac(key: bytes, text: bytes) -> bytes:
-    return hmac.new(key, text, "sha256").digest()
 
 
 def _filled(template: str, role: str, **values: str) -> str:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from services.database.binaries import Binaries, cache_folder, make_reachable
+from services.database.scram import scram_verifier
 from services.errors import Unavailable
 
 Account = tuple[int, int] | None
@@ -39,13 +40,14 @@ def server_environment(programs: Binaries) -> dict[str, str]:
 def make_cluster(programs: Binaries, folder: Path, account: Account, password: str, deadline_s: float) -> None:
     """Make a cluster in `folder`, which is not there yet and which the account can reach.
 
-    password: of the superuser, of letters, digits, - and _ only. Raises Unavailable where it cannot be made.
+    password: of the superuser, in ASCII, and so random that nobody can guess it.
+    Raises Unavailable where it cannot be made.
 
     initdb takes most of the time that a fresh server needs, and what it makes is the same each time. So one untouched
     cluster is kept in a folder that only our account can enter, and copied. Not by hard links: a server writes into its
     files. Nobody knows the password that a kept cluster has: each copy gets its own before anyone can connect to it, by
-    the server's single-user mode, which opens no port, and through a pipe, so that it shows in no process list. It is
-    then as safe as if initdb had been given it: as a hash in the cluster, and in the owner's own password file.
+    the server's single-user mode, which opens no port and is told only what the password is checked by. It is then as
+    safe as if initdb had been given it: as a verifier in the cluster, and in the owner's own password file.
     """
     with _kept_cluster(programs, account, deadline_s) as kept:
         if kept is None or not _copied(kept, folder, deadline_s):
@@ -197,8 +199,9 @@ def _initdb(programs: Binaries, folder: Path, account: Account, deadline_s: floa
 
 
 def _set_password(programs: Binaries, folder: Path, account: Account, password: str, deadline_s: float) -> None:
+    verifier = scram_verifier(password, iterations=1)
     command = [str(programs.tool("postgres")), "--single", "-D", str(folder), "-c", "fsync=off", "template1"]
-    done = _run(command, programs, account, deadline_s, f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'\n")
+    done = _run(command, programs, account, deadline_s, f"ALTER ROLE {SUPERUSER} PASSWORD '{verifier}'\n")
     # It ends well after a statement that failed. What it says next quotes the statement, and is not told.
     wrong = [line for line in done.stderr.splitlines() if any(mark in line for mark in ("ERROR:", "FATAL:", "PANIC:"))]
     if done.returncode != 0 or wrong:

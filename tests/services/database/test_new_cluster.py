@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import stat
 import subprocess
 import threading
@@ -15,6 +17,7 @@ import pytest
 from services.database import new_cluster
 from services.database.binaries import Binaries
 from services.database.new_cluster import make_cluster
+from services.database.scram import scram_verifier
 from services.database.server import Server, scratch_server
 
 PROGRAMS = Binaries(Path("/usr/bin"), 17, "installed")
@@ -69,7 +72,12 @@ def test_initdb_runs_once(making: Making, tmp_path: Path) -> None:
 
 def test_each_has_its_own_password_and_the_kept_one_has_none_of_them(making: Making, tmp_path: Path) -> None:
     for name in ("first", "second"):
-        assert f"'password-of-{name}'" in (make(tmp_path, name) / "password").read_text()
+        told = (make(tmp_path, name) / "password").read_text()
+        salt = re.search(r"SCRAM-SHA-256\$1:([^$]+)\$", told)
+        assert salt is not None
+        given = scram_verifier(f"password-of-{name}", salt=base64.b64decode(salt[1]), iterations=1)
+        assert f"'{given}'" in told
+        assert f"password-of-{name}" not in told
     assert not (kept(tmp_path)[0] / "password").exists()
 
 
