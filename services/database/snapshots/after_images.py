@@ -22,12 +22,15 @@ _OURS = sql.SQL(
 
 _KEYED = """
 CREATE TABLE {image} AS
-SELECT CASE WHEN n."ops key" IS NULL THEN 'deleted' WHEN b."ops key" IS NULL THEN 'inserted' ELSE 'changed' END
-         AS "ops what", COALESCE(b."ops key", n."ops key") AS "ops key", 1::bigint AS "ops n", {values}
-FROM (SELECT {b_key} AS "ops key", {b_hash} AS "ops hash" FROM ONLY {copy} b) b
-FULL JOIN (SELECT {n_key} AS "ops key", {n_hash} AS "ops hash", n.* FROM {table} n) n ON n."ops key" = b."ops key"
-WHERE b."ops hash" IS DISTINCT FROM n."ops hash" {only_changed}
+SELECT CASE WHEN n.{one} IS NULL THEN 'deleted' WHEN b.{one} IS NULL THEN 'inserted' ELSE 'changed' END AS "ops what",
+       CASE WHEN b.{one} IS NULL THEN {n_key} ELSE {b_key} END AS "ops key", 1::bigint AS "ops n", {values}
+FROM ONLY {copy} b FULL JOIN {table} n ON {same_key}
+WHERE (b.{one} IS NULL OR n.{one} IS NULL OR {differs}) {only_changed}
 """
+"""Writers wait for it: keys are joined as they are where that is exact, and values compared without a digest."""
+
+_EXACT = frozenset({"smallint", "integer", "bigint", "uuid"})
+"""Types of which two values are equal if, and only if, their texts are."""
 
 _COUNTED = """
 CREATE TABLE {image} AS
@@ -117,19 +120,18 @@ def keep_after_image(
             keyed = _is_key_still(conn, part, place, renamed) or told_by_key(conn, part.key_columns, view, columns)
             if part.kind == "column" and not keyed:
                 return part
-            conn.execute(
-                sql.SQL(_KEYED if keyed else _COUNTED).format(
-                    image=sql.Identifier("ops", image_name),
-                    values=kept_values(conn, columns, types, "n"),
-                    b_key=key_text("b", part.key_columns),
-                    n_key=key_text("n", part.key_columns),
-                    b_hash=hash_text("b", common),
-                    n_hash=hash_text("n", common),
-                    copy=part.copy,
-                    table=view,
-                    only_changed=sql.SQL(_only_changed(part, common)),
-                )
-            )
+            given = {
+                "image": sql.Identifier("ops", image_name),
+                "values": kept_values(conn, columns, types, "n"),
+                "copy": part.copy,
+                "table": view,
+            }
+            if keyed:
+                now = dict(zip(columns, types, strict=True))
+                conn.execute(sql.SQL(_KEYED).format(**given, **_compared(part, common, now)))
+            else:
+                hashes = {"b_hash": hash_text("b", common), "n_hash": hash_text("n", common)}
+                conn.execute(sql.SQL(_COUNTED).format(**given, **hashes))
         close_to_others(conn, image_name)
     conn.execute(
         "UPDATE ops.snapshot_parts SET after_name = %s, after_columns = %s, after_types = %s"
@@ -144,13 +146,40 @@ def _is_key_still(conn: psycopg.Connection[Any], part: Part, place: Place, renam
     return bool(part.key_columns) and now == list(part.key_columns)
 
 
+def _compared(part: Part, common: Sequence[str], now: Mapping[str, str]) -> dict[str, sql.Composable]:
+    """How rows of before (b) and of now (n) are matched and told apart. now: the types of the columns of now."""
+    was = dict(zip(part.columns, part.column_types, strict=True))
+    exact = {name for name in part.key_columns if was[name] == now[name] and now[name] in _EXACT}
+    pairs = (
+        sql.SQL("n.{0} = b.{0}").format(sql.Identifier(name))
+        if name in exact
+        else sql.SQL("{} = {}").format(_bare_text("n", name), _bare_text("b", name))
+        for name in part.key_columns
+    )
+    sides = (sql.SQL(", ").join(_bare_text(alias, name) for name in common) for alias in ("b", "n"))
+    one = sql.Identifier(part.key_columns[0])
+    return {
+        "one": one,
+        "b_key": key_text("b", part.key_columns),
+        "n_key": key_text("n", part.key_columns),
+        "same_key": sql.SQL(" AND ").join(pairs),
+        "differs": sql.SQL("ROW({}) IS DISTINCT FROM ROW({})").format(*sides),
+        "only_changed": sql.SQL(_only_changed(part, common)).format(one=one),
+    }
+
+
+def _bare_text(alias: str, name: str) -> sql.Composed:
+    """The text of a value, compared letter by letter whatever the column's collation."""
+    return sql.SQL('{}.{}::text COLLATE "C"').format(sql.Identifier(alias), sql.Identifier(name))
+
+
 def _only_changed(part: Part, common: Sequence[str]) -> str:
     """Of a copy of columns no row came or went, by measure; where all of its columns are gone no row was changed."""
     if part.kind != "column":
         return ""
     if set(common) <= set(part.key_columns):
         return "AND false"
-    return 'AND b."ops key" IS NOT NULL AND n."ops key" IS NOT NULL'
+    return "AND b.{one} IS NOT NULL AND n.{one} IS NOT NULL"
 
 
 def keep_inserted(conn: psycopg.Connection[Any], snapshot_id: str, number: int, place: Place) -> Part:
