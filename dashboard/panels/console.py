@@ -44,9 +44,10 @@ def console_part(context: PageContext) -> None:
         label_visibility="collapsed",
     )
     action_button("Ask", _ask, key="console-ask", icon="play_arrow", primary=True, shortcut="Ctrl+Enter")
-    if isinstance(answer := st.session_state.get(ANSWER), tuple):
-        reply, asked_id, text = answer
-        _reply(reply)
+    answer = st.session_state.get(ANSWER)
+    if isinstance(answer, tuple) and answer[0] == context.target.name:
+        _, reply, asked_id, text, asked = answer
+        _reply(reply, f"in {times.duration_ms(reply.took_ms)}, asked at {times.exact(asked, now=context.now)}")
         with st.expander("Keep it as a verification query of the release", key="console-save"):
             _save(context, text, asked_id)
     _history(context)
@@ -63,12 +64,12 @@ def _ask(context: PageContext) -> None:
         text=text,
         now=context.now,
     )
-    st.session_state[ANSWER] = (reply, asked_id, text)
+    st.session_state[ANSWER] = (context.target.name, reply, asked_id, text, context.now)
 
 
-def _reply(reply: Reply) -> None:
+def _reply(reply: Reply, aside: str) -> None:
     count = "no row" if not reply.rows else f"{len(reply.rows)} row{'' if len(reply.rows) == 1 else 's'}"
-    st.markdown(f"{strong(count)} :small[:gray[in {plain(times.duration_ms(reply.took_ms))}]]")
+    st.markdown(f"{strong(count)} :small[:gray[{plain(aside)}]]")
     if reply.more:
         st.caption(plain(reply.more))
     if reply.masked:
@@ -153,7 +154,7 @@ def _history(context: PageContext) -> None:
 
 def _line(one: Asked, context: PageContext) -> str:
     sql = " ".join(one.sql.split())
-    rows = "" if one.rows is None else f" · {one.rows} rows"
+    rows = "" if one.rows is None else f" · {one.rows} row{'' if one.rows == 1 else 's'}"
     saved = f" · saved as {one.saved_as}" if one.saved_as else ""
     told = f"{one.outcome}{rows} · {times.age(one.at, context.now)}{saved}"
     return f"{_LOOK.get(one.outcome, _FAILED)} `{sql[:110].replace('`', chr(39))}` :small[:gray[{plain(told)}]]"

@@ -51,7 +51,8 @@ def test_rows_come_masked_and_the_question_is_listed(open_page: OpenPage, with_a
     assert not app.exception
     assert app.dataframe[0].value.to_dict("records") == [{"id": "1", "email": "•••", "name": "•••"}]
     assert "Masked: public.users.email" in texts(app).replace("\\", "")
-    assert "answered · 1 rows" in texts(app)
+    assert "asked at" in texts(app)
+    assert "answered · 1 row ·" in texts(app)
 
 
 def test_a_refusal_stands_where_it_was_asked_and_the_text_is_kept(
