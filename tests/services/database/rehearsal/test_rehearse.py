@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 import pytest
@@ -32,6 +34,13 @@ def app_shadow(postgres_server: Server, supabase_cluster, supabase_template) -> 
         admin.execute("DROP DATABASE rehearsed WITH (FORCE)")
 
 
+@pytest.fixture(scope="module")
+def bare_shadow(app_shadow: Shadow) -> Iterator[Shadow]:
+    """One without any row, for rehearsals that tell what they needed rows for."""
+    with shadow(app_shadow.url, rows="none") as copy:
+        yield copy
+
+
 def on(copy: Shadow, sql: str, **more) -> Rehearsal:
     found = rehearse_on(copy, read_scripts(script(sql)).statements, **more)
     copy.drop_clones()
@@ -42,8 +51,43 @@ def dangers(found: Rehearsal, kind: str) -> list[tuple[str, int | None]]:
     return [(danger.object, danger.line) for danger in found.dangers if danger.danger_class == kind]
 
 
-def test_the_result_has_the_documented_shape(app: Owner):
-    found = rehearse(app.url, script("CREATE TABLE t (id int);\n")).to_json()
+@dataclass
+class Whole:
+    """A rehearsal from address to result, with what its target looked like before."""
+
+    owner: Owner
+    found: Rehearsal
+    before: dict[str, Any]
+
+
+def seen(owner: Owner) -> dict[str, Any]:
+    return {
+        "catalog": owner.fingerprint(),
+        "rows": owner.rows(),
+        "databases": owner.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'shadow%'"),
+        "position": owner.value("SELECT last_value FROM journal_entries_id_seq"),
+    }
+
+
+WHOLE = """CREATE TABLE t (id int);
+INSERT INTO journal_entries (user_id) VALUES ('x');
+DROP VIEW moods;
+DO $$ BEGIN
+ IF NOT EXISTS (SELECT FROM users WHERE email = 'person7@example.com') THEN RAISE EXCEPTION 'gone'; END IF;
+END $$;
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(app_shadow: Shadow) -> Iterator[Whole]:
+    owner = Owner(app_shadow.url)
+    before = seen(owner)
+    yield Whole(owner, rehearse(owner.url, script(WHOLE)), before)
+    owner.conn.close()
+
+
+def test_the_result_has_the_documented_shape(whole: Whole):
+    found = whole.found.to_json()
     assert list(found) == [
         "verdict",
         "failure",
@@ -95,22 +139,21 @@ def test_the_result_has_the_documented_shape(app: Owner):
     ]
 
 
-def test_nothing_is_left_on_the_target(app: Owner):
-    before, rows = app.fingerprint(), app.rows()
-    databases = app.value("SELECT count(*) FROM pg_database")
-    position = app.value("SELECT last_value FROM journal_entries_id_seq")
-    rehearse(app.url, script("INSERT INTO journal_entries (user_id) VALUES ('x'); DROP VIEW moods;"))
-    assert (app.fingerprint(), app.rows()) == (before, rows)
-    assert app.value("SELECT last_value FROM journal_entries_id_seq") == position
-    assert app.value("SELECT count(*) FROM pg_database") == databases
+def test_nothing_is_left_on_the_target(whole: Whole):
+    app = whole.owner
+    assert seen(app) == whole.before
     sessions = "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'release-cockpit%'"
     until = time.monotonic() + 10  # a backend that was told to go needs a moment to be gone
     while app.value(f"SELECT count(*) {sessions}") != 1:
         assert time.monotonic() < until, app.run(f"SELECT application_name, state, query {sessions}")
 
 
-def test_it_is_bound_to_the_catalog_that_was_read(app: Owner):
-    assert rehearse(app.url, script("SELECT 1")).before == app.fingerprint()
+def test_it_is_bound_to_the_catalog_that_was_read(whole: Whole):
+    assert whole.found.before == whole.owner.fingerprint()
+
+
+def test_e_mails_that_the_script_spells_out_are_found(whole: Whole):
+    assert (whole.found.failure, len(whole.found.statements), whole.found.unknown_because) == (None, 4, ())
 
 
 def test_the_shadow_equals_the_target(app_shadow: Shadow):
@@ -243,26 +286,20 @@ def test_progress_is_told(app_shadow: Shadow):
     assert [one["message"] for one in heard.of("notice")] == ["hello"]
 
 
-def test_without_rows_what_depends_on_them_is_unknown(app: Owner):
-    found = rehearse(app.url, script("SELECT 1;\nUPDATE journal_entries SET mood_level = mood_level + 1;"), rows="none")
+def test_without_rows_what_depends_on_them_is_unknown(bare_shadow: Shadow):
+    found = on(bare_shadow, "SELECT 1;\nUPDATE journal_entries SET mood_level = mood_level + 1;")
     assert found.verdict is Verdict.UNKNOWN
     assert "change.sql:2" in found.unknown_because[0]
     assert "public.journal_entries" in found.unknown_because[0]
 
 
-def test_without_rows_what_does_not_depend_on_them_is_known(app: Owner):
-    assert rehearse(app.url, script("CREATE TABLE IF NOT EXISTS t (id int);"), rows="none").verdict is Verdict.PASS
+def test_without_rows_what_does_not_depend_on_them_is_known(bare_shadow: Shadow):
+    assert on(bare_shadow, "CREATE TABLE IF NOT EXISTS t (id int);").verdict is Verdict.PASS
 
 
 def test_a_search_for_parts_of_e_mails_is_unknown(app_shadow: Shadow):
     found = on(app_shadow, "DELETE FROM users WHERE email LIKE 'person1%@example.com';")
     assert found.verdict is Verdict.UNKNOWN
-
-
-def test_e_mails_that_the_script_spells_out_are_found(app: Owner):
-    sql = "DO $$ BEGIN IF NOT EXISTS (SELECT FROM users WHERE email = 'person7@example.com')" \
-          " THEN RAISE EXCEPTION 'gone'; END IF; END $$;"  # fmt: skip
-    assert rehearse(app.url, script(sql)).verdict is Verdict.PASS
 
 
 def test_scripts_with_psql_commands_are_unknown_with_their_line(app: Owner):
