@@ -214,7 +214,15 @@ _CAUSES: Sequence[tuple[str, tuple[str, ...], type[OpsError], str, str]] = (
     ),
     (
         "server-gone",
-        ("server closed the connection", "terminating connection", "connection to server", "could not receive data"),
+        (
+            *(
+                "server closed the connection",
+                "terminating connection",
+                "connection to server",
+                "could not receive data",
+            ),
+            *("could not send data", "no connection to the server", "connection reset", "connection has been closed"),
+        ),
         Unavailable,
         "the server ended the connection",
         "See whether the server is running, then try again.",
