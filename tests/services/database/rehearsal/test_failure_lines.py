@@ -14,7 +14,7 @@ from psycopg import sql as sql_parts
 
 from services.database.connect import connection_parameters
 from services.database.rehearsal.rehearse import rehearse_on
-from services.database.rehearsal.shadow import Shadow, shadow
+from services.database.rehearsal.shadow import Shadow
 from services.database.script import Script, read_scripts
 from services.database.server import Server
 from tests.campaign import only_in_full
@@ -77,20 +77,13 @@ EVERY_RUN = {
 
 @pytest.fixture(scope="module")
 def psql_base(postgres_server: Server, supabase_cluster, supabase_template) -> Iterator[str]:
-    """A small app's database, to be cloned for psql and to be the target of one shadow."""
+    """A small app's database, to be cloned for psql."""
     with psycopg.connect(postgres_server.dsn(), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE psql_base TEMPLATE {supabase_template} OWNER postgres")
         with psycopg.connect(supabase_cluster.dsn("postgres", "psql_base"), autocommit=True) as owner:
             owner.execute(APP)
         yield supabase_cluster.dsn("postgres", "psql_base")
         admin.execute("DROP DATABASE psql_base WITH (FORCE)")
-
-
-@pytest.fixture(scope="module")
-def base_shadow(psql_base: str) -> Iterator[Shadow]:
-    with shadow(psql_base, rows="all") as copy:
-        assert copy.unlike == []
-        yield copy
 
 
 @pytest.fixture
@@ -123,10 +116,10 @@ def told_by_psql(postgres_server: Server, supabase_cluster, psql_base: str, tmp_
 @pytest.mark.parametrize(
     "name", [name if name in EVERY_RUN else pytest.param(name, marks=only_in_full) for name in SCRIPTS]
 )
-def test_rehearsal_fails_where_and_as_psql_does(name: str, told_by_psql, base_shadow: Shadow):
+def test_rehearsal_fails_where_and_as_psql_does(name: str, told_by_psql, app_shadow: Shadow):
     first, second = told_by_psql(SCRIPTS[name])
-    found = rehearse_on(base_shadow, read_scripts([Script("x.sql", SCRIPTS[name])]).statements)
-    base_shadow.drop_clones()
+    found = rehearse_on(app_shadow, read_scripts([Script("x.sql", SCRIPTS[name])]).statements)
+    app_shadow.drop_clones()
     expected_second = None if first else second
 
     assert _told(found.failure) == _at_commit(first)

@@ -15,23 +15,10 @@ from services.database.rehearsal.catalog_copy import NoShadow
 from services.database.rehearsal.rehearse import Rehearsal, rehearse, rehearse_on
 from services.database.rehearsal.shadow import Shadow, shadow
 from services.database.script import Script, read_scripts
-from services.database.server import Server
 from services.errors import NotUnderstood
 from services.verdict import Verdict
 from tests.campaign import sample
-from tests.services.database.app_database import APP, Listener, Owner, script
-
-
-@pytest.fixture(scope="module")
-def app_shadow(postgres_server: Server, supabase_cluster, supabase_template) -> Iterator[Shadow]:
-    """One shadow with all rows, for many rehearsals."""
-    with psycopg.connect(postgres_server.dsn(), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE rehearsed TEMPLATE {supabase_template} OWNER postgres")
-        with psycopg.connect(supabase_cluster.dsn("postgres", "rehearsed"), autocommit=True) as owner:
-            owner.execute(APP)
-        with shadow(supabase_cluster.dsn("postgres", "rehearsed"), rows="all") as copy:
-            yield copy
-        admin.execute("DROP DATABASE rehearsed WITH (FORCE)")
+from tests.services.database.app_database import Listener, Owner, script
 
 
 @pytest.fixture(scope="module")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import psycopg
 import pytest
 
 from services.database.rehearsal.guarded_form import guarded_forms
 from services.database.rehearsal.rehearse import Rehearsal, rehearse_on
-from services.database.rehearsal.shadow import Shadow, shadow
+from services.database.rehearsal.shadow import Shadow
 from services.database.script import read_scripts
-from services.database.server import Server
 from services.verdict import Verdict
-from tests.services.database.app_database import APP, script
+from tests.services.database.app_database import script
 
 EVERY_KIND = """CREATE TABLE a (id int PRIMARY KEY, n text);
 CREATE INDEX ON a (id, n);
@@ -29,17 +25,6 @@ INSERT INTO keyless (v, w) VALUES ('q', '2020-01-01'), ('r', NULL);
 CREATE ROLE somebody;
 ALTER TABLE users RENAME COLUMN created_at TO made_at;
 """
-
-
-@pytest.fixture(scope="module")
-def app_shadow(postgres_server: Server, supabase_cluster, supabase_template) -> Iterator[Shadow]:
-    with psycopg.connect(postgres_server.dsn(), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE twice TEMPLATE {supabase_template} OWNER postgres")
-        with psycopg.connect(supabase_cluster.dsn("postgres", "twice"), autocommit=True) as owner:
-            owner.execute(APP)
-        with shadow(supabase_cluster.dsn("postgres", "twice"), rows="all") as copy:
-            yield copy
-        admin.execute("DROP DATABASE twice WITH (FORCE)")
 
 
 def on(copy: Shadow, sql: str) -> Rehearsal:
