@@ -13,9 +13,9 @@ from services.database.backup.programs import Program, Tools, tools_for
 from services.database.connect import connect, inspect_connection
 from services.database.execution import Cancelled, Emit, never, silent
 from services.database.rehearsal.roles import make_roles, read_circumstances
+from services.database.rollback.restoring import restore
 from services.database.rollback.result import Proof
 from services.database.server import Server, scratch_server
-from services.database.snapshots.restore import restore
 from services.database.snapshots.snapshot import Part, parts_of, text_hash
 from services.database.snapshots.storage import steady_texts
 from services.errors import OpsError, Refused
@@ -107,7 +107,7 @@ def _is_back(conn: psycopg.Connection[Any], part: Part) -> bool:
     if there is None or not there[0]:
         return False
     if not there[1]:  # it was parked, and stands in its place again; a parked table has no copy to be hashed
-        found = text_hash(conn, table, part.columns)
+        found = text_hash(conn, table, part.columns, like=part.rows.digest)
         return found == part.rows if part.rows.digest else found.count == part.rows.count
     values = sql.SQL(", ").join(sql.SQL("r.{}::text").format(sql.Identifier(name)) for name in part.columns)
     missing = conn.execute(

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
-from services.database.connect import connect, inspect_connection, refuse_transaction_pooler
-from services.database.deployment.guarded import ConnectionLost, Limits, StatementFailed, Watch, begin, with_retries
-from services.database.deployment.receipts import application_name, receipts_exist
-from services.database.deployment.sessions import end_lost, loss_in_words, take_the_lock
-from services.database.execution import Cancelled, Emit, never, silent
+from services.database.execution import Emit, silent
 from services.database.inverse.derive import only_order
 from services.database.snapshots.merge import Conflict, Merge
 from services.database.snapshots.park import oid_of
 from services.database.snapshots.snapshot import Part, parts_of, purged_at, text_hash
 from services.database.snapshots.storage import make_tables, steady_texts
 from services.database.snapshots.taking_back import Go, Run, TakenBack, take_back_inside
-from services.errors import NotUnderstood, OpsError, Refused, Unavailable
+from services.errors import NotUnderstood, Refused
 from services.verdict import Verdict
 
-__all__ = ["Conflict", "NotAsKept", "Restoration", "merge_rows", "restore", "take_back"]
+__all__ = ["Conflict", "NotAsKept", "Restoration", "known_parts", "merge_rows", "note_restored", "take_back"]
 
 
 class NotAsKept(Refused):
@@ -87,56 +82,6 @@ class Restoration:
         }
 
 
-def restore(
-    url: str,
-    snapshot_id: str,
-    *,
-    undo: bool = False,
-    emit: Emit = silent,
-    cancelled: Cancelled = never,
-    limits: Limits | None = None,
-) -> Restoration:
-    """Bring back, in one transaction, all that the snapshot keeps: tables, columns, what hung on them, every row.
-
-    What was written since is kept: a column that only the change altered gets its value of before, one that only a
-    later write altered keeps it, and where both did the row stays as it is and is listed.
-    undo: also what the change had made goes again, objects and rows, where nobody wrote to them since.
-    Restoring twice changes nothing the second time. Triggers of the tables do not fire.
-    Raises NotUnderstood (no such snapshot), Refused (nothing was changed), Unavailable, Stopped.
-    """
-    watch = Watch(emit, cancelled, limits or Limits())
-    job = f"restore {snapshot_id}"
-    with connect(url, application_name=application_name(job)) as conn, loss_in_words(conn):
-        refuse_transaction_pooler(inspect_connection(conn, url))
-        process = take_the_lock(conn, job, watch)
-        try:
-            return with_retries(
-                conn, watch, snapshot_id, lambda _retries: _transaction(conn, snapshot_id, watch, undo=undo)
-            )
-        except StatementFailed as failed:
-            message = failed.error.diag.message_primary
-            way = "Mend that first." if undo else "Mend that first, or use --undo: what the change had made goes first."
-            raise Refused(f"The restore failed: {message}.", "Nothing was changed.", way) from failed
-        except ConnectionLost as error:
-            with suppress(OpsError, psycopg.Error):
-                end_lost(url, job, process)
-            raise Unavailable(
-                "The connection was lost during the restore.",
-                "It is done wholly or not at all, and doing it again does no harm.",
-                "Start it again.",
-            ) from error
-
-
-def _transaction(conn: psycopg.Connection[Any], snapshot_id: str, watch: Watch, *, undo: bool) -> Restoration:
-    begin(conn, watch.limits)
-    parts = _known_parts(conn, snapshot_id)
-    done = take_back_inside(conn, snapshot_id, parts, added_goes=undo, emit=watch.emit, go_on=watch.stop_if_cancelled)
-    _note(conn, snapshot_id)
-    watch.stop_if_cancelled()
-    conn.execute("COMMIT")
-    return Restoration.of(snapshot_id, done, undo=undo)
-
-
 def take_back(
     conn: psycopg.Connection[Any],
     snapshot_id: str,
@@ -147,12 +92,12 @@ def take_back(
 ) -> Restoration:
     """Take the change of a snapshot back in the open transaction: catalog and rows as before it, later writes kept.
 
-    go_on, run: as of `take_back_inside`. Raises as `restore`, NotAsKept before anything is changed, and psycopg.Error
+    go_on, run: as of `take_back_inside`. Raises NotUnderstood and NotAsKept before anything is changed, psycopg.Error
     where the server refuses.
     """
-    parts = _known_parts(conn, snapshot_id)
+    parts = known_parts(conn, snapshot_id)
     done = take_back_inside(conn, snapshot_id, parts, added_goes=True, emit=emit, go_on=go_on, run=run)
-    _note(conn, snapshot_id)
+    note_restored(conn, snapshot_id)
     return Restoration.of(snapshot_id, done, undo=True)
 
 
@@ -163,24 +108,26 @@ def merge_rows(
 
     Raises as `take_back`.
     """
-    parts = _known_parts(conn, snapshot_id)
+    parts = known_parts(conn, snapshot_id)
     done = take_back_inside(conn, snapshot_id, parts, added_goes=True, with_catalog=False, emit=emit, go_on=go_on)
-    _note(conn, snapshot_id)
+    note_restored(conn, snapshot_id)
     return done.merge
 
 
-def _note(conn: psycopg.Connection[Any], snapshot_id: str) -> None:
+def note_restored(conn: psycopg.Connection[Any], snapshot_id: str) -> None:
+    """Write down, inside the transaction, that the snapshot has been brought back."""
     conn.execute("UPDATE ops.snapshots SET restored_at = pg_catalog.clock_timestamp() WHERE id = %s", (snapshot_id,))
 
 
-def _known_parts(conn: psycopg.Connection[Any], snapshot_id: str) -> list[Part]:
+def known_parts(conn: psycopg.Connection[Any], snapshot_id: str) -> list[Part]:
+    """What the snapshot keeps, found to be as it was kept. Raises NotUnderstood (no such snapshot), NotAsKept."""
     try:
         uuid.UUID(snapshot_id)
     except ValueError as error:
         raise NotUnderstood(
             "A snapshot's id is a UUID.", "Nothing was changed.", "Copy it from the rollback."
         ) from error
-    there = receipts_exist(conn)
+    there = bool(oid_of(conn, ("ops", "deploy_receipts")))
     if there:
         make_tables(conn)
         there = conn.execute("SELECT FROM ops.snapshots WHERE id = %s", (snapshot_id,)).fetchone() is not None
@@ -202,7 +149,7 @@ def _known_parts(conn: psycopg.Connection[Any], snapshot_id: str) -> list[Part]:
 def _require_as_kept(conn: psycopg.Connection[Any], part: Part) -> None:
     if part.kind == "inserted" or (part.kind == "parked" and not oid_of(conn, ("ops", part.copy_name))):
         return
-    found = text_hash(conn, part.copy, part.columns)
+    found = text_hash(conn, part.copy, part.columns, like=part.rows.digest)
     same = found == part.rows if part.rows.digest else found.count == part.rows.count
     if not same:
         raise NotAsKept(

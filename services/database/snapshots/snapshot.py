@@ -209,15 +209,32 @@ def every_row_seen(conn: psycopg.Connection[Any], place: tuple[str, str]) -> Ite
         conn.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(named))
 
 
-def text_hash(conn: psycopg.Connection[Any], table: sql.Identifier, columns: Sequence[str]) -> RowHash:
-    """Count and order-free digest of the columns' texts, equal for an original and its copy."""
+_DIGEST = (
+    "SELECT pg_catalog.count(*), 'x' || pg_catalog.md5("
+    "COALESCE(pg_catalog.sum(pg_catalog.hashtextextended(t, 0))::text, '') || '/' ||"
+    " COALESCE(pg_catalog.sum(pg_catalog.hashtextextended(t, 7305808869229538401))::text, ''))"
+    ' FROM (SELECT ROW({})::text COLLATE "C" AS t FROM ONLY {} r OFFSET 0) texts'
+)
+"""Twice 64 bits of each row, added up: three times as fast as by MD5, and writers wait for it."""
+
+_OLD_DIGEST = (
+    "SELECT pg_catalog.count(*),"
+    " pg_catalog.md5(COALESCE(pg_catalog.sum(('x' || pg_catalog.substr(h, 1, 16))::bit(64)::bigint)::text, '')"
+    " || '/' || COALESCE(pg_catalog.sum(('x' || pg_catalog.substr(h, 17, 16))::bit(64)::bigint)::text, ''))"
+    " FROM (SELECT pg_catalog.md5(ROW({})::text) AS h FROM ONLY {} r) hashes"
+)
+"""As snapshots of older versions were proved: their digests begin with no x."""
+
+
+def text_hash(
+    conn: psycopg.Connection[Any], table: sql.Identifier, columns: Sequence[str], *, like: str = "x"
+) -> RowHash:
+    """Count and order-free digest of the columns' texts, equal for an original and its copy.
+
+    like: a digest to compare with, which may be of an older form.
+    """
     values = sql.SQL(", ").join(sql.SQL("r.{}::text").format(sql.Identifier(name)) for name in columns)
-    query = sql.SQL(
-        "SELECT pg_catalog.count(*),"
-        " pg_catalog.md5(COALESCE(pg_catalog.sum(('x' || pg_catalog.substr(h, 1, 16))::bit(64)::bigint)::text, '')"
-        " || '/' || COALESCE(pg_catalog.sum(('x' || pg_catalog.substr(h, 17, 16))::bit(64)::bigint)::text, ''))"
-        " FROM (SELECT pg_catalog.md5(ROW({})::text) AS h FROM ONLY {} r) hashes"
-    ).format(values, table)
+    query = sql.SQL(_DIGEST if like.startswith("x") else _OLD_DIGEST).format(values, table)
     row = conn.execute(query).fetchone()
     return RowHash(int(row[0]), str(row[1])) if row else RowHash(0, "")
 

@@ -16,9 +16,9 @@ from services.database.deployment.receipts import find_receipt
 from services.database.fingerprint import Fingerprint, RowHash
 from services.database.rollback.blast_radius import rows_to_go
 from services.database.rollback.drill import prove_on
+from services.database.rollback.restoring import restore
 from services.database.rollback.roll_back import RollbackResult, preview, preview_of, rollback
 from services.database.server import Server
-from services.database.snapshots.restore import restore
 from services.errors import NotUnderstood, Refused
 from services.sandbox.postgres import OWNER, Cluster
 from services.verdict import Verdict
@@ -262,8 +262,8 @@ def test_a_copy_that_is_not_equal_stops_the_rollback(deployed: Owner, monkeypatc
 
     honest = snapshot.text_hash
 
-    def lying(conn, table, columns):
-        found = honest(conn, table, columns)
+    def lying(conn, table, columns, **more):
+        found = honest(conn, table, columns, **more)
         return type(found)(found.count - 1, found.digest) if "snapshot_" in table.as_string(conn) else found
 
     monkeypatch.setattr(snapshot, "text_hash", lying)

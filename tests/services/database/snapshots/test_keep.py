@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from psycopg.sql import Identifier
 
 from services.database.snapshots.keep import Cover
+from services.database.snapshots.restore import NotAsKept, restore
+from services.database.snapshots.snapshot import text_hash
 from services.errors import Refused
 from tests.services.database.app_database import Owner
 from tests.services.database.snapshots.thin_change import change
@@ -113,3 +116,20 @@ def test_what_cannot_be_counted_is_refused(app: Owner, make_supabase_database, p
         change(admin.url, "SET track_counts = off; DELETE FROM users")
     admin.conn.close()
     assert app.value("SELECT count(*) FROM users") == 40
+
+
+def test_a_copy_that_an_older_version_proved_is_known_again_and_one_that_was_altered_is_not(app: Owner):
+    rows = app.rows()
+    taken = change(app.url, "DELETE FROM journal_entries;")
+    copy = app.value("SELECT copy_name FROM ops.snapshot_parts")
+    assert taken.snapshot_id is not None
+    columns = app.value("SELECT columns FROM ops.snapshot_parts")
+    old = text_hash(app.conn, Identifier("ops", copy), columns, like="0" * 32)
+    assert not old.digest.startswith("x")
+    app.run(f"UPDATE ops.snapshot_parts SET row_digest = '{old.digest}'")
+    app.run(f"UPDATE ops.{copy} SET mood_level = mood_level + 1 WHERE id = 7")
+    with pytest.raises(NotAsKept):
+        restore(app.url, taken.snapshot_id)
+    app.run(f"UPDATE ops.{copy} SET mood_level = mood_level - 1 WHERE id = 7")
+    restore(app.url, taken.snapshot_id)
+    assert app.rows() == rows
