@@ -184,7 +184,7 @@ def rollback(reference: str, url: str, named: str | None, phrase: str | None, ke
 
 def restore(snapshot: str, url: str, named: str | None, *, undo: bool = False, phrase: str | None = None) -> Answer:
     """Put back what the snapshot keeps; undo, with its phrase: also remove what the change had made."""
-    from services.database.snapshots import restore as database_restore
+    from services.database.rollback import restoring as database_restore
 
     if named is not None:
         raise NotUnderstood("Both a target and a database were given.", "Nothing was done.", "Give one of them.")

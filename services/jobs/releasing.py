@@ -16,10 +16,10 @@ from services.database.execution import Stopped
 from services.database.rehearsal.meant_breaks import broken_sentence
 from services.database.rehearsal.rehearse import rehearse as rehearse_scripts
 from services.database.rehearsal.shadow import RowPolicy
+from services.database.rollback.restoring import restore as restore_snapshot
 from services.database.rollback.roll_back import KEEP_DAYS, RollbackResult
 from services.database.rollback.roll_back import rollback as roll_back_scripts
 from services.database.snapshots.kept import purge_kept
-from services.database.snapshots.restore import restore as restore_snapshot
 from services.database.verification import verify as verify_queries
 from services.errors import Refused, Unavailable
 from services.jobs.app_actions import refuse_while_needed, serving_now

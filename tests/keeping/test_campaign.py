@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.database.deployment.deploy import deploy
-from services.database.snapshots.restore import restore
+from services.database.rollback.restoring import restore
 from tests.campaign import sample
 from tests.keeping.destructive_scripts import WORLD, scripts
 from tests.services.database.app_database import Owner, script

@@ -1,4 +1,4 @@
-"""A hundred scripts that destroy, none with a rollback: deployed, rolled back by the derived way, and deployed again."""
+"""A hundred scripts that destroy, none with a rollback: deployed, rolled back by what was derived, deployed again."""
 
 from __future__ import annotations
 

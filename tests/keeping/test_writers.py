@@ -9,7 +9,7 @@ import pytest
 
 from services.database.deployment.deploy import deploy
 from services.database.deployment.guarded import Limits
-from services.database.snapshots.restore import restore
+from services.database.rollback.restoring import restore
 from tests.campaign import sample
 from tests.keeping.destructive_scripts import scripts
 from tests.keeping.test_campaign import make_shop

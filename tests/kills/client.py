@@ -12,8 +12,9 @@ import psycopg
 
 from services.database.deployment.deploy import Deployment, deploy
 from services.database.execution import Cancelled, Emit, Stopped, never, silent
+from services.database.rollback.restoring import restore
 from services.database.rollback.roll_back import RollbackResult, rollback
-from services.database.snapshots.restore import Restoration, restore
+from services.database.snapshots.restore import Restoration
 from services.errors import OpsError
 from tests.kills.changes import CHANGES
 

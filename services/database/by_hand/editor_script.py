@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from services.database.deployment.receipts import LOCK_KEY, SCHEMA_SQL
+from services.database.change_lock import LOCK_KEY
+from services.database.deployment.receipts import SCHEMA_SQL
 from services.database.fingerprint import CATALOG_QUERY, Fingerprint
 from services.database.history.migrations import Listing
 from services.database.script import Statement

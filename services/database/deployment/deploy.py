@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from services.database.change_lock import require_lock
 from services.database.connect import (
     connect,
     inspect_connection,
@@ -37,7 +38,6 @@ from services.database.deployment.receipts import (
     application_name,
     outcome,
     receipt_of,
-    require_lock,
 )
 from services.database.deployment.sessions import loss_in_words, outcome_after_loss, take_the_lock
 from services.database.deployment.stalls import refuse_stalls

@@ -15,15 +15,13 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from services.database.change_lock import lock_holder, require_lock
 from services.database.connect import APPLICATION_NAME, connect
 from services.database.fingerprint import Fingerprint
 from services.database.snapshots.settling import unsettled_inverse
 from services.errors import Refused, Unavailable
 
 _MARK = "Deploy receipts, parked tables and snapshots; made by the release cockpit, removed by it with one command"
-LOCK_KEY = 7_305_808_869_229_538_401
-"""One advisory lock a database: "release!" as a number. Whoever holds it deploys or rolls back."""
-
 HIDDEN = "receipts-hidden"
 """The reason of an error: the role that asked may not look at the receipts."""
 
@@ -99,37 +97,6 @@ class Receipt:
     parked: tuple[str, ...] = ()
     inverse: dict[str, Any] | None = None
     listed: tuple[str, ...] = ()
-
-
-def try_lock(conn: psycopg.Connection[Any]) -> bool:
-    """Take the one lock for changing this database, without waiting. It lasts as long as the connection."""
-    row = conn.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone()
-    return row is not None and bool(row[0])
-
-
-def require_lock(conn: psycopg.Connection[Any]) -> None:
-    """Take the lock, or raise Refused naming who holds it."""
-    if try_lock(conn):
-        return
-    holder = lock_holder(conn)
-    who = f"{holder[1] or 'another program'} (process {holder[0]})" if holder else "another session"
-    raise Refused(
-        f"Another deploy or rollback is under way on this database: {who}.",
-        "Nothing was changed.",
-        "Wait for it to end, then try again.",
-    )
-
-
-def lock_holder(conn: psycopg.Connection[Any]) -> tuple[int, str] | None:
-    """(process id, application) of the session that holds the lock for changing this database."""
-    return conn.execute(
-        "SELECT l.pid, COALESCE(a.application_name, '') FROM pg_catalog.pg_locks l"
-        " LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
-        " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
-        " AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
-        " AND (l.classid::bigint << 32) | l.objid::bigint = %s",
-        (LOCK_KEY,),
-    ).fetchone()
 
 
 def make_schema(conn: psycopg.Connection[Any]) -> None:

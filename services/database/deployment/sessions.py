@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from services.database.change_lock import require_lock, try_lock
 from services.database.connect import connect
 from services.database.deployment.guarded import Watch
 from services.database.deployment.receipts import (
@@ -16,8 +17,6 @@ from services.database.deployment.receipts import (
     OutcomeColumn,
     application_name,
     outcome,
-    require_lock,
-    try_lock,
 )
 from services.database.snapshots.settling import settle
 from services.errors import OpsError, Refused, Unavailable

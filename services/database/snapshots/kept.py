@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 
+from services.database.change_lock import require_lock
 from services.database.connect import connect, inspect_connection, refuse_transaction_pooler
-from services.database.deployment.receipts import require_lock
 from services.database.snapshots.park import parked, purge
 from services.errors import Unavailable
 

@@ -12,10 +12,11 @@ import time
 import psycopg
 import pytest
 
+from services.database.change_lock import require_lock
 from services.database.connect import connect
 from services.database.deployment import together
 from services.database.deployment.deploy import Limits, deploy, outcome
-from services.database.deployment.receipts import application_name, find_receipt, remove_all, require_lock
+from services.database.deployment.receipts import application_name, find_receipt, remove_all
 from services.database.execution import Stopped
 from services.database.script import Script
 from services.database.verification import Query

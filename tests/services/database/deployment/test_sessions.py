@@ -9,13 +9,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from services.database.change_lock import require_lock
 from services.database.connect import connect
 from services.database.deployment.deploy import Limits, deploy
 from services.database.deployment.guarded import Watch
-from services.database.deployment.receipts import application_name, require_lock
+from services.database.deployment.receipts import application_name
 from services.database.deployment.sessions import loss_in_words, outcome_after_loss
+from services.database.rollback.restoring import restore
 from services.database.rollback.roll_back import rollback
-from services.database.snapshots.restore import restore
 from services.errors import Refused, Unavailable
 from tests.services.database.app_database import Owner, script
 

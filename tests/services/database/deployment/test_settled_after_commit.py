@@ -9,8 +9,8 @@ import pytest
 from services.database.deployment import together
 from services.database.deployment.deploy import Deployment, deploy
 from services.database.deployment.receipts import find_receipt
+from services.database.rollback.restoring import restore
 from services.database.rollback.roll_back import preview_of, rollback
-from services.database.snapshots.restore import restore
 from tests.services.database.app_database import Listener, Owner, script
 
 UP = """ALTER TABLE public.users ADD COLUMN tier text DEFAULT 'free';

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.database.connect import connect
+from services.database.rollback.restoring import restore
 from services.database.snapshots.merge import Action, Why, merge_count, merge_row
-from services.database.snapshots.restore import restore
 from tests.services.database.app_database import Owner
 from tests.services.database.snapshots.thin_change import change
 

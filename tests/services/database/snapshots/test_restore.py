@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from services.database.rollback.restoring import restore
 from services.database.snapshots.park import purge
-from services.database.snapshots.restore import restore
 from services.errors import Refused
 from services.verdict import Verdict
 from tests.campaign import sample

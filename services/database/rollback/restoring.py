@@ -1,0 +1,67 @@
+"""Knows how a snapshot is restored as an action of its own: one transaction under the lock, tried again, stoppable."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+
+from services.database.connect import connect, inspect_connection, refuse_transaction_pooler
+from services.database.deployment.guarded import ConnectionLost, Limits, StatementFailed, Watch, begin, with_retries
+from services.database.deployment.receipts import application_name
+from services.database.deployment.sessions import end_lost, loss_in_words, take_the_lock
+from services.database.execution import Cancelled, Emit, never, silent
+from services.database.snapshots.restore import Restoration, known_parts, note_restored
+from services.database.snapshots.taking_back import take_back_inside
+from services.errors import OpsError, Refused, Unavailable
+
+
+def restore(
+    url: str,
+    snapshot_id: str,
+    *,
+    undo: bool = False,
+    emit: Emit = silent,
+    cancelled: Cancelled = never,
+    limits: Limits | None = None,
+) -> Restoration:
+    """Bring back, in one transaction, all that the snapshot keeps: tables, columns, what hung on them, every row.
+
+    What was written since is kept: a column that only the change altered gets its value of before, one that only a
+    later write altered keeps it, and where both did the row stays as it is and is listed.
+    undo: also what the change had made goes again, objects and rows, where nobody wrote to them since.
+    Restoring twice changes nothing the second time. Triggers of the tables do not fire.
+    Raises NotUnderstood (no such snapshot), Refused (nothing was changed), Unavailable, Stopped.
+    """
+    watch = Watch(emit, cancelled, limits or Limits())
+    job = f"restore {snapshot_id}"
+    with connect(url, application_name=application_name(job)) as conn, loss_in_words(conn):
+        refuse_transaction_pooler(inspect_connection(conn, url))
+        process = take_the_lock(conn, job, watch)
+        try:
+            return with_retries(
+                conn, watch, snapshot_id, lambda _retries: _transaction(conn, snapshot_id, watch, undo=undo)
+            )
+        except StatementFailed as failed:
+            message = failed.error.diag.message_primary
+            way = "Mend that first." if undo else "Mend that first, or use --undo: what the change had made goes first."
+            raise Refused(f"The restore failed: {message}.", "Nothing was changed.", way) from failed
+        except ConnectionLost as error:
+            with suppress(OpsError, psycopg.Error):
+                end_lost(url, job, process)
+            raise Unavailable(
+                "The connection was lost during the restore.",
+                "It is done wholly or not at all, and doing it again does no harm.",
+                "Start it again.",
+            ) from error
+
+
+def _transaction(conn: psycopg.Connection[Any], snapshot_id: str, watch: Watch, *, undo: bool) -> Restoration:
+    begin(conn, watch.limits)
+    parts = known_parts(conn, snapshot_id)
+    done = take_back_inside(conn, snapshot_id, parts, added_goes=undo, emit=watch.emit, go_on=watch.stop_if_cancelled)
+    note_restored(conn, snapshot_id)
+    watch.stop_if_cancelled()
+    conn.execute("COMMIT")
+    return Restoration.of(snapshot_id, done, undo=undo)
