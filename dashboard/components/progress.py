@@ -116,7 +116,8 @@ def event_line(event: JobEvent) -> str:
 
 def _statement(payload: Mapping[str, Any]) -> str:
     state = "runs" if payload.get("state") == "running" else f"{payload.get('ms')} ms"
-    return f"{payload.get('index')}/{payload.get('of')} {payload.get('file')}:{payload.get('line')} {state}"
+    number = f"{payload.get('index')}/{payload['of']}" if payload.get("of") else str(payload.get("index"))
+    return f"{number} {payload.get('file')}:{payload.get('line')} {state}"
 
 
 def _judged(payload: Mapping[str, Any]) -> str:

@@ -36,7 +36,8 @@ def _statement(story: Sequence[JobEvent]) -> None:
     last = _newest(story, "statement")
     if last is None:
         return
-    st.caption(plain(f"Statement {last.get('index')} of {last.get('of')} · {last.get('file')}:{last.get('line')}"))
+    of = f" of {last['of']}" if last.get("of") else ""
+    st.caption(plain(f"Statement {last.get('index')}{of} · {last.get('file')}:{last.get('line')}"))
     st.code(" ".join(str(last.get("sql", "")).split())[:110], language="sql", wrap_lines=True)
     progress = _newest(_since(story, "statement"), "progress")
     if progress is not None:

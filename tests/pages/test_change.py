@@ -327,3 +327,12 @@ def test_while_a_rollback_runs_what_would_go_is_not_read(
     app = open_page("/rollback", losses="true")
     assert not app.exception
     assert "A rollback is running" in told(app)
+
+
+def test_a_statement_of_nobody_knows_how_many_says_its_number_only(open_page: OpenPage, world: World) -> None:
+    run_id = world.start()
+    job = world.queued("rollback", run_id=run_id)
+    event = {"index": 3, "of": None, "file": "inverse.sql", "line": 17, "sql": "DROP TABLE t", "state": "running"}
+    world.told(job, "statement", event)
+    shown = told(open_page("/rollback"))
+    assert "Statement 3 · inverse.sql:17" in shown and "None" not in shown
