@@ -175,7 +175,13 @@ def rollback_result(context: PageContext, results: Results) -> None:
         return
     restored, lost = bool(found.get("fingerprint_restored")), int(found.get("rows_lost") or 0)
     catalog = "is exactly as before the deploy" if restored else "is not as before the deploy"
-    st.markdown(f"{inline_badge('passed' if restored else 'failed')} The catalog {strong(catalog)}.")
+    ended = results.ended.finished if results.ended else None
+    again = results_of(context, "restore", run=False).ended
+    changed_since = ended is not None and again is not None and again.finished is not None and again.finished > ended
+    seen = f"seen {times.age_at(ended, context.now)}" if ended else ""
+    aside = f"{seen}, and rows or objects were brought back since" if changed_since else seen
+    badge = "expired" if changed_since else "passed" if restored else "failed"
+    st.markdown(f"{inline_badge(badge)} The catalog {strong(catalog)}. :small[:gray[{plain(aside)}]]")
     st.markdown(f"{inline_badge('passed' if lost == 0 else 'failed')} {strong(lost)} rows lost.")
     if found.get("parked"):
         st.markdown(f":material/inventory_2: Moved aside: {plain(', '.join(map(str, found['parked'])), limit=900)}.")

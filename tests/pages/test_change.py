@@ -285,6 +285,7 @@ def test_a_restore_tells_what_it_left_and_its_conflicts(open_page: OpenPage, wor
     assert not app.exception
     shown = told(app)
     assert "5 put back, 2 of the change taken out" in shown
+    assert "were brought back since" in shown
     assert "Conflicts in 3 rows" in shown and "a column's place" in shown
 
 
