@@ -93,7 +93,9 @@ def prove_on(url: str, snapshot_id: str, *, cancelled: Cancelled = never) -> Pro
     if done.conflicts:
         told = "; ".join(f"{conflict.table}: {conflict.why}" for conflict in done.conflicts)
         return Proof(False, f"{how}, not everything came back: {told}.")
-    return Proof(True, f"{how}: {rows} rows of {len(parts)} tables came back as kept.")
+    tables = len({part.name for part in parts})
+    kept = f"{rows} row{'' if rows == 1 else 's'} of {tables} table{'' if tables == 1 else 's'}"
+    return Proof(True, f"{how}: {kept} came back as kept.")
 
 
 def _is_back(conn: psycopg.Connection[Any], part: Part) -> bool:

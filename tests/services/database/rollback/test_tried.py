@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass
+
 import pytest
 
 from services.database.rehearsal.catalog_copy import NoShadow
@@ -44,7 +47,22 @@ def test_without_rows_objects_are_told_and_counted_on_the_target_and_the_gap_sta
     assert "where rows decide, it stays unknown" in seen.tried
 
 
-def test_what_fails_on_the_copy_is_told_as_refused(app: Owner):
+@dataclass
+class ThisAsACopy:
+    """The database of the test in a copy's stead."""
+
+    url: str
+    policy: str = "none"
+
+    def clone(self) -> str:
+        return "itself"
+
+    def url_of(self, _name: str) -> str:
+        return self.url
+
+
+def test_what_fails_on_the_copy_is_told_as_refused(app: Owner, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tried, "shadow", lambda *_args, **_more: nullcontext(ThisAsACopy(app.url)))
     sql = "DO $$ BEGIN EXECUTE 'DROP TABLE no' || 'body'; END $$"
     found = told(preview_of(app.url, "beta", script(sql), on_a_copy=True))
     refused = [thing for (_, thing), (_, effect) in found.items() if effect == "refused"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from psycopg.sql import Identifier
 
+from services.database.rollback.restoring import restore
+from services.database.rollback.restoring import restore
 from services.database.snapshots.keep import Cover
-from services.database.snapshots.restore import NotAsKept, restore
+from services.database.snapshots.restore import NotAsKept
 from services.database.snapshots.snapshot import text_hash
 from services.errors import Refused
 from tests.services.database.app_database import Owner
