@@ -6,7 +6,6 @@ import pytest
 from psycopg.sql import Identifier
 
 from services.database.rollback.restoring import restore
-from services.database.rollback.restoring import restore
 from services.database.snapshots.keep import Cover
 from services.database.snapshots.restore import NotAsKept
 from services.database.snapshots.snapshot import text_hash
