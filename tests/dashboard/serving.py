@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import httpx
 import pytest
 
 from services.access.permissions import Role
+from services.sandbox.held_port import held_port
 from tests.pages.world import World, make_world
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,34 +98,27 @@ def served(tmp_path_factory: pytest.TempPathFactory, auth_url: str) -> Iterator[
     """One real `uvicorn dashboard.app:app` for all tests of a session."""
     home = tmp_path_factory.mktemp("home")
     world = make_world(home, supabase_url=auth_url, supabase_anon_key="anon-key")
-    port = free_port()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("OPS_")}
-    command = [sys.executable, "-m", "uvicorn", "dashboard.app:app", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(
-        [*command, "--log-level", "warning", "--no-server-header"],
-        cwd=ROOT,
-        env={**environ, "OPS_HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_until_served(url, process)
-        yield Served(url, process.pid, world)
-    finally:
-        process.terminate()
+    with held_port() as port:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("OPS_")}
+        command = [sys.executable, "-m", "uvicorn", "dashboard.app:app", "--host", "127.0.0.1", "--port", str(port)]
+        process = subprocess.Popen(
+            [*command, "--log-level", "warning", "--no-server-header"],
+            cwd=ROOT,
+            env={**environ, "OPS_HOME": str(home)},
+            stdin=subprocess.DEVNULL,
+        )
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
-        world.store.close()
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+            url = f"http://127.0.0.1:{port}"
+            wait_until_served(url, process)
+            yield Served(url, process.pid, world)
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+            world.store.close()
 
 
 def wait_until_served(url: str, process: subprocess.Popen[bytes], seconds: float = 40) -> None:

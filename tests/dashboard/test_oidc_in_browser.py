@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, expect
 
-from tests.dashboard.serving import free_port
+from services.sandbox.held_port import held_port
 from tests.dashboard.ways import Edge, make_edge
 from tests.oidc_provider import little_provider
 
@@ -27,14 +27,16 @@ def edge(tmp_path: Path) -> Iterator[Edge]:
 @pytest.fixture
 def url(edge: Edge) -> Iterator[str]:
     """The edge behind a real server."""
-    port = free_port()
-    config = uvicorn.Config(edge.app(), host="127.0.0.1", port=port, log_level="error", ws="none", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    with held_port() as port:
+        config = uvicorn.Config(edge.app(), host="127.0.0.1", port=port, log_level="error", ws="none", lifespan="off")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while thread.is_alive() and not server.started:
+            thread.join(0.01)
+        yield f"http://127.0.0.1:{port}"
+        server.should_exit = True
+        thread.join()
 
 
 def test_a_browser_comes_back_from_another_site_and_is_signed_in(browser: Browser, edge: Edge, url: str) -> None:
