@@ -161,13 +161,11 @@ def _copied(origin: Path, copy: Path, deadline_s: float) -> bool:
     """Copy a cluster with owners and rights; False, and nothing is left, where it is not there or cannot be copied."""
     if not origin.exists():
         return False
-    try:
+    # Where this goes wrong, what is there of it goes, and initdb makes a cluster.
+    with suppress(OSError, subprocess.TimeoutExpired):
         command = ["cp", "-a", "--reflink=auto", str(origin), str(copy)]
-        done = subprocess.run(command, capture_output=True, timeout=deadline_s, check=False)
-        if done.returncode == 0:
+        if subprocess.run(command, capture_output=True, timeout=deadline_s, check=False).returncode == 0:
             return True
-    except (OSError, subprocess.TimeoutExpired):
-        pass  # what is there of it goes, and initdb makes a cluster
     shutil.rmtree(copy, ignore_errors=True)
     return False
 
