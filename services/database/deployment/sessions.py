@@ -18,8 +18,8 @@ from services.database.deployment.receipts import (
     application_name,
     outcome,
 )
-from services.database.snapshots.settling import settle
-from services.errors import OpsError, Refused, Unavailable
+from services.database.snapshots.settling import settle_or_tell
+from services.errors import OpsError, Unavailable
 
 _LOOK_EVERY_S = 0.1
 _OUTCOME_S = 30
@@ -46,22 +46,9 @@ def take_the_lock(conn: psycopg.Connection[Any], job_id: str, watch: Watch) -> i
             require_lock(conn)
             break
         time.sleep(_LOOK_EVERY_S)
-    _settle(conn, watch)
+    settle_or_tell(conn, watch.emit)
     row = conn.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
     return int(row[0]) if row else 0
-
-
-def _settle(conn: psycopg.Connection[Any], watch: Watch) -> None:
-    try:
-        settle(conn, watch.emit)
-    except psycopg.Error as error:
-        if conn.closed:
-            raise
-        raise Refused(
-            f"What an earlier change did to definitions cannot be worked out: {error.diag.message_primary}.",
-            "Nothing was changed: a further change would make it impossible.",
-            "Try again as the role that owns schema ops.",
-        ) from error
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from services.database.fingerprint import Fingerprint, catalog_fingerprint, diff
 from services.database.history.migrations import list_changes
 from services.database.script import Statement
 from services.database.snapshots.keep import Cover, Keeping, Kept, Uncovered
-from services.database.snapshots.settling import lay_down, settle_after_commit, tie_to_receipt
+from services.database.snapshots.settling import lay_down, settle_or_tell, tie_to_receipt
 from services.database.verification import Verification, verify_inside
 from services.errors import Refused
 from services.verdict import Verdict
@@ -110,7 +110,7 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
     _commit(conn, watch)
     course.before = course.before or now
     course.receipt_id, course.after, course.done, course.resumed = receipt_id, after, part.seq + 1, False
-    settled = settle_after_commit(conn, watch.emit)
+    settled = settle_or_tell(conn, watch.emit)
     course.inverse = receipt_id in settled.inverses
     course.snapshot_id = (None if kept.snapshot_id in settled.empty else kept.snapshot_id) or course.snapshot_id
     course.parked += kept.parked

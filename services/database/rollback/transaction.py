@@ -17,7 +17,7 @@ from services.database.rollback.derived import WayTaken, take_derived_way, will_
 from services.database.rollback.result import RollbackResult
 from services.database.script import ReadScripts, Script
 from services.database.snapshots.keep import Cover, Keeping, Uncovered
-from services.database.snapshots.settling import settle_after_commit
+from services.database.snapshots.settling import settle_or_tell
 from services.database.snapshots.snapshot import Part, parts_of
 
 _RELATION_KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "S": "sequence"}
@@ -99,7 +99,7 @@ def roll_back_once(conn: psycopg.Connection[Any], order: Order, cover: Cover) ->
     watch.stop_if_cancelled()
     watch.phase("commit")
     conn.execute("COMMIT")
-    empty = settle_after_commit(conn, watch.emit).empty
+    empty = settle_or_tell(conn, watch.emit).empty
     return replace(result, snapshot_id=None) if result.snapshot_id in empty else result
 
 

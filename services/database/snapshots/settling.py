@@ -134,14 +134,15 @@ def settle(conn: psycopg.Connection[Any], emit: Emit = silent) -> Settled:
     return Settled(frozenset(empty), frozenset(inverses))
 
 
-def settle_after_commit(conn: psycopg.Connection[Any], emit: Emit = silent) -> Settled:
-    """The same right after a COMMIT, which this cannot undo any more: what goes wrong is told, and made good by whoever
-    next takes the lock for changing this database."""
+def settle_or_tell(conn: psycopg.Connection[Any], emit: Emit = silent) -> Settled:
+    """The same where it must stop nothing: right after a COMMIT, which it cannot undo any more, and before the next
+    change, which may be the rollback that everybody waits for. What goes wrong, be it a fault of ours, is told, and
+    tried again by whoever next takes the lock for changing this database."""
     try:
         return settle(conn, emit)
-    except psycopg.Error as error:
-        why = error.diag.message_primary or "the connection was lost"
-        message = f"What it did to definitions will be worked out with the next change or rollback: {why}"
+    except Exception as error:
+        why = error.diag.message_primary if isinstance(error, psycopg.Error) else f"{type(error).__name__}: {error}"
+        message = f"What a change did to definitions is not worked out yet: {why or 'the connection was lost'}"
         emit("notice", {"message": message, "severity": "WARNING"})
         return Settled()
 
