@@ -62,14 +62,21 @@ def main(arguments: list[str]) -> int:
 
 def _run(command: list[str], environ: dict[str, str]) -> int:
     """Run it to its end, whatever we are told meanwhile: what we leave in the memory is ours to remove."""
-    child = subprocess.Popen(command, env=environ)
+    told: list[int] = []
+    running: list[subprocess.Popen[bytes]] = []
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        child.send_signal(number)
+        told.append(number)
+        for one in running:
+            one.send_signal(number)
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells the child as well
     signal.signal(signal.SIGTERM, pass_on)
     signal.signal(signal.SIGHUP, pass_on)
+    child = subprocess.Popen(command, env=environ)
+    running.append(child)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells the child as well
+    if told:
+        child.send_signal(told[-1])
     ended = child.wait()
     return ended if ended >= 0 else 128 - ended
 
