@@ -67,9 +67,11 @@ def test_a_browser_is_one_only_if_it_starts(tmp_path: Path, monkeypatch: pytest.
     assert run_tests._on_the_path() == str(stub)
 
 
-def test_the_run_ends_as_its_tests_do() -> None:
-    assert run_tests._run([sys.executable, "-c", "raise SystemExit(3)"], {}) == 3
-    assert run_tests._run([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], {}) == 128 + 9
+@pytest.mark.parametrize(("ending", "code"), [("exit 3", 3), ("kill -9 $$", 128 + signal.SIGKILL)])
+def test_the_run_ends_as_its_tests_do(ending: str, code: int) -> None:
+    program = "import os, sys; from scripts.run_tests import _run; sys.exit(_run(['sh', '-c', sys.argv[1]], {}))"
+    # In a process of its own, whose signals it may handle.
+    assert subprocess.run([sys.executable, "-c", program, ending], cwd=ROOT, check=False).returncode == code
 
 
 def test_a_run_that_is_told_to_end_removes_its_folder(tmp_path: Path) -> None:
