@@ -32,7 +32,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     def die(*_: Any) -> None:
         raise Killed
 
-    monkeypatch.setattr(together, "settle_after_commit", die)
+    monkeypatch.setattr(together, "settle_or_tell", die)
     return monkeypatch
 
 
