@@ -124,10 +124,10 @@ def olga() -> Actor:
 
 
 @pytest.fixture
-def house(tmp_path: Path, clock: TurnableClock) -> Iterator[House]:
-    store = fresh_store(tmp_path / "store.sqlite3")
+def house(open_tmp_path: Path, clock: TurnableClock) -> Iterator[House]:
+    store = fresh_store(open_tmp_path / "store.sqlite3")
     target = Target(name="staging", levels=frozenset({Level.LOOK, Level.DEPLOY}))
-    made = House(tmp_path / "home", store, target, clock)
+    made = House(open_tmp_path / "home", store, target, clock)
     yield made
     stop = threading.Event()
     stop.set()
