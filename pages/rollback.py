@@ -9,7 +9,6 @@ from dashboard.links import page_link
 from dashboard.panels import backout
 from dashboard.panels.backups import backups_part
 from dashboard.panels.kept import kept_part
-from dashboard.reads import rollback_preview_now
 from dashboard.results import results_of
 from dashboard.runs import view_of
 
@@ -40,11 +39,7 @@ def live() -> None:
             if rolled_back.running:
                 st.caption("A rollback is running; what would go is read again when it has ended.")
             elif wanted:
-                # What cannot be told, or was rolled back already, leaves the rest of the page as it is.
-                with problems_shown():
-                    preview = rollback_preview_now(context, view.release)
-                    backout.losses_part(preview)
-                    backout.rollback_button(context, view, rolled_back, preview)
+                backout.what_would_go(context, view, rolled_back)
             else:
                 st.caption("The button to roll back stands below the list of what would go.")
             backout.rollback_result(context, rolled_back)

@@ -11,16 +11,18 @@ from dashboard.actions import action_button
 from dashboard.components import times
 from dashboard.components.badges import inline_badge
 from dashboard.components.confirm import Irreversible, open_confirmation
-from dashboard.components.empty import not_yet
+from dashboard.components.empty import not_yet, nothing_now
 from dashboard.components.plain import plain, strong
+from dashboard.components.problem import problems_shown
 from dashboard.components.progress import show_job
 from dashboard.components.tables import table
 from dashboard.context import PageContext, current
 from dashboard.panels.bringing_back import bring_back_buttons, brought_back, conflicts
 from dashboard.panels.deploy_progress import statement_progress
 from dashboard.panels.release_steps import enqueue_act, why_blocked
+from dashboard.reads import rollback_preview_now
 from dashboard.results import Results, results_of
-from services.jobs.queue import JobState, events
+from services.jobs.queue import JobState, events, recent_jobs
 from services.releases import actions
 from services.releases.run import RunView
 
@@ -103,6 +105,24 @@ def step_look(context: PageContext, backed_out: Results, *, app_is_back: bool) -
             f"{inline_badge('expired' if before else str(score.ended.state))} "
             f"{plain(score.document.get('sentence', ''))} :small[:gray[{plain(aside)}]]"
         )
+
+
+def what_would_go(context: PageContext, view: RunView, results: Results) -> None:
+    """The preview and the button below it; after a rollback, that there is nothing to take back."""
+    from services.database.rollback.roll_back import RolledBackAlready
+
+    # What cannot be told leaves the rest of the page as it is.
+    with problems_shown():
+        try:
+            preview = rollback_preview_now(context, view.release)
+        except RolledBackAlready as done:
+            jobs = recent_jobs(context.store, context.target.name, kind="rollback", limit=1000)
+            who = next((job.actor.name for job in jobs if job.actor.id == done.by), "somebody else")
+            when = f"Rolled back by {who} {times.age_at(done.at, context.now)}."
+            nothing_now("Nothing of the release is there to take back.", when)
+            return
+        losses_part(preview)
+        rollback_button(context, view, results, preview)
 
 
 def losses_part(preview: Mapping[str, Any]) -> None:

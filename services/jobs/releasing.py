@@ -290,7 +290,8 @@ def _rolled_back(done: RollbackResult) -> Outcome:
         None: "cannot be compared: there is no deploy receipt",
     }[done.fingerprint_restored]
     kept = f"{done.rows_kept} rows are kept in snapshot {done.snapshot_id}" if done.snapshot_id else "no row was lost"
-    back = f" {done.merged} rows were put back, {len(done.conflicts)} conflicts." if done.merged is not None else ""
+    conflicts = f", {len(done.conflicts)} conflict{'s' if len(done.conflicts) > 1 else ''}" if done.conflicts else ""
+    back = f" {done.merged} rows were put back{conflicts}." if done.merged is not None else ""
     tried = f" {done.proof.reason}" if done.proof else ""
     summary = f"Rolled back. The catalog {catalog}; {kept}; {done.rows_lost} rows lost.{back}{tried}"
     return Outcome(STATE_OF[done.verdict], summary, done.to_json())

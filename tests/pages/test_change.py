@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -12,6 +12,7 @@ from dashboard import composition
 from services.access.permissions import Role
 from services.database.connect import connect
 from services.database.deployment.deploy import deploy
+from services.database.rollback.roll_back import RolledBackAlready
 from services.database.script import Script
 from services.errors import NotUnderstood
 from services.jobs.queue import JobState, recent_jobs
@@ -322,7 +323,7 @@ def test_how_the_copy_was_made_is_said_where_it_was_not_the_usual_way(open_page:
 def test_while_a_rollback_runs_what_would_go_is_not_read(
     open_page: OpenPage, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.reads.rollback_preview_now", lambda *_: pytest.fail("it was read"))
+    monkeypatch.setattr("dashboard.panels.backout.rollback_preview_now", lambda *_: pytest.fail("it was read"))
     run_id = world.start()
     world.queued("rollback", run_id=run_id)
     app = open_page("/rollback", losses="true")
@@ -337,3 +338,18 @@ def test_a_statement_of_nobody_knows_how_many_says_its_number_only(open_page: Op
     world.told(job, "statement", event)
     shown = told(open_page("/rollback"))
     assert "Statement 3 · inverse.sql:17" in shown and "None" not in shown
+
+
+def test_after_a_rollback_nothing_is_left_to_take_back(
+    open_page: OpenPage, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def already(*_: object) -> NoReturn:
+        raise RolledBackAlready(world.now, world.actor(Role.ADMIN).id)
+
+    monkeypatch.setattr("dashboard.panels.backout.rollback_preview_now", already)
+    run_id = world.start()
+    world.ended("rollback", JobState.PASSED, "Rolled back.", {"fingerprint_restored": True}, run_id=run_id)
+    app = open_page("/rollback", losses="true")
+    assert "Nothing of the release is there to take back." in told(app)
+    assert not app.error
+    assert not [button for button in app.button if button.key == "open-rollback"]

@@ -149,7 +149,7 @@ def test_a_database_that_cannot_be_read_leaves_the_rest_of_the_page(
     def down(*_: object) -> object:
         raise Unavailable("The database does not answer.", "What would go is not known.", "Look at it.")
 
-    monkeypatch.setattr("dashboard.reads.rollback_preview_now", down)
+    monkeypatch.setattr("dashboard.panels.backout.rollback_preview_now", down)
     app = open_page("/rollback", losses="true")
     assert not app.exception
     assert "1 · Bring the app back" in told(app)

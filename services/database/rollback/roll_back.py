@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -40,7 +41,7 @@ from services.database.snapshots.keep import covered
 from services.database.snapshots.snapshot import NotProved
 from services.errors import Refused, Unavailable
 
-__all__ = ["KEEP_DAYS", "Limits", "Preview", "RollbackResult", "preview", "preview_of", "rollback"]
+__all__ = ["KEEP_DAYS", "Limits", "Preview", "RollbackResult", "RolledBackAlready", "preview", "preview_of", "rollback"]
 
 KEEP_DAYS = 30
 NOT_COPIED = (
@@ -217,14 +218,22 @@ def _proved(
     return result
 
 
-def _refuse_twice(receipt: Receipt | None) -> None:
-    if receipt is not None and receipt.rolled_back_at is not None:
-        raise Refused(
-            f"The release was rolled back already, at {receipt.rolled_back_at:%Y-%m-%d %H:%M} UTC"
-            f" by {receipt.rolled_back_by}.",
+class RolledBackAlready(Refused):
+    """There is nothing to roll back: it was done, at this time (aware), by the actor of this id."""
+
+    def __init__(self, at: datetime, by: str | None) -> None:
+        super().__init__(
+            f"The release was rolled back already, at {at:%Y-%m-%d %H:%M} UTC by {by or 'somebody'}.",
             "Nothing was changed.",
             "Deploy it again first, or look at the snapshot of that rollback.",
         )
+        self.at = at
+        self.by = by
+
+
+def _refuse_twice(receipt: Receipt | None) -> None:
+    if receipt is not None and receipt.rolled_back_at is not None:
+        raise RolledBackAlready(receipt.rolled_back_at, receipt.rolled_back_by)
 
 
 def _after_lost_connection(url: str, job_id: str, process: int, watch: Watch) -> RollbackResult:
