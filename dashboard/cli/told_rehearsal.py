@@ -161,14 +161,19 @@ def _predicted(result: Document) -> list[str]:
 
 
 def _way_back(result: Document) -> list[str]:
+    from services.database.inverse.derive import only_order
+
     found = result.get("inverse")
     if not found:
         return []
-    if found["rehearsed"] == "pass":
+    passed = found["rehearsed"] == "pass"
+    if passed:
         lines = ["Derived from what changed; deployed, rolled back and deployed again on the copy."]
+        lines += [str(found["why"])] if found.get("why") else []
     else:
         lines = [f"Derived from what changed. {found.get('why') or 'It was not tried.'}"]
-    return lines + [f"Does not come back by itself: {one}" for one in found["not_restored"]]
+    left = [one for one in found["not_restored"] if not (passed and only_order(one))]
+    return lines + [f"Does not come back by itself: {one}" for one in left]
 
 
 def _advice(result: Document) -> list[str]:

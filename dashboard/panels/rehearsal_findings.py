@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard.components.badges import inline_badge
 from dashboard.components.plain import plain, strong
 from dashboard.components.tables import table
+from services.database.inverse.derive import only_order
 from services.database.rehearsal.meant_breaks import newly_broken
 
 WORST_FIRST = ("fail", "unknown", "pass")
@@ -102,9 +103,11 @@ def way_back_part(inverse: Mapping[str, Any] | None) -> None:
     with st.expander(
         f"The way back, derived from what changed ({tried})", key="rehearsal-inverse", expanded=verdict == "fail"
     ):
-        if verdict != "pass" and inverse.get("why"):
+        if inverse.get("why"):
             st.markdown(f"{inline_badge(verdict)} {plain(inverse['why'], limit=900)}")
         for left in inverse.get("not_restored") or ():
+            if verdict == "pass" and only_order(str(left)):
+                continue
             st.markdown(f":orange[:material/warning:] Does not come back: {plain(left, limit=600)}")
         sql = str(inverse.get("sql") or "")
         if sql:

@@ -35,6 +35,11 @@ def only_order(not_restored: str) -> bool:
     return not_restored.startswith(_ORDER)
 
 
+def reordered(not_restored: Iterable[str]) -> tuple[str, ...]:
+    """The tables whose columns will stand in another order, by what is told not to be restored."""
+    return tuple(one.removeprefix(_ORDER).rpartition(":")[0] for one in not_restored if only_order(one))
+
+
 @dataclass(frozen=True, slots=True)
 class Inverse:
     """The way back, for one transaction: what is run before rows are put back, and what after.

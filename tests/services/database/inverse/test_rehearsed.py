@@ -76,6 +76,15 @@ def test_what_is_left_makes_it_unknown(notes: psycopg.Connection[Any]) -> None:
     assert found.inverse.not_restored
 
 
+def test_columns_in_another_order_are_told_and_no_reason_to_doubt(notes: psycopg.Connection[Any]) -> None:
+    notes.execute("ALTER TABLE notes ADD COLUMN at date, ADD COLUMN by text DEFAULT 'me'")
+    found = rehearsed(notes, "ALTER TABLE notes DROP COLUMN at; ALTER TABLE notes ADD COLUMN more int")
+    assert found.verdict is Verdict.PASS
+    assert "columns of public.notes back in another order" in str(found.why)
+    otherwise = rehearsed(notes, "ALTER TABLE notes DROP COLUMN by", again="ALTER TABLE notes ALTER by TYPE varchar")
+    assert otherwise.verdict is Verdict.FAIL
+
+
 def test_missing_rows_make_it_unknown_and_rows_put_back_a_pass(notes: psycopg.Connection[Any]) -> None:
     change = "DROP VIEW short; ALTER TABLE notes DROP COLUMN body"
     with notes.transaction(force_rollback=True):
