@@ -193,6 +193,7 @@ class Said:
     """What the server said beside its message. Never shown as it is: details may hold values of rows.
 
     position: 1-based character in the statement that was sent. source: the server's own function that refused it.
+    inside: it was refused inside a function or block that the statement called.
     """
 
     detail: str = ""
@@ -202,6 +203,7 @@ class Said:
     column: str | None = None
     constraint: str | None = None
     source: str = ""
+    inside: bool = False
 
     @classmethod
     def of(cls, error: psycopg.Error) -> Said:
@@ -215,6 +217,7 @@ class Said:
             told.column_name,
             told.constraint_name,
             told.source_function or "",
+            bool(told.context),
         )
 
 

@@ -176,7 +176,9 @@ def _failed(order: _Order, name: str, first: Run) -> Rehearsal:
         return order.found(first, failure=None, unknown_because=(*unknown, lacking), probes=needed.probes)
     if doubt := _doubt_of_copy(copy, failure):
         return order.found(first, failure=None, unknown_because=(*unknown, *doubt), probes=needed.probes)
-    by_chance = at in hidden and failure.failure_class.id != "syntax"
+    # What is no SQL, or what the role may not do at all, fails whatever the server or its files hold.
+    refused = failure.failure_class.id == "permission" and not failure.said.inside
+    by_chance = at in hidden and failure.failure_class.id != "syntax" and not refused
     if at in needed.doubtful or by_chance or (before and not from_catalog(failure)):
         # The shadow lacks rows that the statement looked at: on the target it may as well succeed.
         return order.found(first, failure=None, unknown_because=unknown, probes=needed.probes)

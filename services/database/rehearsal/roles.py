@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -112,14 +112,23 @@ def _options(admin: bool, inherit: bool | None, may_set: bool | None) -> str:
     return f"ADMIN {admin}, INHERIT {inherit}, SET {may_set}".upper()
 
 
-def server_settings(conn: psycopg.Connection[Any], user: str) -> tuple[Setting, ...]:
-    """What the server's own configuration says of how SQL is read and run, as settings of the role that connects."""
+def server_settings(conn: psycopg.Connection[Any]) -> dict[str, str]:
+    """What the server's own configuration says of how SQL is read and run.
+
+    To be asked first of all on a connection: a setting that was changed there for a moment, as a fingerprint does, is
+    told as the session's own afterwards.
+    """
     rows = conn.execute(
         "SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings WHERE source = ANY (%s)"
         " AND pg_catalog.lower(name) = ANY (%s) ORDER BY 1",
         (["configuration file", "command line", "environment variable", "global"], sorted(_DECIDE)),
     ).fetchall()
-    return tuple(Setting(user, False, str(name), str(value)) for name, value in rows)
+    return {str(name): str(value) for name, value in rows}
+
+
+def as_role_settings(settings: Mapping[str, str], role: str) -> tuple[Setting, ...]:
+    """Settings of a server as those of one role, for a server that has others."""
+    return tuple(Setting(role, False, name, value) for name, value in settings.items())
 
 
 _OWNER = """

@@ -24,6 +24,7 @@ from services.database.rehearsal.catalog_copy import CopiedBy, NoShadow, catalog
 from services.database.rehearsal.roles import (
     Circumstances,
     apply_settings,
+    as_role_settings,
     make_roles,
     owner_for,
     put_back_roles,
@@ -228,6 +229,7 @@ class _Building:
 
     def built(self, rows: RowPolicy | None, dumped: Callable[[], IO[bytes]]) -> Shadow:
         target, server = self.target, self.server
+        configured = server_settings(target)
         around = read_circumstances(target)
         fingerprint = catalog_fingerprint(target)
         with connect(server.dsn(_ADMIN), statement_timeout_s=_DUMP_S) as admin:
@@ -242,7 +244,7 @@ class _Building:
             roles = tuple(
                 {**one, "rolcanlogin": one["rolcanlogin"] or one["rolname"] == runs_as} for one in around.roles
             )
-            around = replace(around, roles=roles, settings=around.settings + server_settings(target, runs_as))
+            around = replace(around, roles=roles, settings=around.settings + as_role_settings(configured, runs_as))
             password = _may_log_in(admin, runs_as)
             unlike += apply_settings(admin, around, _TEMPLATE)
         policy: RowPolicy = "none" if copied_by == "definitions" else rows or rows_allowed(self.facts)

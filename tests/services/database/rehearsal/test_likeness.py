@@ -12,7 +12,7 @@ from services.database.execution import Stopped
 from services.database.rehearsal.rehearse import Rehearsal, rehearse, rehearse_on
 from services.database.rehearsal.shadow import Shadow, shadow
 from services.database.script import Script, read_scripts
-from services.database.server import Server
+from services.database.server import Server, scratch_server
 from services.verdict import Verdict
 from tests.campaign import only_in_full
 from tests.services.database.app_database import APP, Owner, script
@@ -98,3 +98,21 @@ def test_a_rehearsal_can_be_cancelled_in_any_phase(app: Owner, after: float):
     begun = time.monotonic()
     with pytest.raises(Stopped):
         rehearse(app.url, script("SELECT pg_sleep(60);"), cancelled=lambda: time.monotonic() - begun > after)
+
+
+def test_how_the_targets_server_reads_and_writes_values_holds_on_a_clone():
+    set_there = {"timezone": "Asia/Tokyo", "DateStyle": "SQL, DMY"}
+    with (
+        scratch_server(options=set_there) as server,
+        shadow(server.dsn(), rows="none") as copy,
+        psycopg.connect(copy.url_of(copy.clone())) as conn,
+    ):
+        assert conn.execute("SELECT '1 1 2026'::timestamptz::text").fetchone() == ("01/01/2026 00:00:00 JST",)
+
+
+def test_what_the_role_may_not_do_fails_whatever_the_file_holds(like_target: Shadow):
+    found = on(like_target, "SELECT pg_read_file('/etc/hostname');")
+    assert found.failure is not None
+    assert (found.verdict, found.failure.sqlstate) == (Verdict.FAIL, "42501")
+    inside = on(like_target, "DO $$ BEGIN IF random() < 2 THEN PERFORM pg_read_file('/etc/hostname'); END IF; END $$;")
+    assert (inside.verdict, inside.failure) == (Verdict.UNKNOWN, None)
