@@ -54,14 +54,28 @@ def _blast_radius() -> list[Measure]:
     return measure_blast_radius()
 
 
+def _cancels() -> list[Measure]:
+    from benchmarks.cancels import measure_cancels
+
+    return measure_cancels()
+
+
+def _large_catalogs() -> list[Measure]:
+    from benchmarks.large_catalogs import measure_large_catalogs
+
+    return measure_large_catalogs()
+
+
 GROUPS: dict[str, Callable[[], list[Measure]]] = {
     "deploys": _deploys,
     "lock_queue": _lock_queue,
+    "large_catalogs": _large_catalogs,
+    "cancels": _cancels,
     "rehearsals": _rehearsals,
     "processes": _processes,
     "checks": _checks,
     "clicks": _clicks,
-    "blast-radius": _blast_radius,
+    "blast_radius": _blast_radius,
 }
 
 

@@ -60,5 +60,5 @@ def done(conn: psycopg.Connection[Any], receipt_id: str, part: Part, after: Fing
         " VALUES (%s, %s, %s, %s, pg_catalog.clock_timestamp(), %s)"
         " ON CONFLICT (receipt_id, seq) DO UPDATE SET done_at = EXCLUDED.done_at, facts_after = EXCLUDED.facts_after,"
         " digest = EXCLUDED.digest",
-        (receipt_id, part.seq, kind, part.digest, after.packed()),
+        (receipt_id, part.seq, kind, part.digest, after.packed(level=1)),
     )
