@@ -94,11 +94,23 @@ def test_a_rollback_that_leaves_something_and_takes_old_rows_is_found_out_in_bot
     assert any("public.journal_entries" in problem for problem in report.problems)
 
 
-def lose_a_view(broken: Path) -> None:
-    (broken / "deploy" / "095_lost.sql").write_text("DROP VIEW public.beta_feedback_analysis;\n")
+def lose_a_view(broken: Path, *, meant: bool = True) -> None:
+    """meant: the script says that it breaks what looks into the view, so that the rehearsal lets it pass."""
+    said = "-- breaks: public.probe_beta_release()\n" if meant else ""
+    (broken / "deploy" / "095_lost.sql").write_text(f"{said}DROP VIEW public.beta_feedback_analysis;\n")
     for query in (broken / "verify").iterdir():
         query.unlink()
     (broken / "verify" / "010_quiet.sql").write_text("-- Proves nothing at all.\nSELECT 1 WHERE false;\n")
+
+
+@pytest.mark.campaign
+@only_in_full
+def test_a_lost_view_that_something_needs_is_stopped_by_the_rehearsal(drill: Drill, broken: Path) -> None:
+    lose_a_view(broken, meant=False)
+    report = drill()
+    assert state(report, "during-1") == "failed"
+    assert report.deploy is None
+    assert "public.probe_beta_release() no longer works" in report.problems[0]
 
 
 @pytest.mark.campaign
@@ -133,6 +145,7 @@ def test_a_build_that_cannot_start_is_found_and_the_way_back_still_works(drill: 
 @only_in_full
 def test_rows_that_anybody_may_read_are_found(drill: Drill, broken: Path) -> None:
     (broken / "deploy" / "095_open.sql").write_text(
+        "-- breaks: public.user_tier_limits\n"
         "ALTER TABLE public.user_tier_limits DISABLE ROW LEVEL SECURITY;\n"
         "GRANT SELECT ON public.user_tier_limits TO anon;\n"
     )
