@@ -85,11 +85,12 @@ def drill_on(scene: Stage, reference: str, report: Report, tell: Tell) -> None:
         tell(f"Score after:  {_told(report.score_after)}")
         if report.score_after["percent"] <= load_app(scene.target.app).thresholds.score_percent:
             report.problems.append(f"The score after the release is {_told(report.score_after)}.")
+    # As they stood at the end of the way forth: the way back takes some of it away again.
+    report.steps = list(course.steps())
     if course.deployed():
         _back(course, release.id, before, report, tell)
     else:
         report.problems += [f"Nothing was deployed, and yet: {told}" for told in _changed(course, before)]
-    report.steps = list(course.steps())
 
 
 def _changed(course: Course, before: witness.Testimony) -> list[str]:

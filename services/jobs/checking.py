@@ -77,11 +77,13 @@ def look(
     ids: Sequence[str],
     rehearsal: Mapping[str, Any] | None = None,
     *,
+    step_id: str | None = None,
     within_s: float | None = None,
 ) -> list[Evidence]:
     """Run checks for this job and keep their evidence, under the job's run and step where it has them.
 
-    within_s: as run_checks; None: its default, and for a choice of checks as long as the longest of them may take.
+    step_id: another step than the job's. within_s: as run_checks; None: its default, and for a choice of checks as
+    long as the longest of them may take.
     """
     app = load_app(context.target.app)
     now = context.clock()
@@ -92,7 +94,7 @@ def look(
     if within_s is None:
         within_s = WITHIN_S if len(ids) == len(catalogue) else max([WITHIN_S, *_longest(catalogue[one] for one in ids)])
     evidence = run_checks(catalogue, ids, surroundings, now, context.emit, within_s=within_s)
-    record_evidence(context.store, evidence, run_id=context.job.run_id, step_id=context.job.step_id)
+    record_evidence(context.store, evidence, run_id=context.job.run_id, step_id=step_id or context.job.step_id)
     return evidence
 
 
@@ -107,6 +109,16 @@ def prove(context: JobContext, rehearsal: Mapping[str, Any] | None = None) -> li
     release = pinned_release(context.store, get_run(context.store, context.job.run_id).content_hash)
     checks = release.step(context.job.step_id).checks
     return look(context, checks, rehearsal) if checks else []
+
+
+def look_again(context: JobContext, action: str) -> None:
+    """Look at the effects of this run's steps of that action once more: what was seen there may be gone now."""
+    if context.job.run_id is None:
+        return
+    release = pinned_release(context.store, get_run(context.store, context.job.run_id).content_hash)
+    for step in release.steps:
+        if step.action == action and step.checks:
+            look(context, step.checks, step_id=step.id)
 
 
 def summary_of(evidence: Iterable[Evidence]) -> tuple[Verdict, str]:

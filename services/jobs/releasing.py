@@ -23,7 +23,7 @@ from services.database.snapshots.kept import purge_kept
 from services.database.verification import verify as verify_queries
 from services.errors import Refused, Unavailable
 from services.jobs.app_actions import refuse_while_needed, serving_now
-from services.jobs.checking import STATE_OF, last_rehearsal, prove
+from services.jobs.checking import STATE_OF, last_rehearsal, look_again, prove
 from services.jobs.over_rest import RestAnswers, ask_over_rest, made_relations
 from services.jobs.queue import JobState
 from services.jobs.worker import JobContext, Outcome
@@ -262,7 +262,7 @@ def rollback(context: JobContext) -> Outcome:
     """Take the release out of the database, with a proved snapshot of every row that goes."""
     refuse_while_needed(context)
     try:
-        return _rolled_back(_roll_back(context))
+        return _rolled_back(context, _roll_back(context))
     except Stopped:
         return Outcome(JobState.CANCELLED, "Stopped before COMMIT: nothing was rolled back.", {"applied": False})
 
@@ -283,7 +283,9 @@ def _roll_back(context: JobContext) -> RollbackResult:
     )
 
 
-def _rolled_back(done: RollbackResult) -> Outcome:
+def _rolled_back(context: JobContext, done: RollbackResult) -> Outcome:
+    """The rollback's outcome, once the deploy's step was looked at again: it stands on what is gone."""
+    look_again(context, "deploy")
     catalog = {
         True: "is exactly as before the deploy",
         False: f"is NOT as before the deploy ({done.not_restored})",
@@ -304,7 +306,7 @@ def settle_rollback(context: JobContext) -> Outcome | None:
         return None
     if found == "applied":
         # Asked again under the same job, the engine changes nothing and tells what was done.
-        return _rolled_back(_roll_back(context))
+        return _rolled_back(context, _roll_back(context))
     return Outcome(
         JobState.INTERRUPTED, "The worker died before COMMIT: nothing was rolled back. It can be resumed.", {}
     )

@@ -97,6 +97,10 @@ def test_a_release_by_hand(house: House, signed_in: SignedIn) -> None:
     confirm(page, "rollback beta-optimization on sandbox", "Roll back on sandbox")
     expect(page.get_by_text("The catalog is exactly as before the deploy").first).to_be_visible()
     assert facts_of(house) == before
+    page.goto("/database?part=Deploy")
+    expect(page.get_by_text("It was rolled back")).to_be_visible()
+    expect(page.get_by_text("is in the target.")).to_have_count(0)
+    expect(page.get_by_role("button", name="Deploy to sandbox …")).to_be_visible()
 
 
 @pytest.mark.campaign
