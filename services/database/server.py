@@ -19,6 +19,7 @@ from urllib.parse import quote
 from services.database.binaries import Binaries, find_binaries, runnable
 from services.database.cluster_folder import ClusterFolder, server_account
 from services.database.new_cluster import SUPERUSER, server_environment
+from services.database.scratch_folder import scratch_folder, scratch_folders
 from services.database.watcher import Watched
 from services.errors import Unavailable
 
@@ -131,14 +132,17 @@ def scratch_server(
     binaries: Binaries | None = None,
     options: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
+    needs_bytes: int | None = None,
 ) -> Iterator[Server]:
     """A server on a new, empty cluster without fsync, which is deleted when the block is left.
 
+    needs_bytes: how much it will hold at most, where that is known: see `scratch_folder`.
     What a killed process left behind is swept away by the next one.
     """
-    _sweep(Path(tempfile.gettempdir()))
+    for place in scratch_folders(environ):
+        _sweep(place)
     programs = binaries or find_binaries(major, environ=environ)
-    folder = Path(tempfile.mkdtemp(prefix=_SCRATCH))
+    folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=scratch_folder(needs_bytes, environ)))
     folder.chmod(0o711)
     try:
         # What is asked for once a connection adds up, and protects nothing that lasts.

@@ -36,6 +36,9 @@ from services.verdict import Verdict
 
 __all__ = ["Rehearsal", "RehearsedStatement", "rehearse", "rehearse_on"]
 
+_NO_ROOM = ("531", "532")
+"""No space for files, or in memory: the scratch server's own."""
+
 
 def rehearse(
     url: str,
@@ -65,7 +68,9 @@ def rehearse(
         raise NotUnderstood("The scripts hold no statement.", "Nothing was run.", "Write the SQL to run.")
     try:
         keep = literals(script.sql for script in scripts)
-        with shadow(url, rows=rows, keep=keep, stand_in=stand_in, emit=emit, cancelled=cancelled) as copy:
+        with shadow(
+            url, rows=rows, keep=keep, stand_in=stand_in, on_disk=predict, emit=emit, cancelled=cancelled
+        ) as copy:
             found = rehearse_on(
                 copy,
                 read.statements,
@@ -188,6 +193,8 @@ def _failed(order: _Order, name: str, first: Run) -> Rehearsal:
 def _doubt_of_copy(copy: Shadow, failure: Failure) -> tuple[str, ...]:
     """Sentences on why the failure may be the copy's own, which has other objects or runs as another role."""
     told = f"on the shadow {failure.file}:{failure.line} fails with {failure.sqlstate}: {failure.message}"
+    if (failure.sqlstate or "").startswith(_NO_ROOM):
+        return (f"{told}; the target may have more room",)
     if copy.runs_as != copy.facts.user and failure.sqlstate == "42501":
         return (f"{told}; it ran as {copy.runs_as}, and the role that deploys may have other rights",)
     return (told,) if copy.unlike and copy.copied_by == "definitions" else ()

@@ -52,6 +52,8 @@ _OTHERS = "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AN
 _LEAVE_AS_IT_IS = "ALTER DATABASE {} SET default_transaction_read_only = on"
 """For the shadow itself: whatever is left in it, a position of a sequence or a dead row, each clone would have."""
 
+_CLONES = 10
+
 _SERVER = {"autovacuum": "off"}
 """What is counted and timed is the script's own."""
 
@@ -186,6 +188,7 @@ def shadow(
     rows: RowPolicy | None,
     keep: Sequence[str] = (),
     stand_in: bool = False,
+    on_disk: bool = False,
     emit: Emit = silent,
     cancelled: Cancelled = never,
 ) -> Iterator[Shadow]:
@@ -195,6 +198,7 @@ def shadow(
     keep: e-mails and texts that are copied as they are, because the scripts spell them out.
     stand_in: the scripts will be deployed through another address: where the connecting role only reads, they run as
     the owner. So they do, without any row, where the role may not even dump the catalog.
+    on_disk: for times that are to be those of a disk; else it lies in memory where there is plenty.
     Raises NoShadow where none can be made that is like the target, Stopped when cancelled, and as `connect` does.
     """
     emit("phase", {"name": "shadow"})
@@ -209,10 +213,18 @@ def shadow(
         # The catalog is read while the scratch server starts.
         with (
             catalog_dump(url, target, binaries, cancelled) as dumped,
-            scratch_server(binaries=binaries, options=_SERVER) as server,
+            scratch_server(
+                binaries=binaries, options=_SERVER, needs_bytes=None if on_disk else _at_most(facts, rows)
+            ) as server,
         ):
             emit("phase", {"name": "catalog"})
             yield _Building(target, server, facts, url, stand_in, keep, cancelled).built(rows, dumped)
+
+
+def _at_most(facts: ConnectionFacts, rows: RowPolicy | None) -> int:
+    """How many bytes a rehearsal may come to hold: the shadow, its clones, and what a script writes anew in them."""
+    whole = (rows or rows_allowed(facts)) == "all"
+    return _CLONES * (facts.size_bytes if whole else min(facts.size_bytes, ALL_ROWS_BYTES))
 
 
 @dataclass(frozen=True, slots=True)

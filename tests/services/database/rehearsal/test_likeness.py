@@ -116,3 +116,9 @@ def test_what_the_role_may_not_do_fails_whatever_the_file_holds(like_target: Sha
     assert (found.verdict, found.failure.sqlstate) == (Verdict.FAIL, "42501")
     inside = on(like_target, "DO $$ BEGIN IF random() < 2 THEN PERFORM pg_read_file('/etc/hostname'); END IF; END $$;")
     assert (inside.verdict, inside.failure) == (Verdict.UNKNOWN, None)
+
+
+def test_a_scratch_server_without_room_says_nothing_of_the_target(like_target: Shadow):
+    full = on(like_target, "DO $$ BEGIN RAISE EXCEPTION 'No space left' USING ERRCODE = 'disk_full'; END $$;")
+    assert (full.verdict, full.failure) == (Verdict.UNKNOWN, None)
+    assert "may have more room" in full.unknown_because[0]
