@@ -81,7 +81,8 @@ def deploy(
 
     Statements that the server refuses inside a transaction stand apart, between transactions; verification comes with
     the last of these. Interrupted, such a deploy goes on where it stopped when it is asked for again.
-    job_id: makes the deploy repeatable: a second call with the same id finds the receipt and changes nothing.
+    job_id: makes the deploy repeatable: a second call with the same id finds the receipt, changes nothing, and looks
+    again at what is there.
     expected_fingerprint: the catalog that was rehearsed; any other stops the deploy.
     order: places of the statements in the order that was rehearsed; None: the scripts' own.
     predicted, accept_stall_ms: the rehearsal's statements, and how many milliseconds writers may be kept waiting.
@@ -103,28 +104,61 @@ def deploy(
         refuse_transaction_pooler(facts)
         refuse_missing_rights(facts)
         process = take_the_lock(conn, job, watch)
-        if (receipt := receipt_of(conn, "job_id", job)) and receipt.state != "begun":
-            return Deployment(
-                Verdict.PASS, True, "This job had been applied before.", receipt_id=receipt.id, state="done"
-            )
-        with beside(url, conn, emit, application_name=f"{application_name(job)[:50]} looks on") as looking:
-            asked = Order(
-                url,
-                statements,
-                queries,
-                release_id,
-                plan_hash,
-                actor,
-                job,
-                expected_fingerprint,
-                replace(watch, beside=looking),
-                keep_days,
-                keep_inverse,
-                process,
-                listings,
-            )
-            done = _through(conn, asked, _course(conn, asked, receipt))
+        receipt = receipt_of(conn, "job_id", job)
+        asked = Order(
+            url,
+            statements,
+            queries,
+            release_id,
+            plan_hash,
+            actor,
+            job,
+            expected_fingerprint,
+            watch,
+            keep_days,
+            keep_inverse,
+            process,
+            listings,
+        )
+        if receipt is not None and receipt.state != "begun":
+            done = _applied_before(receipt)
+        else:
+            with beside(url, conn, emit, application_name=f"{application_name(job)[:50]} looks on") as looking:
+                asked = replace(asked, watch=replace(watch, beside=looking))
+                done = _through(conn, asked, _course(conn, asked, receipt))
     return looked_at_again(asked, done) if done.applied else done
+
+
+def _applied_before(receipt: Receipt) -> Deployment:
+    """What a job finds that is asked for again after its COMMIT: nothing is left to run, but all to be looked at.
+
+    Raises Refused where what it applied is not there any more as it left it.
+    """
+    if receipt.rolled_back_at is not None:
+        raise Refused(
+            f"This deploy was applied, and rolled back at {receipt.rolled_back_at:%Y-%m-%d %H:%M} UTC"
+            f" by {receipt.rolled_back_by or 'somebody'}.",
+            "Nothing was changed.",
+            "Rehearse it and deploy it anew.",
+        )
+    if receipt.state == "superseded":
+        raise Refused(
+            f"This deploy stopped half-way, and another deploy of {receipt.release_id} came after it.",
+            "Nothing was changed.",
+            "Look at the newer one.",
+        )
+    return Deployment(
+        Verdict.PASS,
+        True,
+        "This job had been applied before: only looked at again.",
+        receipt_id=receipt.id,
+        state="done",
+        snapshot_id=receipt.kept_snapshot_id,
+        parked=receipt.parked,
+        inverse=receipt.inverse is not None,
+        before=receipt.before,
+        after=receipt.after,
+    )
 
 
 def _course(conn: psycopg.Connection[Any], order: Order, receipt: Receipt | None) -> Course:

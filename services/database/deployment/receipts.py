@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import psycopg
@@ -73,7 +73,7 @@ OutcomeColumn = Literal["job_id", "rollback_job_id"]
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The proof of one deploy. `before` and `after` are the catalog's fingerprints around it.
+    """The proof of one deploy. `before` and `after` are the catalog's fingerprints around it. Times are in UTC.
 
     state: "begun" while only some of its parts are in (see `apart`), "superseded" where another deploy of the release
     came after such a one.
@@ -243,11 +243,11 @@ def receipt_of(conn: psycopg.Connection[Any], column: str, value: str) -> Receip
         release_id=row["release_id"],
         plan_hash=row["plan_hash"],
         actor=row["actor"],
-        deployed_at=row["deployed_at"],
+        deployed_at=row["deployed_at"].astimezone(UTC),
         statements=row["statements"],
         before=Fingerprint.unpacked(row["facts_before"]),
         after=Fingerprint.unpacked(row["facts_after"]),
-        rolled_back_at=row["rolled_back_at"],
+        rolled_back_at=row["rolled_back_at"].astimezone(UTC) if row["rolled_back_at"] else None,
         rolled_back_by=row["rolled_back_by"],
         snapshot_id=str(row["snapshot_id"]) if row["snapshot_id"] else None,
         rollback_result=row["rollback_result"],
@@ -350,4 +350,4 @@ def outcome(url: str, job_id: str, column: OutcomeColumn = "job_id") -> Outcome:
 def _told_by_receipt(receipt: Receipt | None) -> Outcome:
     if receipt is None:
         return "not-applied"
-    return "begun" if receipt.state == "begun" and receipt.rolled_back_at is None else "applied"
+    return "begun" if receipt.state != "done" and receipt.rolled_back_at is None else "applied"

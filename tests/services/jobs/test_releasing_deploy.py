@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from services.clients.upstream_error import Kind, UpstreamError
 from services.database.connect import connect
 from services.database.deployment.deploy import deploy
 from services.database.fingerprint import catalog_fingerprint
+from services.database.rollback.roll_back import rollback
 from services.database.script import Script
 from services.errors import Refused
 from services.jobs import over_rest, releasing
@@ -123,6 +125,27 @@ def test_a_table_that_never_answers_over_rest_fails_the_job_though_it_is_applied
     done = releasing.deploy(context)
     assert (done.state, done.result["applied"], done.result["rest"]["verdict"]) == (JobState.FAILED, True, "fail")
     assert "gifts is not there" in done.summary
+
+
+def test_asked_for_again_after_its_commit_it_looks_at_what_is_there_and_changes_nothing(
+    context: JobContext, monkeypatch: pytest.MonkeyPatch, owner_url: str
+) -> None:
+    answering(monkeypatch, missing())
+    monkeypatch.setattr(releasing, "ask_over_rest", lambda *a, **k: over_rest.ask_over_rest(*a, **k, within_s=0.05))
+    first = releasing.deploy(context)
+    context.job = replace(context.job, attempt=2)
+    monkeypatch.setattr(releasing, "last_rehearsal", lambda *_: None)  # looking needs none
+    still = releasing.deploy(context)
+    assert (first.state, still.state, still.result["applied"]) == (JobState.FAILED, JobState.FAILED, True)
+    assert "gifts is not there" in still.summary
+    answering(monkeypatch, None)
+    seen = releasing.deploy(context)
+    assert (seen.state, seen.result["receipt_id"]) == (JobState.PASSED, first.result["receipt_id"])
+    with connect(owner_url) as conn:
+        assert conn.execute("SELECT count(*) FROM ops.deploy_receipts").fetchone() == (1,)
+    rollback(owner_url, "change", (), actor="ann", may_copy=False)
+    with pytest.raises(Refused, match=r"This deploy was applied, and rolled back at .* UTC by ann"):
+        releasing.deploy(context)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import psycopg
 import pytest
 
 from services.database.connect import connect
 from services.database.deployment.deploy import deploy
-from services.database.deployment.receipts import find_receipt, receipt_of
+from services.database.deployment.receipts import find_receipt, outcome, receipt_of
 from services.database.deployment.role_trials import REST_ROLES, try_as_roles
 from services.database.deployment.stalls import refuse_stalls
+from services.database.rollback.roll_back import rollback
 from services.database.script import read_scripts
 from services.database.snapshots import settling
 from services.database.verification import Query
@@ -49,6 +52,38 @@ def test_a_policy_that_cannot_be_answered_is_found_by_trying(app: Owner):
     assert (done.applied, done.verdict) == (True, Verdict.FAIL)
     assert "authenticated" in {one.role for one in failed}
     assert "infinite recursion" in failed[0].message
+
+
+def test_a_job_asked_for_again_is_judged_by_what_is_there_now_and_not_by_its_receipt(app: Owner):
+    query = Query("q", "q.sql", "SELECT id FROM logs WHERE id > 1", "")
+    first = run(app, "CREATE TABLE logs (id int);", [query])
+    again = run(app, "CREATE TABLE logs (id int);", [query])
+    assert (first.verdict, again.verdict, again.applied) == (Verdict.PASS, Verdict.PASS, True)
+    assert (again.statements, again.receipt_id) == ((), first.receipt_id)
+    app.run("INSERT INTO logs VALUES (2)")
+    spoilt = run(app, "CREATE TABLE logs (id int);", [query])
+    assert (spoilt.verdict, spoilt.applied, spoilt.verification.queries[0].rows) == (Verdict.FAIL, True, 1)
+
+
+def test_a_job_whose_deploy_was_rolled_back_is_not_told_as_applied(app: Owner):
+    run(app, "CREATE TABLE logs (id int);", keep_inverse=True)
+    name = app.value("SELECT quote_ident(current_database())")
+    app.run(f"ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'")
+    rollback(app.url, "beta", (), actor="ann", may_copy=False)
+    with connect(app.url) as conn:
+        told = receipt_of(conn, "job_id", "job-1")
+    assert (told.rolled_back_at.utcoffset(), told.deployed_at.utcoffset()) == (timedelta(), timedelta())
+    with pytest.raises(Refused, match=f"rolled back at {told.rolled_back_at:%Y-%m-%d %H:%M} UTC by ann"):
+        run(app, "CREATE TABLE logs (id int);")
+
+
+def test_a_job_that_stopped_half_way_and_was_overtaken_is_not_told_as_applied(app: Owner):
+    stops = "CREATE TABLE logs (id int); CREATE INDEX CONCURRENTLY i ON nowhere (n);"
+    assert run(app, stops).state == "begun"
+    assert run(app, "CREATE TABLE notes (id int);", job_id="job-2", plan_hash="other").applied
+    assert outcome(app.url, "job-1") == "begun"
+    with pytest.raises(Refused, match="another deploy of beta came after it"):
+        run(app, stops)
 
 
 def test_what_could_not_be_tried_is_told(make_supabase_database):
