@@ -65,9 +65,15 @@ def _headline(context: PageContext, shown: Job) -> None:
         took = f", for {times.span((context.now - shown.started).total_seconds())}"
     else:
         took = ""
-    state = inline_badge(str(shown.state), note="stopping" if shown.cancel_requested and shown.active else "")
+    state = inline_badge(str(shown.state), note=_note(shown))
     attempt = f", attempt {shown.attempt}" if shown.attempt > 1 else ""
     st.markdown(f"{state} {strong(shown.title)} :small[:gray[{plain(by + took + attempt)} · {plain(shown.id)}]]")
+
+
+def _note(shown: Job) -> str:
+    if shown.active:
+        return "stopping" if shown.cancel_requested else ""
+    return "but applied" if shown.in_effect and shown.state is not JobState.PASSED else ""
 
 
 def _problem_of(shown: Job) -> None:
@@ -109,9 +115,9 @@ def _story(story: Sequence[JobEvent], key: str) -> None:
 
 
 def event_line(event: JobEvent) -> str:
-    """One event as one line of text: time, kind, and what it tells."""
+    """One event as one line of text: time in UTC, kind, and what it tells."""
     told = _TOLD.get(event.kind, _brief)(event.payload)
-    return f"{event.at:%H:%M:%S}  {event.kind:<14} {' '.join(told.split())}".rstrip()
+    return f"{event.at:%H:%M:%S}Z  {event.kind:<14} {' '.join(told.split())}".rstrip()
 
 
 def _statement(payload: Mapping[str, Any]) -> str:
@@ -149,9 +155,15 @@ def _handles(context: PageContext, shown: Job, key: str) -> None:
         return
     if shown.active and not shown.cancel_requested:
         action_button("Cancel", _cancel(shown.id), key=f"stop-{key}-{shown.id}", icon="stop")
-    elif shown.state in RESUMABLE and shown.state is not JobState.CANCELLED:
-        label = "Resume" if shown.state is JobState.INTERRUPTED else "Run it again"
+    elif shown.state in RESUMABLE and shown.state is not JobState.CANCELLED and (label := _again(shown)):
         action_button(label, _resume(shown.id), key=f"resume-{key}-{shown.id}", icon="replay")
+
+
+def _again(shown: Job) -> str:
+    """What running it again is called; empty where there is nothing left to run."""
+    if shown.in_effect:
+        return "Look again" if shown.kind == "deploy" else ""
+    return "Resume" if shown.state is JobState.INTERRUPTED else "Run it again"
 
 
 def _cancel(job_id: str) -> Act:

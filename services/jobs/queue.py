@@ -65,6 +65,11 @@ class Job:
         return self.state in ACTIVE
 
     @property
+    def in_effect(self) -> bool:
+        """Whether what it was to change is changed, whatever else it came to: it is not to be applied again."""
+        return not self.active and (self.result or {}).get("applied") is True
+
+    @property
     def title(self) -> str:
         return job_kind(self.kind).title
 

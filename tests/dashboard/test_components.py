@@ -97,4 +97,4 @@ def test_progress_counts_what_is_done_and_not_what_runs() -> None:
 
 def test_an_event_is_one_line_whatever_the_target_says() -> None:
     line = event_line(JobEvent(1, NOW, "notice", {"message": "first\nsecond", "severity": "NOTICE"}))
-    assert line == "12:00:00  notice         first second"
+    assert line == "12:00:00Z  notice         first second"

@@ -290,6 +290,28 @@ def test_a_restore_tells_what_it_left_and_its_conflicts(open_page: OpenPage, wor
     assert "Conflicts in 3 rows" in shown and "a column's place" in shown
 
 
+def test_what_is_applied_and_not_well_is_not_offered_to_be_run_again(open_page: OpenPage, world: World) -> None:
+    run_id = world.start()
+    conflict = {"table": "public.users", "why": "both altered it", "rows": 1, "keys": ["1"]}
+    came = {"applied": True, "fingerprint_restored": True, "rows_lost": 0, "conflicts": [conflict]}
+    world.ended("rollback", JobState.FAILED, "Rolled back. 1 conflict.", came, run_id=run_id)
+    app = open_page("/rollback")
+    assert "Failed · but applied" in told(app) and "Conflicts in 1 row" in told(app)
+    assert "Run it again" not in {button.label for button in app.button}
+
+
+@pytest.mark.parametrize(("applied", "offered"), [(True, "Look again"), (False, "Run it again")])
+def test_a_deploy_that_is_in_is_looked_at_again_and_another_is_run(
+    open_page: OpenPage, world: World, applied: bool, offered: str
+) -> None:
+    run_id = world.start()
+    came = {"applied": applied, "verdict": "fail"}
+    world.ended("deploy", JobState.FAILED, "A query finds rows.", came, run_id=run_id, step_id="during-1")
+    app = open_page("/database", part="Deploy")
+    assert ("Failed · but applied" in told(app)) is applied
+    assert {"Look again", "Run it again"} & {button.label for button in app.button} == {offered}
+
+
 def test_an_undo_is_asked_for_by_its_phrase_and_not_by_a_viewer(open_page: OpenPage, world: World) -> None:
     run_id = world.start()
     gone = {"fingerprint_restored": True, "rows_lost": 0, "snapshot_id": "s1"}
