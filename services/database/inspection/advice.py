@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Level = Literal["error", "warn", "info"]
-Category = Literal["security", "performance"]
+Category = Literal["security", "performance", "upkeep"]
 
 STRANGERS = "('anon', 'authenticated')"
 """Roles that anyone takes on who has the public key, or an account."""

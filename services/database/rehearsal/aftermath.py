@@ -19,6 +19,7 @@ from services.database.inspection.finding import InspectionFinding
 from services.database.inspection.inspect import inspect_change
 from services.database.inverse.rehearsed import rehearse_inverse
 from services.database.rehearsal.further_failures import changes
+from services.database.rehearsal.meant_breaks import idle_breaks
 from services.database.rehearsal.runs import Manner, Run, run
 from services.database.rehearsal.shadow import Shadow
 from services.database.script import Statement
@@ -80,11 +81,12 @@ def aftermath_of(
         cancelled=cancelled,
     )
     gone = dropped_along(before, after, (statement.sql for statement in statements))
+    seen = _placed((*gone, *inspection.findings), statements, meant)
     return Aftermath(
         dangers,
         tuple(findings),
-        _placed((*gone, *inspection.findings), statements, meant),
-        inspection.advice,
+        seen,
+        (*inspection.advice, *idle_breaks(meant, seen)),
         inspection.old_sentence,
         before,
         after,

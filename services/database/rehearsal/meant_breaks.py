@@ -6,12 +6,31 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from services.database.inspection.advice import Advice
+
 _BREAKS = re.compile(r"^[ \t]*--[ \t]*breaks:[ \t]*(\S.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 
 
 def meant_breaks(texts: Iterable[str]) -> frozenset[str]:
     """The objects that scripts name as broken on purpose, one a comment, written as a rehearsal names them."""
     return frozenset(found.group(1) for text in texts for found in _BREAKS.finditer(text))
+
+
+def idle_breaks(meant: Iterable[str], findings: Sequence[Mapping[str, Any]]) -> tuple[Advice, ...]:
+    """Advice on each name that scripts say they break though nothing of that name breaks: left there, it would one day
+    keep a real break quiet. What is not known to work counts as broken."""
+    broken = {one["object"] for one in findings if one["verdict"] != "pass"}
+    return tuple(
+        Advice(
+            "breaks-nothing",
+            name,
+            f'A comment says "-- breaks: {name}", and nothing of that name breaks',
+            "warn",
+            "upkeep",
+            "Take the comment out, or write the name as the rehearsal tells it.",
+        )
+        for name in sorted(set(meant) - broken)
+    )
 
 
 def newly_broken(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

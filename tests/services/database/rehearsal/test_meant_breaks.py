@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from services.database.fingerprint import Fingerprint
-from services.database.rehearsal.meant_breaks import broken_sentence, meant_breaks, newly_broken
+from services.database.rehearsal.meant_breaks import broken_sentence, idle_breaks, meant_breaks, newly_broken
 from services.database.rehearsal.rehearse import Rehearsal, rehearse_on
 from services.database.rehearsal.result import plan_hash
 from services.database.rehearsal.shadow import shadow
@@ -55,6 +55,19 @@ def test_what_works_no_longer_fails_the_rehearsal_and_what_is_meant_does_not(
     meant = rehearsed(MEANT + DROP)
     assert (meant.verdict, objects(meant)) == (Verdict.PASS, set())
     assert {one["object"] for one in meant.inspection if one["meant"]} == {"public.totals", "public.highest()"}
+
+
+def test_a_name_under_which_nothing_breaks_is_told(rehearsed: Callable[[str], Rehearsal]) -> None:
+    def idle(found: Rehearsal) -> list[str]:
+        return [one.object for one in found.advice if one.rule == "breaks-nothing"]
+
+    assert idle(rehearsed(MEANT + DROP)) == []
+    wrong = rehearsed(f"-- breaks: totals\n{DROP}")
+    assert (wrong.verdict, idle(wrong)) == (Verdict.FAIL, ["totals"])
+    stale = rehearsed("-- breaks: public.totals\nCREATE TABLE IF NOT EXISTS notes (id int PRIMARY KEY);")
+    assert (stale.verdict, idle(stale)) == (Verdict.PASS, ["public.totals"])
+    not_known = [{"object": "public.totals", "verdict": "unknown"}]
+    assert idle_breaks(["public.totals"], not_known) == ()
 
 
 def test_what_is_meant_is_part_of_the_plan() -> None:
