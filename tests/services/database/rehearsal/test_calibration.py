@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.database.rehearsal.calibration import on_the_line
+from services.database.rehearsal.calibration import AtSize, on_the_line
+from services.database.rehearsal.copy_times import CopyTimes
 from services.database.rehearsal.rehearse import rehearse
 from tests.campaign import only_in_full
 from tests.services.database.app_database import Owner, script
@@ -22,6 +23,15 @@ from tests.services.database.app_database import Owner, script
 )
 def test_the_line_through_two_sizes(points, rows, ms):
     assert on_the_line(points, rows) == pytest.approx(ms)
+
+
+def test_what_else_the_machine_did_while_measuring_is_left_out():
+    rows = {"public.many": 300_000}
+    once = AtSize(rows, (100.0, 561.0), CopyTimes(30.0, 9.0))
+    twice = AtSize(rows, (340.0, 190.0), CopyTimes(20.0, 12.0))
+    assert once.or_less(twice) == AtSize(rows, (100.0, 190.0), CopyTimes(20.0, 9.0))
+    failed_early = AtSize(rows, (100.0,), CopyTimes(0.0, 0.0))
+    assert once.or_less(failed_early).ms == (100.0,)
 
 
 @only_in_full
