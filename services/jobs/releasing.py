@@ -116,7 +116,8 @@ def rehearse(context: JobContext) -> Outcome:
         **result.to_json(),
     }
     if result.verdict is Verdict.PASS:
-        summary = f"{len(result.statements)} statements ran twice on a shadow without an error."
+        count = len(result.statements)
+        summary = f"{count} statement{'s' if count > 1 else ''} ran twice on a shadow without an error."
     elif result.failure is not None:
         summary = f"Fails at {result.failure.file}:{result.failure.line}: {result.failure.message}"
     elif result.second_run is not None:

@@ -114,7 +114,9 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
     course.inverse = receipt_id in settled.inverses
     course.snapshot_id = (None if kept.snapshot_id in settled.empty else kept.snapshot_id) or course.snapshot_id
     course.parked += kept.parked
-    return course.told(Verdict.PASS, f"{len(course.ran)} statements were applied.", applied=True) if last else None
+    count = len(course.ran)
+    told = "1 statement was applied." if count == 1 else f"{count} statements were applied."
+    return course.told(Verdict.PASS, told, applied=True) if last else None
 
 
 def _commit(conn: psycopg.Connection[Any], watch: Watch) -> None:
