@@ -18,7 +18,7 @@ from dashboard.runs import app_of
 from services.checks.of_app import catalogue_of
 from services.checks.registry import CheckSpec
 from services.checks.trends import Change, Point, before_and_after, points
-from services.jobs.queue import JobState, recent_jobs
+from services.jobs.queue import events, recent_jobs
 from services.releases.ledger import evidence_history
 
 CHART_HEIGHT = 260
@@ -51,9 +51,12 @@ def trends_part(context: PageContext) -> None:
 
 
 def _last_deploy(context: PageContext) -> datetime | None:
-    deploys = recent_jobs(context.store, context.target.name, kind="deploy")
-    done = [job.finished for job in deploys if job.finished and job.state is JobState.PASSED]
-    return max(done, default=None)
+    """When the newest deploy that is in came in; looked at again later, its job has ended later."""
+    for job in recent_jobs(context.store, context.target.name, kind="deploy"):
+        if job.in_effect:
+            story = events(context.store, job.id, limit=100_000)
+            return next((event.at for event in story if event.kind == "applied"), job.finished)
+    return None
 
 
 def _comparison(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from services.access.permissions import Role
 from services.app_definition import load_app
 from services.checks.of_app import catalogue_of
@@ -67,11 +69,13 @@ def test_trends_say_that_nothing_was_measured(open_page: OpenPage, world: World)
     assert "Nothing has been measured" in told(open_page("/verification", part="trends"))
 
 
-def test_numbers_stand_before_and_after_the_deploy(open_page: OpenPage, world: World) -> None:
+@pytest.mark.parametrize("state", [JobState.PASSED, JobState.FAILED])
+def test_numbers_stand_before_and_after_the_deploy(open_page: OpenPage, world: World, state: JobState) -> None:
     spec = next(one for one in CATALOGUE if one.trend)
     name = spec.trend[0]
     world.evidence(spec.id, Verdict.PASS, "Seen.", facts={name: 10}, age=timedelta(hours=2))
-    world.ended("deploy", JobState.PASSED, "Deployed.", {"verdict": "pass"})
+    world.ended("deploy", JobState.FAILED, "Not applied.", {"applied": False})
+    world.ended("deploy", state, "Deployed.", {"applied": True})
     world.evidence(spec.id, Verdict.PASS, "Seen.", facts={name: 15}, age=timedelta(seconds=-2))
     app = open_page("/verification", part="trends")
     assert not app.exception
