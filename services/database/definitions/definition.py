@@ -12,8 +12,9 @@ SESSION = ("SET LOCAL check_function_bodies = off",)
 """To be run before definitions, in the same transaction: a function may name what is made after it."""
 
 _ORDER = (
-    *("schema", "extension", "type", "domain", "sequence", "table", "foreign table", "column", "not null"),
-    *("function", "procedure", "aggregate", "cannot be written", "default", "identity", "view", "materialized view"),
+    *("schema", "extension", "collation", "text search dictionary", "text search configuration", "type", "domain"),
+    *("sequence", "table", "foreign table", "column", "not null", "function", "procedure", "aggregate", "operator"),
+    *("cast", "cannot be written", "default", "identity", "view", "materialized view"),
     *("column options", "options", "inheritance", "of type", "index", "constraint", "partition", "foreign key"),
     *("clustered", "replica identity", "rule", "rule state", "trigger", "trigger state", "statistics"),
     *("statistics target", "policy", "row security", "forced row security", "owner", "owned by", "rights", "comment"),
@@ -36,7 +37,8 @@ class Definition:
     what it belongs to, or cannot go alone.
     needs: keys of what must be there before, and cannot go while this stays. comes_after: keys of what is made first
     where both are made. part_of: key of what it belongs to and goes with.
-    made_with: keys of those whose creation makes this one as well; unless: key with which it is not so after all.
+    made_with: keys of those whose creation makes this one as well; unless: key with which only the making of what it is
+    part of does.
     goes_with: keys of those whose removal takes this one along.
     oid, number: as in the catalog they were read from, so that a new name is told from a new object; 0: has none.
     facts: what a change of it in place is worked out from.
@@ -72,6 +74,8 @@ class Definition:
 
     def made_by_another(self, made: Mapping[str, Any] | frozenset[str] | set[str]) -> bool:
         """True if making the things with these keys makes this one too."""
+        if self.part_of in self.made_with and self.part_of in made:
+            return True
         return any(key in made for key in self.made_with) and not (self.unless is not None and self.unless in made)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import RowFactory, namedtuple_row, tuple_row
 
-from services.database.definitions import attached, constraints, kinds, relations
+from services.database.definitions import attached, constraints, kinds, relations, seldom
 from services.database.definitions.definition import Definitions
 from services.database.definitions.draft import TYPE, Draft
 from services.database.fingerprint import bare_search_path
@@ -22,7 +22,7 @@ _WITHOUT_SCOPE = frozenset({"comments", "dependencies", "publications"})
 def read_definitions(conn: psycopg.Connection[Any]) -> Definitions:
     """The definition of every object outside system schemas, extensions and our own schema `ops`.
 
-    Takes no lock above AccessShare. Objects of kinds that are not written here (operators, casts, languages, foreign
+    Takes no lock above AccessShare. Objects of kinds that are not written here (operator classes, languages, foreign
     servers ...) are named, with the kind "cannot be written". What a definition says is read by the server's own
     functions with an empty search_path, so it means the same wherever it is run.
     """
@@ -48,9 +48,13 @@ def _definitions(rows: dict[str, list[Any]], quoted: dict[str, str], major: int)
     found = relations.relations_of(rows["relations"], rows["columns"], rows["constraints"])
     kinds.add_schemas(draft, roles, rows["schemas"])
     kinds.add_extensions(draft, rows["extensions"])
+    seldom.add_collations(draft, rows["collations"])
+    seldom.add_text_search(draft, rows["text_search"])
     kinds.add_types(draft, roles, rows["types"])
     relations.add_relations(draft, roles, found, rows["sequences"], major)
     kinds.add_routines(draft, roles, rows["routines"])
+    seldom.add_operators(draft, rows["operators"])
+    seldom.add_casts(draft, rows["casts"])
     types = {row.oid: draft.places[TYPE, row.oid, 0] for row in rows["types"]}
     constraints.add_constraints(draft, found, types, rows["constraints"])
     constraints.add_indexes(draft, found, rows["indexes"])

@@ -241,14 +241,12 @@ def _add_column(draft: Draft, roles: Roles, found: Relations, row: Any, column: 
     own = row.kind in "rpf"
     above = _above(found, row, column) if own and column.inherited else []
     made_with = [table, *(f"column {key}" for key in above)]
-    if above and row.is_partition:
-        create, drop = "", None
-    else:
-        create, drop = f"{alter} ADD COLUMN {_column_type(column)}", f"{alter} DROP COLUMN {column.name}"
+    create = f"{alter} ADD COLUMN {_column_type(column)}"
+    drop = None if above and row.is_partition else f"{alter} DROP COLUMN {column.name}"
     whole = draft.add(
         *("column", name, create if own else "", drop if own else None), at=place, named=named, oid=row.oid,
         number=column.number, part_of=table, made_with=made_with, goes_with=[f"column {key}" for key in above],
-        facts=facts,
+        unless=_tie(found, row) if above else None, facts=facts,
     )  # fmt: skip
     only = f"ALTER TABLE ONLY {row.name} ALTER COLUMN {column.name}"
     if column.generated:
@@ -277,6 +275,12 @@ def _above(found: Relations, row: Any, column: Any) -> list[str]:
     return [f"{p.name}.{column.name}" for p in parents if any(c.name == column.name for c in found.columns[p.oid])]
 
 
+def _tie(found: Relations, row: Any) -> str | None:
+    """The key of what ties a table to its parent: while that is still to be made, nothing comes down from there."""
+    word = "partition" if row.is_partition else "inheritance"
+    return next((f"{word} {row.name} of {found.rows[p].name}" for p in row.parents or () if p in found.rows), None)
+
+
 def _add_not_null(draft: Draft, found: Relations, row: Any, column: Any, whole: str, above: list[str]) -> None:
     alter = f"ALTER TABLE {row.name} ALTER COLUMN {column.name}"
     constraint = found.not_null.get((row.oid, column.number))
@@ -285,7 +289,7 @@ def _add_not_null(draft: Draft, found: Relations, row: Any, column: Any, whole: 
     inherited = [f"not null column {key}" for key in above] if constraint is not None and constraint.inherited else []
     draft.property_of(
         *(whole, "not null", create, f"{alter} DROP NOT NULL"), made_with=[found.keys[row.oid], *inherited],
-        goes_with=inherited,
+        goes_with=inherited, unless=_tie(found, row) if inherited else None,
     )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ def alter(before: Definition, after: Definition) -> tuple[str, ...] | None:
         **{"options": _options, "rights": _rights, "default privilege": _default_privilege, "identity": _identity},
         **{"view": _view, "function": _routine, "procedure": _routine, "sequence": _sequence, "type": _type},
         **{"publication": _publication, "table": _table, "column": _column, "extension": _extension},
+        **{"text search configuration": _text_search_configuration},
     }
     way = ways.get(before.kind)
     return way(before, after) if way is not None else None
@@ -119,6 +120,16 @@ def _type(before: Definition, after: Definition) -> tuple[str, ...] | None:
     if kind == "c":
         return _attributes(before, after)
     return None
+
+
+def _text_search_configuration(before: Definition, after: Definition) -> tuple[str, ...] | None:
+    """The tokens are given the dictionaries of before; another parser is another configuration."""
+    make, *mappings = before.create
+    if make != after.create[0]:
+        return None
+    tokens = ", ".join(after.facts["tokens"])
+    unmap = [f"ALTER TEXT SEARCH CONFIGURATION {before.identity} DROP MAPPING FOR {tokens}"] if tokens else []
+    return (*unmap, *mappings)
 
 
 def _attributes(before: Definition, after: Definition) -> tuple[str, ...]:

@@ -12,7 +12,10 @@ from services.database.definitions.definition import RANK, Definition, Definitio
 _IDENTIFIER = r'(?:"(?:[^"]|"")+"|[^\W\d"][\w$]*)'
 _NAME = re.compile(rf"(?:({_IDENTIFIER})\.)?({_IDENTIFIER})")
 _IN_A_SCHEMA = frozenset(
-    {"table", "foreign table", "view", "materialized view", "sequence", "index", "type", "domain", "statistics"}
+    {
+        *("table", "foreign table", "view", "materialized view", "sequence", "index", "type", "domain", "statistics"),
+        *("collation", "text search dictionary", "text search configuration"),
+    }
 )
 _ROUTINES = frozenset({"function", "procedure", "aggregate"})
 _ON_A_TABLE = frozenset({"constraint", "foreign key", "trigger", "policy", "rule"})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
 
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference, row_hash
-from tests.services.database.app_database import Owner
+from tests.services.database.app_database import APP, Owner
 
 CHANGES = {
     "column": "ALTER TABLE users ADD COLUMN x int",
@@ -32,6 +35,33 @@ CHANGES = {
     "schema": "CREATE SCHEMA other",
     "identity": "ALTER TABLE numbered ALTER id DROP IDENTITY",
     "rule": "CREATE RULE r AS ON DELETE TO users DO INSTEAD NOTHING",
+    "rule's comment": "COMMENT ON RULE kept ON numbered IS 'x'",
+    "aggregate": "CREATE OR REPLACE AGGREGATE added (int) (sfunc = int4pl, stype = int, initcond = '1')",
+    "statistics": "CREATE STATISTICS st ON user_id, content FROM journal_entries",
+    "statistics target": "ALTER TABLE users ALTER email SET STATISTICS 900",
+    "statistics target of its own": "ALTER STATISTICS both_columns SET STATISTICS 900",
+    "compression": "ALTER TABLE users ALTER email SET COMPRESSION pglz",
+    "column's option": "ALTER TABLE users ALTER email SET (n_distinct = 5)",
+    "collation": 'CREATE COLLATION other_letters FROM "C"',
+    "domain's collation": "CREATE DOMAIN d AS text COLLATE letters",
+    "text search configuration": "CREATE TEXT SEARCH CONFIGURATION other_words (COPY = simple)",
+    "text search mapping": "ALTER TEXT SEARCH CONFIGURATION words ALTER MAPPING FOR word WITH short",
+    "text search dictionary": "ALTER TEXT SEARCH DICTIONARY short (accept = false)",
+    "operator": "CREATE OPERATOR =~= (leftarg = int, rightarg = int, function = int4eq)",
+    "operator dropped": "DROP OPERATOR === (int, int)",
+    "operator's estimator": "ALTER OPERATOR === (int, int) SET (restrict = eqsel)",
+    "operator class": "CREATE OPERATOR CLASS ops FOR TYPE level USING hash AS STORAGE level",
+    "operator family's member": "ALTER OPERATOR FAMILY kin USING btree ADD FUNCTION 1 (int2, int4) btint24cmp",
+    "cast": "CREATE CAST (text AS level) WITH INOUT",
+    "foreign server": "ALTER SERVER far OPTIONS (SET host 'b')",
+    "foreign server's rights": "GRANT USAGE ON FOREIGN SERVER far TO anon",
+    "foreign table": "ALTER FOREIGN TABLE there OPTIONS (ADD n '1')",
+    "foreign data wrapper": "CREATE FOREIGN DATA WRAPPER another",
+    "table of a type": "ALTER TABLE typed NOT OF",
+    "publication's filter": "ALTER PUBLICATION news SET TABLE users WHERE (id IS NOT NULL)",
+    "publication's columns": "ALTER PUBLICATION news SET TABLE users (id)",
+    "publication's comment": "COMMENT ON PUBLICATION news IS 'x'",
+    "comment on what has no other facts": "COMMENT ON COLLATION letters IS 'x'",
 }
 BASE = """
 CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';
@@ -39,13 +69,30 @@ CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'
 CREATE TRIGGER t BEFORE INSERT ON journal_entries FOR EACH ROW EXECUTE FUNCTION tf();
 CREATE TYPE level AS ENUM ('low', 'high');
 CREATE TABLE numbered (id int GENERATED ALWAYS AS IDENTITY);
+CREATE RULE kept AS ON DELETE TO numbered DO INSTEAD NOTHING;
+CREATE AGGREGATE added (int) (sfunc = int4pl, stype = int, initcond = '0');
+CREATE STATISTICS both_columns ON id, mood_level FROM journal_entries;
+CREATE COLLATION letters FROM "C";
+CREATE TEXT SEARCH CONFIGURATION words (COPY = simple);
+CREATE TEXT SEARCH DICTIONARY short (template = simple, accept = true);
+CREATE OPERATOR === (leftarg = int, rightarg = int, function = int4eq);
+CREATE OPERATOR FAMILY kin USING btree;
+CREATE FOREIGN DATA WRAPPER elsewhere;
+CREATE SERVER far FOREIGN DATA WRAPPER elsewhere OPTIONS (host 'a');
+CREATE FOREIGN TABLE there (id int) SERVER far;
+CREATE TYPE pair AS (a int, b int);
+CREATE TABLE typed OF pair;
+CREATE PUBLICATION news FOR TABLE users;
 """
 
 
 @pytest.fixture
-def rich(app: Owner) -> Owner:
-    app.run(BASE)
-    return app
+def rich(make_supabase_database: Callable[[], Any]) -> Iterator[Owner]:
+    """A superuser's session: some kinds of objects are made by nobody else."""
+    owner = Owner(make_supabase_database().admin)
+    owner.run(APP + BASE)
+    yield owner
+    owner.conn.close()
 
 
 def test_every_kind_of_change_shows(rich: Owner):

@@ -502,3 +502,39 @@ CREATE COLLATION app.plain FROM "C";
 ALTER TABLE app.fk_ev ADD COLUMN c text COLLATE app.plain;
 ALTER TABLE app.uses_f ADD COLUMN c text;
 ALTER TABLE public."Odd Table" ALTER "user" TYPE text COLLATE app.plain;
+--- search: another mapping
+ALTER TEXT SEARCH CONFIGURATION app.searched ALTER MAPPING FOR word WITH pg_catalog.simple;
+ALTER TEXT SEARCH CONFIGURATION app.searched DROP MAPPING FOR email;
+ALTER TEXT SEARCH CONFIGURATION app.searched ADD MAPPING FOR url WITH app.short;
+--- search: another option of a dictionary
+ALTER TEXT SEARCH DICTIONARY app.short (accept = true);
+--- search: dropped with all that uses it
+DROP TEXT SEARCH CONFIGURATION app.searched CASCADE;
+DROP TEXT SEARCH DICTIONARY app.short, app.stems;
+--- rename: text search
+ALTER TEXT SEARCH CONFIGURATION app.searched RENAME TO looked_for;
+ALTER TEXT SEARCH DICTIONARY app.stems SET SCHEMA public;
+--- rename: collation
+ALTER COLLATION app.letters RENAME TO bytes;
+ALTER COLLATION app.bytes SET SCHEMA public;
+--- column: another collation
+ALTER TABLE app.notes ALTER words TYPE text COLLATE "C";
+--- code: operator with what uses it dropped
+DROP OPERATOR app.=== (int, int) CASCADE;
+DROP OPERATOR app.@@@ (NONE, int);
+--- code: operator's estimator
+ALTER OPERATOR app.!== (int, int) SET (restrict = neqsel);
+ALTER OPERATOR app.@@@ (NONE, int) OWNER TO def_owner;
+--- code: operators made of each other
+CREATE OPERATOR app.<<> (leftarg = text, rightarg = text, function = textlike, commutator = OPERATOR(app.<>>));
+CREATE OPERATOR app.<>> (leftarg = text, rightarg = text, function = textlike, commutator = OPERATOR(app.<<>));
+--- code: cast dropped and another made
+DROP CAST (int AS app.size);
+CREATE CAST (bigint AS app.size) WITH INOUT AS ASSIGNMENT;
+--- column: dropped in a parent whose child then leaves it
+ALTER TABLE app.base DROP COLUMN late;
+ALTER TABLE app.child NO INHERIT app.base;
+--- part: dropped column of a parent, and a partition that then leaves it
+ALTER TABLE app.ev DROP COLUMN u, DROP COLUMN v CASCADE;
+ALTER TABLE app.ev DETACH PARTITION app.ev_1;
+ALTER TABLE app.ev DETACH PARTITION app.ev_d;

@@ -78,13 +78,20 @@ def test_nothing_is_dropped_with_all_that_hangs_on_it(rich: Rich) -> None:
         ("ALTER TABLE app.shirts DROP COLUMN others; ALTER TABLE app.shirts ADD COLUMN x int", ()),
         ("ALTER TABLE public.users DROP COLUMN tags", ("the order of the columns of public.users",)),
         ("ALTER TYPE app.mood ADD VALUE 'x'", ("type app.mood stays as it is now, since type app.pair needs it",)),
-        ("DROP OPERATOR app.=== (int, int)", ("operator app.===",)),
     ],
 )
 def test_what_does_not_come_back_is_said(rich: Rich, change: str, words: tuple[str, ...]) -> None:
     inverse, _ = rich.back(change)
     assert len(inverse.not_restored) == len(words)
     assert all(word in said for word, said in zip(words, inverse.not_restored, strict=True))
+
+
+def test_what_no_sql_is_written_for_is_said_once_it_is_gone(databases: Databases) -> None:
+    with databases.fresh("CREATE CONVERSION odd FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1") as conn:
+        before = read_definitions(conn)
+        conn.execute("DROP CONVERSION odd")
+        (said,) = derive_inverse(before, read_definitions(conn)).not_restored
+    assert said.startswith("conversion public.odd: no SQL is written")
 
 
 def test_rows_and_values_that_only_a_snapshot_has_are_named(rich: Rich) -> None:
