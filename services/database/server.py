@@ -35,7 +35,8 @@ _SHARED_MEMORY_WAIT_S = 2.0
 
 
 class Server:
-    """A running server; made by `Server.start`. port: where it listens on 127.0.0.1; pid: of its postmaster."""
+    """A running server; made by `Server.start`. port: where it listens on 127.0.0.1; pid: of its postmaster; cut_off:
+    whether it, and all that runs in it, can reach nobody."""
 
     def __init__(
         self, place: ClusterFolder, binaries: Binaries, port: int, password: str, child: Watched, lock: int
@@ -46,6 +47,7 @@ class Server:
         self._lock: int | None = lock
         self.binaries = binaries
         self.port = port
+        self.cut_off = child.cut_off
 
     @classmethod
     def start(
@@ -56,6 +58,7 @@ class Server:
         port: int | None = None,
         options: Mapping[str, str] | None = None,
         deadline_s: float = 30.0,
+        cut_off: bool = False,
     ) -> Server:
         """Start a server on the data directory, making it first where there is none.
 
@@ -64,6 +67,7 @@ class Server:
         binaries: default the newest suitable, see `find_binaries`
         port:    default a free one
         options: server settings, given as `-c name=value`
+        cut_off: keep all that runs in it from reaching others; `Server.cut_off` tells whether this system can
         Raises Refused (the data is in use, or was made by another major version), Unavailable (it did not start).
         """
         account = server_account()
@@ -72,7 +76,7 @@ class Server:
         lock = place.lock()
         try:
             password = place.prepare(programs, deadline_s)
-            child, chosen = _launch(place, programs, port, options or {}, lock, deadline_s)
+            child, chosen = _launch(place, programs, port, options or {}, lock, deadline_s, cut_off=cut_off)
         except BaseException:
             os.close(lock)
             raise
@@ -136,6 +140,7 @@ def scratch_server(
 ) -> Iterator[Server]:
     """A server on a new, empty cluster without fsync, which is deleted when the block is left.
 
+    What is run there by way of trial must not act elsewhere: it is cut off, see `Server.start`.
     needs_bytes: how much it will hold at most, where that is known: see `scratch_folder`.
     What a killed process left behind is swept away by the next one.
     """
@@ -147,7 +152,8 @@ def scratch_server(
     try:
         # What is asked for once a connection adds up, and protects nothing that lasts.
         quick = {"scram_iterations": "1"} if programs.version >= _KNOWS_ITERATIONS else {}
-        server = Server.start(folder / "data", binaries=programs, options={**THROW_AWAY, **quick, **(options or {})})
+        settings = {**THROW_AWAY, **quick, **(options or {})}
+        server = Server.start(folder / "data", binaries=programs, options=settings, cut_off=True)
         try:
             yield server
         finally:
@@ -176,7 +182,14 @@ def _free_port() -> int:
 
 
 def _launch(
-    place: ClusterFolder, programs: Binaries, port: int | None, options: Mapping[str, str], lock: int, deadline_s: float
+    place: ClusterFolder,
+    programs: Binaries,
+    port: int | None,
+    options: Mapping[str, str],
+    lock: int,
+    deadline_s: float,
+    *,
+    cut_off: bool,
 ) -> tuple[Watched, int]:
     """Start the postmaster and wait until it is ready; tries again where that can help."""
     deadline = time.monotonic() + deadline_s
@@ -195,6 +208,7 @@ def _launch(
             account=place.account,
             last_signal=signal.SIGINT,
             keep_open=[lock],
+            cut_off=cut_off,
         )
         if _ready(place, child, deadline):
             return child, chosen

@@ -30,6 +30,8 @@ class Watched:
     last_signal: what it is sent when we are gone; after grace_s seconds more it is killed
     keep_open:   file descriptors the program inherits (a lock it shall hold while it lives)
     streams:     descriptors that become its standard input, output and error; None: nothing in, and all out to the log
+    cut_off:     it, and all that it starts, may be reached and reaches nobody, where the system can see to that; the
+                 attribute of the name tells whether it does
     Raises OSError where the program cannot be started at all.
     """
 
@@ -45,9 +47,11 @@ class Watched:
         grace_s: float = 5.0,
         keep_open: Sequence[int] = (),
         streams: tuple[int, int, int] | None = None,
+        cut_off: bool = False,
     ) -> None:
         uid, gid = account or (-1, -1)
         settings = [last_signal.name, str(grace_s), str(uid), str(gid), _listed(keep_open), _listed(streams or ())]
+        settings.append(str(Path(__file__).with_name("cut_off.py")) if cut_off else "")
         with log.open("ab") as sink:
             self._watcher = subprocess.Popen(
                 [sys.executable, "-I", "-S", __file__, *settings, *argv],
@@ -62,10 +66,11 @@ class Watched:
             )
         self._exit_code: int | None = None
         first = self._stdout.readline().split()
-        if len(first) != 2 or first[0] != b"pid":
+        if len(first) != 3 or first[0] != b"pid":
             self._close()
             raise OSError(f"{argv[0]} could not be started.")
         self.pid = int(first[1])
+        self.cut_off = first[2] == b"cut-off"
 
     @property
     def _stdout(self) -> IO[bytes]:
@@ -158,12 +163,24 @@ def _death_notice() -> Callable[[signal.Signals], None]:
     return lambda last_signal: control(_PR_SET_PDEATHSIG, int(last_signal), 0, 0, 0)
 
 
+def _cutting_off(file: str) -> Callable[[], bool]:
+    """What cuts this process off from others, made ready before rights are dropped; see `cut_off.py`."""
+    if not file:
+        return lambda: False
+    import runpy
+
+    ready: Callable[[], bool] = runpy.run_path(file)["cutting_off"]()
+    return ready
+
+
 def _run_program(
     argv: list[str],
     last_signal: signal.Signals,
     account: tuple[int, int],
     kept: list[int],
     streams: list[int],
+    filter_file: str,
+    tell: int,
     parent: int,
 ) -> None:
     """In the forked child: drop rights, restore the signals a background start leaves ignored, become the program."""
@@ -172,9 +189,10 @@ def _run_program(
         signal.signal(number, signal.SIG_DFL)
     for place, descriptor in enumerate(streams or (os.open(os.devnull, os.O_RDONLY), 2)):
         os.dup2(descriptor, place)
-    notify_of_death = _death_notice()
+    notify_of_death, cut_off = _death_notice(), _cutting_off(filter_file)
     _become(*account)
     notify_of_death(last_signal)
+    os.write(tell, b"cut-off" if cut_off() else b"free")
     if os.getppid() != parent:
         os._exit(1)
     for descriptor in kept:
@@ -215,24 +233,27 @@ def _watch(pid: int, last_signal: signal.Signals, grace_s: float) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    name, grace, uid, gid, kept_text, streams_text, *argv = arguments
+    name, grace, uid, gid, kept_text, streams_text, filter_file, *argv = arguments
     last_signal = signal.Signals[name]
     kept, streams = _numbers(kept_text), _numbers(streams_text)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     watcher = os.getpid()
+    hear, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            _run_program(argv, last_signal, (int(uid), int(gid)), kept, streams, watcher)
+            _run_program(argv, last_signal, (int(uid), int(gid)), kept, streams, filter_file, tell, watcher)
         except Exception as error:
             os.write(2, f"{argv[0]} cannot be run ({type(error).__name__}: {error}).\n".encode())
         finally:
             os._exit(127)
     for descriptor in set(streams):
         os.close(descriptor)  # a reader at the other end must see the program's end, not ours
+    os.close(tell)
+    told = os.read(hear, 16).decode()  # nothing where the program cannot be run
     with contextlib.suppress(BrokenPipeError):
-        os.write(1, f"pid {pid}\n".encode())
+        os.write(1, f"pid {pid} {told or 'free'}\n".encode())
     code = os.waitstatus_to_exitcode(_watch(pid, last_signal, float(grace)))
     with contextlib.suppress(BrokenPipeError):
         os.write(1, f"exit {code}\n".encode())

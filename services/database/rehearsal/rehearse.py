@@ -20,6 +20,7 @@ from services.database.rehearsal.guarded_form import guarded_forms
 from services.database.rehearsal.hidden_reading import hidden_on, lacking_extension
 from services.database.rehearsal.masking import literals
 from services.database.rehearsal.meant_breaks import meant_breaks
+from services.database.rehearsal.reach import makes_a_way_out
 from services.database.rehearsal.result import (
     Rehearsal,
     RehearsedStatement,
@@ -38,6 +39,8 @@ __all__ = ["Rehearsal", "RehearsedStatement", "rehearse", "rehearse_on"]
 
 _NO_ROOM = ("531", "532")
 """No space for files, or in memory: the scratch server's own."""
+_NO_CONNECTION = "08"
+"""A connection to another server failed."""
 
 
 def rehearse(
@@ -106,6 +109,8 @@ def rehearse_on(
     meant: what the scripts say they break. started: monotonic seconds.
     """
     started = time.monotonic() if started is None else started
+    if not copy.server.cut_off and (doubt := makes_a_way_out(statements)):
+        return _unknown((doubt,), started)
     emit("phase", {"name": "first-run"})
     name, apart, first = first_run(copy, statements, emit, cancelled)
     order = _Order(copy, statements, apart, bool(rollback), meant, cancelled)
@@ -193,6 +198,8 @@ def _failed(order: _Order, name: str, first: Run) -> Rehearsal:
 def _doubt_of_copy(copy: Shadow, failure: Failure) -> tuple[str, ...]:
     """Sentences on why the failure may be the copy's own, which has other objects or runs as another role."""
     told = f"on the shadow {failure.file}:{failure.line} fails with {failure.sqlstate}: {failure.message}"
+    if copy.server.cut_off and (failure.sqlstate or "").startswith(_NO_CONNECTION):
+        return (f"{told}; a rehearsal is kept from reaching other machines, so what is there is not known",)
     if (failure.sqlstate or "").startswith(_NO_ROOM):
         return (f"{told}; the target may have more room",)
     if copy.runs_as != copy.facts.user and failure.sqlstate == "42501":

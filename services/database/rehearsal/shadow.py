@@ -21,6 +21,7 @@ from services.database.dangers.by_effect import sizes_of
 from services.database.execution import Cancelled, Emit, never, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
 from services.database.rehearsal.catalog_copy import CopiedBy, NoShadow, catalog_dump, copy_catalog
+from services.database.rehearsal.reach import ways_out
 from services.database.rehearsal.roles import (
     Circumstances,
     apply_settings,
@@ -241,6 +242,10 @@ class _Building:
 
     def built(self, rows: RowPolicy | None, dumped: Callable[[], IO[bytes]]) -> Shadow:
         target, server = self.target, self.server
+        if not server.cut_off and (ways := ways_out(target)):
+            raise NoShadow(
+                f"The target reaches other machines ({ways}), and only Linux can keep a rehearsal from acting there."
+            )
         configured = server_settings(target)
         around = read_circumstances(target)
         fingerprint = catalog_fingerprint(target)
