@@ -26,7 +26,7 @@ WITH readers AS MATERIALIZED (
     CASE relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, relowner)) AS acl FROM relations WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
   UNION ALL
   SELECT 'column ' || r.name || '.' || pg_catalog.quote_ident(a.attname), a.attacl
-  FROM relations r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid WHERE NOT a.attisdropped
+  FROM relations r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
     AND EXISTS (SELECT FROM pg_catalog.aclexplode(a.attacl) x WHERE x.grantee NOT IN (SELECT oid FROM readers))
   UNION ALL
   SELECT 'function ' || name, COALESCE(proacl, pg_catalog.acldefault('f', proowner)) FROM routines
@@ -48,8 +48,8 @@ SELECT 'relation ' || name, pg_catalog.concat_ws(' ', relkind, relpersistence, '
     CASE WHEN relrowsecurity THEN 'rls' END, CASE WHEN relforcerowsecurity THEN 'force-rls' END, 'replica', relreplident,
     pg_catalog.array_to_string(ARRAY(SELECT o FROM pg_catalog.unnest(reloptions) o ORDER BY 1), ','),
     CASE WHEN relispartition THEN pg_catalog.pg_get_expr(relpartbound, oid) END, 'of ' || NULLIF(reloftype, 0)::pg_catalog.regtype,
-    (SELECT pg_catalog.concat_ws(' ', 'from', v.srvname, (SELECT pg_catalog.md5(pg_catalog.string_agg(o, ',' ORDER BY o COLLATE "C")) FROM pg_catalog.unnest(f.ftoptions) o)) FROM pg_catalog.pg_foreign_table f
-     JOIN pg_catalog.pg_foreign_server v ON v.oid = f.ftserver WHERE f.ftrelid = relations.oid),
+    CASE WHEN relkind = 'f' THEN (SELECT pg_catalog.concat_ws(' ', 'from', v.srvname, (SELECT pg_catalog.md5(pg_catalog.string_agg(o, ',' ORDER BY o COLLATE "C")) FROM pg_catalog.unnest(f.ftoptions) o)) FROM pg_catalog.pg_foreign_table f
+     JOIN pg_catalog.pg_foreign_server v ON v.oid = f.ftserver WHERE f.ftrelid = relations.oid) END,
     CASE WHEN relkind = 'p' THEN pg_catalog.pg_get_partkeydef(oid) END,
     (SELECT 'inherits ' || pg_catalog.string_agg(i.inhparent::pg_catalog.regclass::text, ',' ORDER BY i.inhseqno)
      FROM pg_catalog.pg_inherits i WHERE i.inhrelid = relations.oid))
@@ -63,7 +63,7 @@ SELECT 'column ' || r.name || '.' || pg_catalog.quote_ident(a.attname),
     'generated:' || a.attgenerated::text, 'default ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'storage ' || a.attstorage::text,
     CASE WHEN a.attcollation <> t.typcollation THEN 'collate ' || a.attcollation::pg_catalog.regcollation::text END,
     'statistics ' || NULLIF(a.attstattarget, -1), 'compression ' || NULLIF(a.attcompression::text, ''), a.attoptions,
-    (SELECT pg_catalog.md5(pg_catalog.string_agg(o, ',' ORDER BY o COLLATE "C")) FROM pg_catalog.unnest(a.attfdwoptions) o))
+    CASE WHEN a.attfdwoptions IS NOT NULL THEN (SELECT pg_catalog.md5(pg_catalog.string_agg(o, ',' ORDER BY o COLLATE "C")) FROM pg_catalog.unnest(a.attfdwoptions) o) END)
   FROM relations r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
