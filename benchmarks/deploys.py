@@ -53,7 +53,7 @@ def measure_deploys(folder: Path) -> list[Measure]:
             theirs.append(_by_psql(server, folder, rows))
             ours.append(_by_deploy(server, rows))
     what = f"deploy, BEGIN to COMMIT ({rows:,} rows)"
-    return [Measure(what, "s", ours, theirs, "psql -1 -f of the same SQL")]
+    return [Measure(what, "s", ours, theirs, "psql -1 -f of the same SQL", promise="ratio <= 1.2")]
 
 
 def _by_psql(server: Server, folder: Path, rows: int) -> float:
