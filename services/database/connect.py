@@ -15,6 +15,9 @@ from services.errors import NotUnderstood, OpsError, Refused, Unavailable
 
 APPLICATION_NAME = "release-cockpit"
 _TRANSACTION_POOLER_PORT = "6543"
+_DEADLINE_S = 2
+_LONGEST_S = 60
+_PATIENCE_S = 30
 _KEEP_ALIVE: Mapping[str, str] = {
     "keepalives": "1",
     "keepalives_idle": "10",
@@ -80,6 +83,12 @@ def connection_parameters(url: str) -> dict[str, str]:
     return parts
 
 
+def patient(url: str) -> str:
+    """The address of a server that we started ourselves, with half a minute to get in: no network is in the way, and
+    only a busy machine keeps it from answering."""
+    return f"{url}{'&' if '?' in url else '?'}connect_timeout={_PATIENCE_S}"
+
+
 def place_of(url: str) -> str:
     """Where a URL leads, without user and password: "host:port/database"."""
     parts = connection_parameters(url)
@@ -95,22 +104,23 @@ def is_loopback(url: str) -> bool:
 def connect(
     url: str,
     *,
-    deadline_s: float = 2,
+    deadline_s: float | None = None,
     read_only: bool = False,
     application_name: str = APPLICATION_NAME,
     statement_timeout_s: float | None = None,
 ) -> psycopg.Connection[Any]:
     """A connection in autocommit mode; transactions are opened by name where they are wanted.
 
-    deadline_s: seconds to get in. statement_timeout_s: seconds per statement, as a session setting. By the address of
-    a transaction pooler nothing is set, since a session's settings there stay on servers that others are given: wrap
-    what is read in `read_only_transaction`.
+    deadline_s: seconds to get in; by default what the address says (connect_timeout, at most a minute), else two.
+    statement_timeout_s: seconds per statement, as a session setting. By the address of a transaction pooler nothing is
+    set, since a session's settings there stay on servers that others are given: wrap what is read in
+    `read_only_transaction`.
     Raises NotUnderstood (malformed URL), Refused (the server said no), Unavailable (no answer), each one sentence.
     """
     parts = connection_parameters(url)
     options = dict(parts) | dict(_KEEP_ALIVE)
     options["application_name"] = application_name
-    options["connect_timeout"] = str(max(2, round(deadline_s)))
+    options["connect_timeout"] = str(max(2, round(_deadline_of(parts) if deadline_s is None else deadline_s)))
     try:
         conn = psycopg.connect(conninfo.make_conninfo("", **options), autocommit=True, prepare_threshold=None)
     except (psycopg.Error, UnicodeError, OSError) as error:
@@ -128,6 +138,12 @@ def connect(
         conn.close()
         raise _explained(str(error), parts) from None
     return conn
+
+
+def _deadline_of(parts: Mapping[str, str]) -> int:
+    """Seconds to get in, as the address says. To libpq 0 is no end at all, which nobody here can wait for."""
+    said = parts.get("connect_timeout", "")
+    return min(int(said), _LONGEST_S) if said.isdecimal() and int(said) else _DEADLINE_S
 
 
 def is_transaction_pooler(url: str) -> bool:

@@ -120,7 +120,7 @@ class Program:
         if url is not None:
             parts = connection_parameters(url)
             password = parts.pop("password", None)
-            parts |= {"application_name": APPLICATION_NAME, "connect_timeout": "10"}
+            parts = {"connect_timeout": "10"} | parts | {"application_name": APPLICATION_NAME}
             words += ["--dbname", psycopg.conninfo.make_conninfo("", **parts)]
             password_file = _lend_password(password, environment)
         if password_file is not None:

@@ -23,7 +23,7 @@ from services.database.backup.manifest import Manifest, Proof
 from services.database.backup.programs import Tools, tools_for
 from services.database.backup.restoring import Identities, restore_entries, table_of_contents
 from services.database.backup.streams import Hashed, Nowhere
-from services.database.connect import connect
+from services.database.connect import connect, patient
 from services.database.execution import Cancelled, Emit, never, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
 from services.database.server import Server, scratch_server
@@ -129,14 +129,14 @@ def prove_backup(
 
 def _prepare(server: Server, manifest: Manifest) -> tuple[str, list[str]]:
     """An empty database with the roles that the backup names; returns its URL and the extensions not to be had."""
-    with connect(server.dsn()) as admin:
+    with connect(patient(server.dsn())) as admin:
         known = {row[0] for row in admin.execute("SELECT rolname FROM pg_catalog.pg_roles").fetchall()}
         for role in manifest.roles:
             if role not in known:
                 admin.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
         have = {row[0] for row in admin.execute("SELECT name FROM pg_catalog.pg_available_extensions").fetchall()}
         admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(_DATABASE)))
-    return server.dsn(_DATABASE), [name for name in manifest.extensions if name not in have]
+    return patient(server.dsn(_DATABASE)), [name for name in manifest.extensions if name not in have]
 
 
 def _restore(

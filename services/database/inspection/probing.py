@@ -14,7 +14,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from services.database.connect import connect, connection_parameters
+from services.database.connect import connect, connection_parameters, patient
 from services.database.execution import Cancelled, Stopped, never, run_sql
 from services.database.names import identifier, literal
 
@@ -214,4 +214,4 @@ def probers(urls: Sequence[str], budget: Budget) -> Iterator[list[Prober]]:
 def _as_other(url: str, user: str, password: str) -> str:
     parts = connection_parameters(url)
     host, port = parts.get("host", "127.0.0.1"), parts.get("port", "5432")
-    return f"postgresql://{user}:{quote(password, safe='')}@{host}:{port}/{quote(parts['dbname'], safe='')}"
+    return patient(f"postgresql://{user}:{quote(password, safe='')}@{host}:{port}/{quote(parts['dbname'], safe='')}")

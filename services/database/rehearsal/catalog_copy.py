@@ -13,7 +13,7 @@ from typing import IO, Any, Literal
 
 import psycopg
 
-from services.database.connect import connect, connection_parameters
+from services.database.connect import connect, connection_parameters, patient
 from services.database.definitions.read import read_definitions
 from services.database.execution import Cancelled, Stopped
 from services.database.server import Binaries, Server
@@ -72,7 +72,7 @@ def copy_catalog(
     try:
         text = dumped()
     except NotAllowed:
-        return "definitions", _restore_definitions(target, server.dsn(database))
+        return "definitions", _restore_definitions(target, patient(server.dsn(database)))
     _restore(text, server, database, cancelled)
     return "pg_dump", []
 
@@ -92,7 +92,7 @@ def _restore_definitions(target: psycopg.Connection[Any], url: str) -> list[str]
 
 
 def _restore(dumped: IO[bytes], server: Server, database: str, cancelled: Cancelled) -> None:
-    parts = connection_parameters(server.dsn(database))
+    parts = connection_parameters(patient(server.dsn(database)))
     environment = _environment(parts.pop("password", None))
     command = [str(server.binaries.tool("psql")), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1"]
     command += ["-d", psycopg.conninfo.make_conninfo("", **parts)]

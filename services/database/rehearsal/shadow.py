@@ -15,6 +15,7 @@ from services.database.connect import (
     ConnectionFacts,
     connect,
     inspect_connection,
+    patient,
     refuse_transaction_pooler,
 )
 from services.database.dangers.by_effect import sizes_of
@@ -116,7 +117,7 @@ class Shadow:
         self._clones.append(name)
         if not roles_as_they_are:
             self.put_back_roles()
-        with connect(self.server.dsn(_ADMIN)) as admin:
+        with connect(self.as_superuser(_ADMIN)) as admin:
             made = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
             admin.execute(made.format(sql.Identifier(name), sql.Identifier(_TEMPLATE)))
             apply_settings(admin, self.around, name, only_database=True)
@@ -124,12 +125,12 @@ class Shadow:
 
     def put_back_roles(self) -> None:
         """Make the roles again what they are around the target."""
-        with connect(self.server.dsn(_ADMIN)) as admin:
+        with connect(self.as_superuser(_ADMIN)) as admin:
             put_back_roles(admin, self.around)
 
     def drop(self, name: str) -> None:
         """Drop one clone that is needed no more."""
-        with connect(self.server.dsn(_ADMIN)) as admin:
+        with connect(self.as_superuser(_ADMIN)) as admin:
             database = self.facts.database if name == self._bearer else name
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
         self._bearer = None if name == self._bearer else self._bearer
@@ -142,7 +143,7 @@ class Shadow:
 
     def drop_clones(self) -> None:
         """Drop all clones, so that a shadow that is used again and again does not grow."""
-        with connect(self.server.dsn(_ADMIN)) as admin:
+        with connect(self.as_superuser(_ADMIN)) as admin:
             self._clones = [str(row[0]) for row in admin.execute(_OTHERS, ([_TEMPLATE, _POSTGRES],)).fetchall()]
             self._bearer = None
             while self._clones:
@@ -155,12 +156,12 @@ class Shadow:
             self._give_name(name)
             database = self.facts.database
         if self.runs_as == SUPERUSER:
-            return self.server.dsn(database)
-        return self.server.dsn(database, self.runs_as, self.password)
+            return patient(self.server.dsn(database))
+        return patient(self.server.dsn(database, self.runs_as, self.password))
 
     def as_superuser(self, name: str = _TEMPLATE) -> str:
         """The URL of a clone, or of the untouched shadow, for looking at all of it."""
-        return self.server.dsn(self.facts.database if name == self._bearer else name)
+        return patient(self.server.dsn(self.facts.database if name == self._bearer else name))
 
     def _give_name(self, name: str) -> None:
         """Let one clone bear the target's name, which scripts spell out; nobody may be connected to it."""
@@ -168,7 +169,7 @@ class Shadow:
             return
         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
         target = sql.Identifier(self.facts.database)
-        with connect(self.server.dsn(_ADMIN)) as admin:
+        with connect(self.as_superuser(_ADMIN)) as admin:
             # A session that somebody left open would hold the name for ever.
             admin.execute(_END_SESSIONS, ([self.facts.database, name],))
             if self._bearer is not None:
@@ -249,7 +250,7 @@ class _Building:
         configured = server_settings(target)
         around = read_circumstances(target)
         fingerprint = catalog_fingerprint(target)
-        with connect(server.dsn(_ADMIN), statement_timeout_s=_DUMP_S) as admin:
+        with connect(patient(server.dsn(_ADMIN)), statement_timeout_s=_DUMP_S) as admin:
             admin.execute(sql.SQL("ALTER DATABASE postgres RENAME TO {}").format(sql.Identifier(_POSTGRES)))
             make_roles(admin, around)
             _refuse_missing_extensions(target, admin)
@@ -265,7 +266,7 @@ class _Building:
             password = _may_log_in(admin, runs_as)
             unlike += apply_settings(admin, around, _TEMPLATE)
         policy: RowPolicy = "none" if copied_by == "definitions" else rows or rows_allowed(self.facts)
-        with connect(server.dsn(_TEMPLATE)) as copy:
+        with connect(patient(server.dsn(_TEMPLATE))) as copy:
             own = catalog_fingerprint(copy)
             unlike += _differences(fingerprint, own, self.facts.major, server.binaries.version)
             copied = copy_rows(target, copy, policy, self.keep, self.cancelled)

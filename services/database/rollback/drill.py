@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from services.database.backup.programs import Program, Tools, tools_for
-from services.database.connect import connect, inspect_connection
+from services.database.connect import connect, inspect_connection, patient
 from services.database.execution import Cancelled, Emit, never, silent
 from services.database.rehearsal.roles import make_roles, read_circumstances
 from services.database.rollback.restoring import restore
@@ -40,11 +40,11 @@ def drill(url: str, snapshot_id: str, *, emit: Emit = silent, cancelled: Cancell
             around = read_circumstances(target)
         tools = tools_for(facts.major)
         with scratch_server(binaries=tools.binaries) as server:
-            with connect(server.dsn()) as admin:
+            with connect(patient(server.dsn())) as admin:
                 make_roles(admin, around)
                 admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(_DATABASE)))
             _copy(url, server, tools, cancelled)
-            return prove_on(server.dsn(_DATABASE), snapshot_id, cancelled=cancelled)
+            return prove_on(patient(server.dsn(_DATABASE)), snapshot_id, cancelled=cancelled)
     except OpsError as error:
         return Proof(None, f"The drill could not be made: {error.what}")
     except psycopg.Error as error:
@@ -58,7 +58,7 @@ def _copy(url: str, server: Server, tools: Tools, cancelled: Cancelled) -> None:
             ([str(tools.pg_dump), "--format=custom", "--compress=0", "--no-subscriptions"], url, "Reading"),
             (
                 [str(tools.pg_restore), "--no-owner", "--single-transaction", "--exit-on-error"],
-                server.dsn(_DATABASE),
+                patient(server.dsn(_DATABASE)),
                 "Copying",
             ),
         ):

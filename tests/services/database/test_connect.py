@@ -15,6 +15,7 @@ from services.database.connect import (
     connection_parameters,
     inspect_connection,
     is_loopback,
+    patient,
     place_of,
     read_only_transaction,
     resolve_url,
@@ -99,6 +100,34 @@ def test_a_host_that_does_not_answer(silent_port: int):
     with pytest.raises(Unavailable, match="did not answer in time"):
         connect(f"postgresql://u:{SECRET}@127.0.0.1:{silent_port}/d")
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("address", "deadline_s", "seconds"),
+    [
+        ("postgresql://u@h/d", None, "2"),
+        ("postgresql://u@h/d?connect_timeout=9", None, "9"),
+        ("postgresql://u@h/d?connect_timeout=9", 3, "3"),
+        ("postgresql://u@h/d?connect_timeout=600", None, "60"),
+        ("postgresql://u@h/d?connect_timeout=0", None, "2"),
+        ("postgresql://u@h/d?connect_timeout=soon", None, "2"),
+        (patient("postgresql://u@h/d"), None, "30"),
+        (patient("postgresql://u@h/d?sslmode=require"), None, "30"),
+    ],
+)
+def test_how_long_it_may_take_to_get_in(
+    monkeypatch: pytest.MonkeyPatch, address: str, deadline_s: float | None, seconds: str
+) -> None:
+    asked: list[str] = []
+
+    def refuse(conninfo: str, **_: object) -> None:
+        asked.append(conninfo)
+        raise psycopg.OperationalError("FATAL: enough")
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    with pytest.raises(OpsError):
+        connect(address, deadline_s=deadline_s)
+    assert psycopg.conninfo.conninfo_to_dict(asked[0])["connect_timeout"] == seconds
 
 
 def test_something_else_answers(web_port: int):
