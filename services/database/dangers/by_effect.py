@@ -17,6 +17,7 @@ from services.database.dangers.possible_losses import possible_losses
 from services.database.dangers.rights import Opened, opened
 from services.database.dangers.row_losses import row_losses
 from services.database.dangers.seen_rows import newly_seen
+from services.database.dangers.tables import tables_of
 from services.database.dangers.trail import Facts, Trail
 from services.database.script import Statement
 
@@ -75,7 +76,7 @@ def dangers_of(
         return (*blocking(trail.steps, nothing), *_security(trail, opened(trail.before, trail.after_all), findings))
     held = Sizes(lacking, _counter(before))
     losses = row_losses(before, after, trail, frozenset(lacking))
-    losses += possible_losses(trail.steps, lacking)
+    losses += possible_losses(trail.steps, lacking, tables_of(before), tables_of(after))
     losses += set_back(before, after, trail)
     losses += changed_by_later_calls(before, after, trail)
     rights = _rights(trail, before, after, connected_as)

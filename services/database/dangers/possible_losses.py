@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from services.database.dangers.danger import Danger
+from services.database.dangers.tables import Table
 from services.database.dangers.trail import Step
 from services.database.rehearsal.measure import Effect
+from services.database.script import Statement
+from services.database.snapshots.foretold import retyped_as_they_are, rewrites_only
 
 _ROW_LOCK = "RowExclusiveLock"
 
+_WIDER = {
+    "smallint": ("integer", "bigint", "numeric"),
+    "integer": ("bigint", "numeric", "double precision"),
+    "bigint": ("numeric",),
+    "real": ("double precision",),
+}
+"""Types that hold every value of another one as it is."""
 
-def possible_losses(steps: Sequence[Step], sizes: Mapping[str, int]) -> list[Danger]:
-    """Losses that follow from what a statement did to the empty, or sampled, copy of a table. sizes: rows there."""
+
+def possible_losses(
+    steps: Sequence[Step], sizes: Mapping[str, int], old: Mapping[int, Table], new: Mapping[int, Table]
+) -> list[Danger]:
+    """Losses that follow from what a statement did to the empty, or sampled, copy of a table.
+
+    sizes: rows there, by "schema.table". old, new: all tables before and after the script, by oid.
+    """
+    widened = {table.full_name for oid, table in old.items() if _is_widened(table, new.get(oid))}
     found = []
     for step in steps:
         for effect in step.effects.effects:
             rows = sizes.get(effect.relation, 0)
-            if rows and effect.kind in ("r", "p", "m") and (words := _words(step, effect)):
+            if rows and effect.kind in ("r", "p", "m") and (words := _words(step, effect, widened)):
                 detail = (
                     f"{words.format(rows=f'about {rows}')} Its rows are not on the shadow, so how many is not known."
                 )
@@ -25,7 +42,15 @@ def possible_losses(steps: Sequence[Step], sizes: Mapping[str, int]) -> list[Dan
     return found
 
 
-def _words(step: Step, effect: Effect) -> str:
+def _is_widened(old: Table, new: Table | None) -> bool:
+    """Whether every column that has another type now has a wider one; a table that is gone is not."""
+    if new is None:
+        return False
+    pairs = [(column.type, new.columns[number].type) for number, column in old.columns.items() if number in new.columns]
+    return all(was == now or now in _WIDER.get(was, ()) for was, now in pairs)
+
+
+def _words(step: Step, effect: Effect, widened: Collection[str]) -> str:
     if effect.dropped:
         return "The table goes with its {rows} rows."
     if effect.dropped_columns:
@@ -34,4 +59,10 @@ def _words(step: Step, effect: Effect) -> str:
         return "The table is emptied of its {rows} rows."
     if effect.updated or effect.deleted or (effect.held == _ROW_LOCK and effect.scans):
         return "Rows are updated or deleted, of {rows}."
+    if effect.rewritten and not _keeps_values(step.statement, effect.relation in widened):
+        return "The values of {rows} rows are written anew, perhaps as others."
     return ""
+
+
+def _keeps_values(statement: Statement, widened: bool) -> bool:
+    return bool(rewrites_only(statement)) or (widened and retyped_as_they_are(statement))

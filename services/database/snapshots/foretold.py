@@ -61,6 +61,19 @@ def rewrites_only(statement: Statement) -> tuple[Names, ...]:
     return ()
 
 
+def retyped_as_they_are(statement: Statement) -> bool:
+    """Whether all that an ALTER TABLE may do to values is to cast them to another type: no USING says otherwise."""
+    node = _node(statement)
+    if node is None or statement.kind != "alter_table_stmt":
+        return False
+    commands = [item.alter_table_cmd for item in node.cmds]
+    casts = [one for one in commands if enum_name(one, "subtype") == "AT_AlterColumnType"]
+    others = {enum_name(one, "subtype") for one in commands} - {"AT_AlterColumnType"}
+    return others <= _HARMLESS_REWRITES and not any(
+        getattr(one, "def").column_def.HasField("raw_default") for one in casts
+    )
+
+
 def placed(conn: psycopg.Connection[Any], names: Names) -> Place | None:
     """Where a name leads by the search_path of now: (schema, table) of an ordinary table, else None."""
     row = conn.execute(

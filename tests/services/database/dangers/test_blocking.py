@@ -112,6 +112,6 @@ def test_rows_that_the_shadow_lacks_are_those_of_the_target() -> None:
     ],
 )
 def test_what_may_be_lost_of_rows_that_are_not_here(done: Step, words: str) -> None:
-    found = possible_losses([done], {"public.t": 40})
+    found = possible_losses([done], {"public.t": 40}, {}, {})
     assert [words in danger.detail and "about 40" in danger.detail for danger in found] == ([True] if words else [])
-    assert possible_losses([done], {}) == []
+    assert possible_losses([done], {}, {}, {}) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import psycopg
 import pytest
@@ -17,7 +17,7 @@ from services.database.server import Server
 from services.sandbox.postgres import Cluster
 from tests.services.database.app_database import APP
 
-Tell = Callable[[str], list[Danger]]
+Tell = Callable[..., list[Danger]]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def tell(postgres_server: Server, supabase_cluster: Cluster, supabase_template: 
         with psycopg.connect(supabase_cluster.dsn("postgres", "endangered"), autocommit=True) as owner:
             owner.execute(APP)
 
-        def told(sql: str) -> list[Danger]:
+        def told(sql: str, sizes: Mapping[str, int] | None = None) -> list[Danger]:
             admin.execute("DROP DATABASE IF EXISTS endangered_copy WITH (FORCE)")
             admin.execute("CREATE DATABASE endangered_copy TEMPLATE endangered OWNER postgres")
             with connect(supabase_cluster.dsn("postgres", "endangered_copy")) as conn:
@@ -37,7 +37,7 @@ def tell(postgres_server: Server, supabase_cluster: Cluster, supabase_template: 
                 connect(postgres_server.dsn("endangered")) as untouched,
                 connect(postgres_server.dsn("endangered_copy")) as changed,
             ):
-                return list(dangers_of(trail, untouched, changed, connected_as="postgres"))
+                return list(dangers_of(trail, untouched, changed, sizes=sizes, connected_as="postgres"))
 
         yield told
         admin.execute("DROP DATABASE IF EXISTS endangered_copy WITH (FORCE)")
@@ -116,3 +116,20 @@ def test_sizes_are_estimated_also_before_the_first_analyze(postgres_server: Serv
         sizes = sizes_of(conn)
     assert sizes["public.users"] == 40
     assert 100 < sizes["public.journal_entries"] < 1000
+
+
+@pytest.mark.parametrize(
+    ("sql", "loses"),
+    [
+        ("ALTER TABLE journal_entries ALTER content TYPE int USING NULL;", True),
+        ("ALTER TABLE journal_entries ALTER content TYPE text USING NULL;", True),
+        ("ALTER TABLE journal_entries ALTER content TYPE varchar(3) USING left(content, 3);", True),
+        ("ALTER TABLE journal_entries ALTER created_at TYPE timestamptz(0);", True),
+        ("DO $$ BEGIN EXECUTE 'ALTER TABLE journal_entries ALTER content TYPE text USING upper(content)'; END $$;", True),
+        ("ALTER TABLE journal_entries ALTER id TYPE numeric;", False),
+        ("ALTER TABLE journal_entries ADD made timestamptz DEFAULT clock_timestamp();", False),
+    ],
+)
+def test_values_written_anew_in_a_table_without_its_rows_may_be_lost(tell: Tell, sql: str, loses: bool) -> None:
+    found = [one.detail for one in tell(sql, {"public.journal_entries": 4000}) if one.danger_class == "loss"]
+    assert [one.startswith("The values of about 4000 rows are written anew") for one in found] == [True] * loses
