@@ -10,11 +10,14 @@ import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from services.database.connect import connect
 from services.database.execution import Cancelled
+from services.database.fingerprint import catalog_fingerprint
 from services.database.rehearsal.calibration_rows import CannotFill, fill
 from services.database.rehearsal.copy_times import CannotKeep, CopyTimes, all_copied, measure_copies
 from services.database.rehearsal.measure import StatementEffects, blocks_writers
@@ -22,6 +25,7 @@ from services.database.rehearsal.result import Predicted, PredictedStatement
 from services.database.rehearsal.runs import Manner, Run, run
 from services.database.rehearsal.shadow import Shadow
 from services.database.script import Statement
+from services.database.verification import Query, verify_inside
 
 LARGE, SMALL = 300_000, 100_000
 """The two sizes, in rows; a target with fewer rows than that is measured at its own size and at a third of it."""
@@ -48,12 +52,13 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class AtSize:
-    """All statements on tables of these sizes: the time (ms) of each that ran, and what it took to keep there what they
-    take."""
+    """All statements on tables of these sizes: the time (ms) of each that ran, what it took to keep there what they
+    take, and (ms) to look at it all before COMMIT: the verification, and the catalog once more."""
 
     sizes: Mapping[str, int]
     ms: tuple[float, ...]
     copies: CopyTimes
+    looks_ms: float
 
     def or_less(self, again: AtSize) -> AtSize:
         """The shorter of two measurements in everything: what else a machine does can only make them longer."""
@@ -63,6 +68,7 @@ class AtSize:
             CopyTimes(
                 min(self.copies.before_ms, again.copies.before_ms), min(self.copies.after_ms, again.copies.after_ms)
             ),
+            min(self.looks_ms, again.looks_ms),
         )
 
 
@@ -73,9 +79,12 @@ def predict(
     first: Run,
     cancelled: Cancelled,
     *,
+    verify: Sequence[Query] = (),
     budget_s: float = BUDGET_S,
 ) -> Forecast:
     """Predict times and stalls on the target's real size. first: the measured run on the shadow as it is.
+
+    verify: the release's verification queries, which a deploy asks before its COMMIT, with all locks held.
 
     Only what reads, writes or builds over tables of more than 20,000 rows is measured anew, and the copies that a
     deploy makes of rows and columns that it takes from such tables; raises Stopped.
@@ -86,16 +95,17 @@ def predict(
     large = {table: rows for table, rows in real.items() if rows > _WORTH_IT}
     times = {index: one.ms for index, one in enumerate(first.statements)}
     if not large:
-        return _told(first, times, 1.0 + (_ERROR - 1) / 2)
+        looks_ms = _measured_at(copy, statements, apart, {}, 1.0, (), verify, cancelled).looks_ms
+        return _told(first, times, 1.0 + (_ERROR - 1) / 2, looks_ms)
     copied = {table: places for table, places in copied.items() if table in large}
     measured: list[AtSize] = []
     try:
         for part in _PARTS:
             if time.monotonic() > began + budget_s:
                 return Forecast({}, None, f"it would take longer than {budget_s:g} s to measure")
-            measured.append(_measured_at(copy, statements, apart, large, part, copied, cancelled))
+            measured.append(_measured_at(copy, statements, apart, large, part, copied, verify, cancelled))
         if time.monotonic() < began + budget_s / 3:
-            again = [_measured_at(copy, statements, apart, large, part, copied, cancelled) for part in _PARTS]
+            again = [_measured_at(copy, statements, apart, large, part, copied, verify, cancelled) for part in _PARTS]
             measured = [one.or_less(other) for one, other in zip(measured, again, strict=True)]
     except (CannotFill, CannotKeep) as error:
         return Forecast({}, None, str(error))
@@ -108,7 +118,9 @@ def predict(
     beyond = max(rows / LARGE for rows in large.values())
     wrong_by = _ERROR * (1 + 0.2 * math.log10(beyond)) if beyond > 1 else _ERROR
     copying = frozenset(index for places in copied.values() for index in places)
-    return _told(first, times, wrong_by, _copies_of_real_size(measured, copied, large), copying)
+    most = max(large, key=lambda table: large[table])
+    looks_ms = on_the_line([(one.sizes[most], one.looks_ms) for one in measured], large[most])
+    return _told(first, times, wrong_by, looks_ms, _copies_of_real_size(measured, copied, large), copying)
 
 
 def _copies_of_real_size(measured: Sequence[AtSize], copied: Collection[str], large: Mapping[str, int]) -> CopyTimes:
@@ -160,6 +172,7 @@ def _measured_at(
     large: Mapping[str, int],
     part: float,
     copied: Collection[str],
+    verify: Sequence[Query],
     cancelled: Cancelled,
 ) -> AtSize:
     """Fill the tables on a clone of their own, keep there what goes and undo it, and run all statements."""
@@ -169,8 +182,24 @@ def _measured_at(
         conn.execute("CHECKPOINT")
     copies = measure_copies(copy.url_of(name), statements, apart, sorted(copied), cancelled) if copied else _NO_COPIES
     done = run(copy.url_of(name), statements, apart, Manner(), cancelled=cancelled)
+    looks_ms = _look_at_all(copy.url_of(name), verify, cancelled)
     copy.drop(name)
-    return AtSize(sizes, tuple(one.ms for one in done.statements), copies)
+    return AtSize(sizes, tuple(one.ms for one in done.statements), copies, looks_ms)
+
+
+def _look_at_all(url: str, verify: Sequence[Query], cancelled: Cancelled) -> float:
+    """Milliseconds in which the queries are asked as a deploy does before its COMMIT, and the catalog is read."""
+    with connect(url) as conn:
+        began = time.monotonic()
+        catalog_fingerprint(conn)
+        conn.execute("BEGIN")
+        verify_inside(conn, verify, search_path=_search_path(conn), cancelled=cancelled)
+        return (time.monotonic() - began) * 1000
+
+
+def _search_path(conn: psycopg.Connection[Any]) -> str:
+    row = conn.execute("SELECT pg_catalog.current_setting('search_path')").fetchone()
+    return str(row[0]) if row else ""
 
 
 def _largest(done: StatementEffects, large: Mapping[str, int]) -> str | None:
@@ -187,17 +216,19 @@ def _told(
     first: Run,
     times: Mapping[int, float],
     error: float,
+    looks_ms: float,
     copies: CopyTimes = _NO_COPIES,
     copying: frozenset[int] = frozenset(),
 ) -> Forecast:
     """From the times to what others will wait: a lock is held from its statement to COMMIT, whatever comes after.
 
+    looks_ms: what looking at it all takes before COMMIT.
     copying: places of statements whose tables are copied. That is done before the first statement, and from there on
     nobody writes to them.
     """
     found: dict[int, PredictedStatement] = {}
-    whole = copies.before_ms + sum(times.values()) + copies.after_ms
-    left = copies.after_ms
+    whole = copies.before_ms + sum(times.values()) + copies.after_ms + looks_ms
+    left = copies.after_ms + looks_ms
     for index in range(len(first.measured) - 1, -1, -1):
         ms = times[index]
         left += ms

@@ -32,6 +32,7 @@ from services.database.rehearsal.runs import Manner, Run, first_run, run, with_s
 from services.database.rehearsal.second_run import prove_guarded, second_run
 from services.database.rehearsal.shadow import RowPolicy, Shadow, shadow
 from services.database.script import Script, Statement, read_scripts
+from services.database.verification import Query
 from services.errors import NotUnderstood
 from services.verdict import Verdict
 
@@ -49,6 +50,7 @@ def rehearse(
     *,
     rows: RowPolicy | None = None,
     rollback: Sequence[Script] = (),
+    verify: Sequence[Query] = (),
     predict: bool = False,
     stand_in: bool = False,
     emit: Emit = silent,
@@ -58,6 +60,7 @@ def rehearse(
 
     rows: "all", "sample" or "none" of the target's rows; None decides by size and place (see `rows_allowed`).
     rollback: scripts to try after the first run, on a clone of their own.
+    verify: the release's verification queries, whose time belongs to what is predicted.
     predict: also measure how long it would take on the target's real size; costs some seconds.
     stand_in: see `shadow`.
     Raises NotUnderstood for scripts without a statement, and as `connect` does; Stopped when cancelled.
@@ -78,6 +81,7 @@ def rehearse(
                 copy,
                 read.statements,
                 rollback=rollback,
+                verify=verify,
                 predict_time=predict,
                 meant=meant_breaks(script.sql for script in scripts),
                 started=started,
@@ -98,6 +102,7 @@ def rehearse_on(
     statements: Sequence[Statement],
     *,
     rollback: Sequence[Script] = (),
+    verify: Sequence[Query] = (),
     predict_time: bool = False,
     meant: frozenset[str] = frozenset(),
     started: float | None = None,
@@ -122,7 +127,7 @@ def rehearse_on(
             found = _try_rollback(order, rollback, found)
         if predict_time:
             emit("phase", {"name": "prediction"})
-            found = _predicted(order, first, found)
+            found = _predicted(order, first, verify, found)
     return replace(found, took_ms=(time.monotonic() - started) * 1000)
 
 
@@ -241,9 +246,9 @@ def _passed(order: _Order, name: str, first: Run, emit: Emit) -> Rehearsal:
     return replace(found, order=better_order(copy, statements, apart, left.after, cancelled), inverse=back)
 
 
-def _predicted(order: _Order, first: Run, found: Rehearsal) -> Rehearsal:
+def _predicted(order: _Order, first: Run, verify: Sequence[Query], found: Rehearsal) -> Rehearsal:
     """With the times that the statements will take on the target's real size."""
-    told = predict_times(order.copy, order.statements, order.apart, first, order.cancelled)
+    told = predict_times(order.copy, order.statements, order.apart, first, order.cancelled, verify=verify)
     statements = tuple(replace(one, predicted=told.statements.get(index)) for index, one in enumerate(found.statements))
     not_predicted = "" if told.whole else f"The time could not be predicted: {told.why}."
     return replace(found, statements=statements, predicted=told.whole, not_predicted=not_predicted)

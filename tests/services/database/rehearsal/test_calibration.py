@@ -7,6 +7,7 @@ import pytest
 from services.database.rehearsal.calibration import AtSize, on_the_line
 from services.database.rehearsal.copy_times import CopyTimes
 from services.database.rehearsal.rehearse import rehearse
+from services.database.verification import Query
 from tests.campaign import only_in_full
 from tests.services.database.app_database import Owner, script
 
@@ -27,11 +28,18 @@ def test_the_line_through_two_sizes(points, rows, ms):
 
 def test_what_else_the_machine_did_while_measuring_is_left_out():
     rows = {"public.many": 300_000}
-    once = AtSize(rows, (100.0, 561.0), CopyTimes(30.0, 9.0))
-    twice = AtSize(rows, (340.0, 190.0), CopyTimes(20.0, 12.0))
-    assert once.or_less(twice) == AtSize(rows, (100.0, 190.0), CopyTimes(20.0, 9.0))
-    failed_early = AtSize(rows, (100.0,), CopyTimes(0.0, 0.0))
+    once = AtSize(rows, (100.0, 561.0), CopyTimes(30.0, 9.0), 40.0)
+    twice = AtSize(rows, (340.0, 190.0), CopyTimes(20.0, 12.0), 30.0)
+    assert once.or_less(twice) == AtSize(rows, (100.0, 190.0), CopyTimes(20.0, 9.0), 30.0)
+    failed_early = AtSize(rows, (100.0,), CopyTimes(0.0, 0.0), 0.0)
     assert once.or_less(failed_early).ms == (100.0,)
+
+
+def test_what_the_verification_takes_is_in_the_stall(app: Owner):
+    slow = Query("010_slow", "verify/010_slow.sql", "SELECT FROM pg_sleep(0.3) OFFSET 1", "Slow.")
+    sql = "ALTER TABLE users ADD COLUMN IF NOT EXISTS x int;"
+    found = rehearse(app.url, script(sql), verify=[slow], predict=True)
+    assert 300 <= found.predicted.stall_ms == found.statements[0].predicted.stall_ms <= found.predicted.transaction_ms
 
 
 @only_in_full
