@@ -185,7 +185,10 @@ def _rows(conn: psycopg.Connection[Any], view: View, limit: int) -> list[dict[st
         order=sql.Identifier(view.order_by),
         limit=sql.Literal(limit),
     )
-    return conn.cursor(row_factory=dict_row).execute(query).fetchall()
+    with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
+        # The server's own way of writing times may be one that no driver reads.
+        cursor.execute("SET LOCAL DateStyle = 'ISO'")
+        return cursor.execute(query).fetchall()
 
 
 def _rows_are_hidden(conn: psycopg.Connection[Any], name: str) -> bool:

@@ -74,6 +74,8 @@ _PLAIN = {
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "quote_all_identifiers": "off",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
 }
 """Settings on which it depends how definitions are written."""
 

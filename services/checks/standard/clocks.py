@@ -77,7 +77,7 @@ def agreement(seen: list[Clock], silent: tuple[str, ...]) -> Finding:
 def _database(context: CheckContext) -> Clock:
     with context.database() as conn:
         before = _ours()
-        row = conn.execute("select clock_timestamp()").fetchone()
+        row = conn.execute("select clock_timestamp()", binary=True).fetchone()
         after = _ours()
     if row is None:
         raise Unavailable("The database did not tell the time.")

@@ -17,8 +17,16 @@ from services.database.script import Statement
 from services.errors import Refused
 
 _TIDY_S = 10
-_THERE_ALREADY = (errors.DuplicateDatabase, errors.DuplicateObject, errors.DuplicateTable)
-_GONE_ALREADY = (errors.InvalidCatalogName, errors.UndefinedObject, errors.UndefinedTable)
+
+_OF_THE_CLUSTER = {
+    "createdb_stmt": ("dbname", "pg_database", "datname"),
+    "dropdb_stmt": ("dbname", "pg_database", "datname"),
+    "create_table_space_stmt": ("tablespacename", "pg_tablespace", "spcname"),
+    "drop_table_space_stmt": ("tablespacename", "pg_tablespace", "spcname"),
+    "create_subscription_stmt": ("subname", "pg_subscription", "subname"),
+    "drop_subscription_stmt": ("subname", "pg_subscription", "subname"),
+}
+"""Kinds of statements that make or drop a thing known by one name: where it stands, and where it is listed."""
 
 _INVALID = """
 SELECT i.indexrelid::bigint, n.nspname::text, c.relname::text, i.indrelid::bigint
@@ -43,12 +51,19 @@ WHERE xn.nspname = %s AND x.relname = %s
 
 
 def look_before(conn: psycopg.Connection[Any], statement: Statement) -> dict[str, Any]:
-    """What is there before the statement, to be kept with the intent: invalid indexes, and those of its table."""
+    """What is there before the statement, to be kept with the intent: invalid indexes, those of its table, and whether
+    what it makes or takes is there."""
     table = _indexed_table(conn, statement)
     return {
         "invalid": [row[0] for row in conn.execute(_INVALID).fetchall()],
         "of_table": [row[0] for row in _indexes_of(conn, table)] if table else [],
+        "there": _is_there(conn, statement),
     }
+
+
+def left_behind(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an earlier look that still tells what a try since then left behind: the indexes of before it."""
+    return {key: detail[key] for key in ("invalid", "of_table") if key in detail}
 
 
 def run_apart(
@@ -72,11 +87,9 @@ def run_apart(
     _set_limits(conn, statement, watch.limits)
     try:
         ran = run_one(conn, _pending_form(conn, statement), place, watch)
-    except StatementFailed as failed:
+    except StatementFailed:
         if conn.closed:
             raise
-        if again and isinstance(failed.error, _THERE_ALREADY + _GONE_ALREADY):
-            return Ran(statement.file, statement.line, statement.sql, 0.0)
         tidy(conn, statement, before, watch)
         raise
     except Stopped:
@@ -137,7 +150,7 @@ def _stays(conn: psycopg.Connection[Any], schema: str, name: str) -> str:
 
 
 def _is_done(conn: psycopg.Connection[Any], statement: Statement, before: Mapping[str, Any]) -> bool:
-    """True where the statement's effect is there already: it ended, and only our note of it is missing."""
+    """True where the statement's effect is there, and was not before it: it ended, only our note of it is missing."""
     node = node_of(statement)
     if node is None:
         return False
@@ -146,12 +159,27 @@ def _is_done(conn: psycopg.Connection[Any], statement: Statement, before: Mappin
         known = before.get("of_table", [])
         made = [row for row in _indexes_of(conn, table) if row[0] not in known] if table else []
         return any(valid and (not node.idxname or name == node.idxname) for _, name, valid, _ in made)
+    was, now = before.get("there"), _is_there(conn, statement)
+    return was is not None and now is not None and was != now
+
+
+def _is_there(conn: psycopg.Connection[Any], statement: Statement) -> bool | None:
+    """Whether what the statement makes, drops or detaches is there, or still a partition; None for other statements."""
+    node = node_of(statement)
+    if node is None:
+        return None
     if statement.kind == "alter_table_stmt":
         partition = detached_partition(node)
-        return partition is not None and _pending(conn, partition) is None
+        return None if partition is None else _pending(conn, partition) is not None
     if statement.kind == "drop_stmt":
-        return not any(_exists(conn, _names(thing)) for thing in node.objects)
-    return False
+        return any(_exists(conn, _names(thing)) for thing in node.objects)
+    if statement.kind not in _OF_THE_CLUSTER:
+        return None
+    field, catalog, column = _OF_THE_CLUSTER[statement.kind]
+    listed = sql.SQL("SELECT FROM {} WHERE {} = %s").format(
+        sql.Identifier("pg_catalog", catalog), sql.Identifier(column)
+    )
+    return conn.execute(listed, (getattr(node, field),)).fetchone() is not None
 
 
 def _pending_form(conn: psycopg.Connection[Any], statement: Statement) -> Statement:

@@ -18,7 +18,7 @@ from services.database.connect import (
     refuse_transaction_pooler,
 )
 from services.database.deployment.aftermath import looked_at_again
-from services.database.deployment.apart import look_before, run_apart, tidy
+from services.database.deployment.apart import left_behind, look_before, run_apart, tidy
 from services.database.deployment.beside import beside
 from services.database.deployment.guarded import (
     ConnectionLost,
@@ -41,8 +41,8 @@ from services.database.deployment.receipts import (
 )
 from services.database.deployment.sessions import loss_in_words, outcome_after_loss, take_the_lock
 from services.database.deployment.stalls import refuse_stalls
+from services.database.deployment.steps import FAILED, intend, steps_of
 from services.database.deployment.steps import done as note_done
-from services.database.deployment.steps import intend, steps_of
 from services.database.deployment.together import refuse_meanwhile, replay_settings, run_together
 from services.database.execution import Cancelled, Emit, Stopped, never, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint
@@ -234,25 +234,32 @@ def _run_apart(conn: psycopg.Connection[Any], order: Order, course: Course, part
     """One statement outside any transaction: intent, statement, done; each is there before the next begins."""
     assert course.receipt_id is not None, "the first part is a transaction, which writes the receipt"
     statement, watch, receipt_id = part.statements[0], order.watch, course.receipt_id
+    was_sent = course.again and not course.detail.get(FAILED)
     if course.again:
         tidy(conn, statement, course.detail, watch)
     elif course.resumed:
         refuse_meanwhile(course.after, catalog_fingerprint(conn))
-    if not course.again:
-        course.detail = look_before(conn, statement)
+    if not was_sent:
+        # What an earlier try may have left behind is not what was there before.
+        course.detail = {**look_before(conn, statement), **left_behind(course.detail)}
         intend(conn, receipt_id, part, course.detail)
     watch.phase("apart")
     place = {"index": len(course.ran) + 1, "of": len(order.statements)}
-    was_sent = course.again
 
     def attempt(tried: int) -> Ran:
         course.retries = max(course.retries, tried)
         replay_settings(conn, order.statements, part)
-        return run_apart(conn, statement, place, watch, course.detail, again=was_sent or tried > 0)
+        return run_apart(conn, statement, place, watch, course.detail, again=was_sent)
 
     course.again = True
     with listening(conn, watch, course.notices):
-        course.ran.append(with_retries(conn, watch, order.job_id, attempt))
+        try:
+            course.ran.append(with_retries(conn, watch, order.job_id, attempt))
+        except StatementFailed:
+            if not conn.closed:
+                # Its end is known: whoever resumes must not take what is there for its effect.
+                intend(conn, receipt_id, part, {**course.detail, FAILED: True})
+            raise
     require_lock(conn)  # DISCARD ALL gives it back.
     course.after = catalog_fingerprint(conn)
     note_done(conn, receipt_id, part, course.after)

@@ -233,7 +233,8 @@ def receipt_of(conn: psycopg.Connection[Any], column: str, value: str) -> Receip
     if not receipts_exist(conn):
         return None
     query = sql.SQL("SELECT * FROM ops.deploy_receipts WHERE {} = %s ORDER BY deployed_at DESC LIMIT 1")
-    with conn.cursor(row_factory=dict_row) as cursor:
+    # Binary, since the server may write times in any DateStyle.
+    with conn.cursor(row_factory=dict_row, binary=True) as cursor:
         row = cursor.execute(query.format(sql.Identifier(column)), (value,)).fetchone()
     if row is None:
         return None

@@ -18,6 +18,7 @@ from services.verdict import Verdict, worst
 REST_ROLES = ("anon", "authenticated", "service_role")
 MOST_RELATIONS = 60
 _TIMEOUT_MS = 2000
+_READABLE = ("r", "p", "v", "m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def changed_relations(before: Fingerprint, after: Fingerprint) -> list[tuple[str
         if kind in ("relation", "column", "policy", "view") and '"' not in rest:
             schema, _, name = rest.partition(".")
             found.add((schema, name.split(".")[0]))
-    return sorted(place for place in found if after.facts.get(f"relation {place[0]}.{place[1]}", "")[:1] in "rpvm")
+    return sorted(place for place in found if after.facts.get(f"relation {place[0]}.{place[1]}", "")[:1] in _READABLE)
 
 
 def try_as_roles(

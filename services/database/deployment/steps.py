@@ -12,6 +12,9 @@ from psycopg.types.json import Jsonb
 from services.database.deployment.parts import Part
 from services.database.fingerprint import Fingerprint
 
+FAILED = "failed"
+"""In a step's detail: it was sent, and the server refused it. Without this its end is not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepRow:

@@ -67,7 +67,7 @@ def kept_in(url: str, *, deadline_s: float = 5) -> list[KeptSnapshot]:
             aside: dict[str, list[str]] = {}
             for one in parked(conn):
                 aside.setdefault(one.snapshot_id, []).append(one.object)
-            rows = conn.execute(_SNAPSHOTS).fetchall()
+            rows = conn.execute(_SNAPSHOTS, binary=True).fetchall()
         except psycopg.errors.InsufficientPrivilege:
             raise Unavailable(
                 f"The role {conn.info.user!r} may not look into schema ops, where it lies.",

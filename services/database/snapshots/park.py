@@ -138,6 +138,7 @@ def park(
         " since, until) SELECT %s, %s, %s, %s, %s, %s, %s, %s, now, now + pg_catalog.make_interval(days => %s)"
         " FROM pg_catalog.clock_timestamp() AS now RETURNING since, until",
         (parked_id, snapshot_id, *place, name, Jsonb(renamed), rows, size, keep_days),
+        binary=True,
     ).fetchone()
     if stored is None:
         raise LookupError("an INSERT of one row returns one row")
@@ -183,7 +184,8 @@ def parked(conn: psycopg.Connection[Any]) -> list[Parked]:
         return []
     rows = conn.execute(
         "SELECT id::text, schema_name || '.' || table_name, row_count, bytes, since, until, snapshot_id::text,"
-        " parked_name FROM ops.parked WHERE unparked_at IS NULL AND purged_at IS NULL ORDER BY since, parked_name"
+        " parked_name FROM ops.parked WHERE unparked_at IS NULL AND purged_at IS NULL ORDER BY since, parked_name",
+        binary=True,
     ).fetchall()
     return [Parked(*row) for row in rows]
 

@@ -91,7 +91,8 @@ def was_restored(conn: psycopg.Connection[Any], snapshot_id: str) -> bool:
 
 def purged_at(conn: psycopg.Connection[Any], snapshot_id: str) -> datetime | None:
     """When what the snapshot kept was purged."""
-    row = conn.execute("SELECT purged_at FROM ops.snapshots WHERE id = %s", (snapshot_id,)).fetchone()
+    query = "SELECT purged_at FROM ops.snapshots WHERE id = %s"
+    row = conn.execute(query, (snapshot_id,), binary=True).fetchone()
     return row[0] if row else None
 
 

@@ -125,7 +125,10 @@ def test_sizes_are_estimated_also_before_the_first_analyze(postgres_server: Serv
         ("ALTER TABLE journal_entries ALTER content TYPE text USING NULL;", True),
         ("ALTER TABLE journal_entries ALTER content TYPE varchar(3) USING left(content, 3);", True),
         ("ALTER TABLE journal_entries ALTER created_at TYPE timestamptz(0);", True),
-        ("DO $$ BEGIN EXECUTE 'ALTER TABLE journal_entries ALTER content TYPE text USING upper(content)'; END $$;", True),
+        (
+            "DO $$ BEGIN EXECUTE 'ALTER TABLE journal_entries ALTER content TYPE text USING upper(content)'; END $$;",
+            True,
+        ),
         ("ALTER TABLE journal_entries ALTER id TYPE numeric;", False),
         ("ALTER TABLE journal_entries ADD made timestamptz DEFAULT clock_timestamp();", False),
     ],

@@ -224,3 +224,25 @@ def test_stopping_between_parts_says_how_far_it_is(app: Owner):
     assert (done.state, done.parts, "Stopped" in done.summary) == ("begun", (1, 3), True)
     assert run(app, CHANGE).state == "done"
     assert valid(app, "by_user") is True
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "CREATE INDEX CONCURRENTLY i ON journal_entries (nowhere(content));",
+        "CREATE INDEX CONCURRENTLY i ON nowhere (n);",
+        "CREATE INDEX CONCURRENTLY users_pkey ON journal_entries (user_id);",
+        "REINDEX TABLE CONCURRENTLY nowhere;",
+        "VACUUM nowhere;",
+        "DROP INDEX CONCURRENTLY nowhere;",
+        "ALTER TABLE parts DETACH PARTITION users CONCURRENTLY;",
+        "CREATE DATABASE template1;",
+    ],
+)
+def test_what_the_server_refused_is_refused_again_and_never_taken_for_done(app: Owner, step: str):
+    app.run("CREATE TABLE parts (id int) PARTITION BY LIST (id)")
+    sql = f"CREATE TABLE logs (id int);\n{step}\nCREATE TABLE notes (id int);"
+    first, again = run(app, sql), run(app, sql)
+    assert (first.applied, first.failure.line) == (False, 2)
+    assert (again.applied, again.failure.line, again.failure.message) == (False, 2, first.failure.message)
+    assert not app.exists("notes")

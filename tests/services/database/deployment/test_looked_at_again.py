@@ -41,6 +41,15 @@ def test_each_role_is_tried_on_what_was_made(app: Owner):
     assert done.to_json()["roles"]["trials"][0]["message"] == "reads rows"
 
 
+@pytest.mark.parametrize(
+    "sql", ["DROP VIEW moods;", "DROP TABLE users CASCADE;", "ALTER VIEW moods RENAME TO feelings;"]
+)
+def test_what_is_gone_is_not_tried(app: Owner, sql: str):
+    done = run(app, sql)
+    tried = {one.object for one in done.roles.trials} if done.roles else set()
+    assert (done.verdict, tried - {"public.feelings"}) == (Verdict.PASS, set())
+
+
 def test_a_policy_that_cannot_be_answered_is_found_by_trying(app: Owner):
     done = run(
         app,
