@@ -47,6 +47,8 @@ UNION ALL
 SELECT 'relation ' || name, pg_catalog.concat_ws(' ', relkind, relpersistence, 'owner', relowner::pg_catalog.regrole,
     CASE WHEN relrowsecurity THEN 'rls' END, CASE WHEN relforcerowsecurity THEN 'force-rls' END, 'replica', relreplident,
     pg_catalog.array_to_string(ARRAY(SELECT o FROM pg_catalog.unnest(reloptions) o ORDER BY 1), ','),
+    CASE WHEN reltoastrelid <> 0 THEN (SELECT 'toast ' || pg_catalog.array_to_string(ARRAY(SELECT o FROM pg_catalog.unnest(x.reloptions) o ORDER BY 1), ',')
+     FROM pg_catalog.pg_class x WHERE x.oid = relations.reltoastrelid AND x.reloptions IS NOT NULL) END,
     CASE WHEN relispartition THEN pg_catalog.pg_get_expr(relpartbound, oid) END, 'of ' || NULLIF(reloftype, 0)::pg_catalog.regtype,
     CASE WHEN relkind = 'f' THEN (SELECT pg_catalog.concat_ws(' ', 'from', v.srvname, (SELECT pg_catalog.md5(pg_catalog.string_agg(o, ',' ORDER BY o COLLATE "C")) FROM pg_catalog.unnest(f.ftoptions) o)) FROM pg_catalog.pg_foreign_table f
      JOIN pg_catalog.pg_foreign_server v ON v.oid = f.ftserver WHERE f.ftrelid = relations.oid) END,
@@ -97,7 +99,7 @@ UNION ALL
 SELECT 'trigger ' || r.name || '.' || pg_catalog.quote_ident(t.tgname), t.tgenabled::text || ' ' || pg_catalog.pg_get_triggerdef(t.oid)
   FROM pg_catalog.pg_trigger t JOIN relations r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal
 UNION ALL
-SELECT 'rule ' || r.name || '.' || pg_catalog.quote_ident(w.rulename), pg_catalog.pg_get_ruledef(w.oid)
+SELECT 'rule ' || r.name || '.' || pg_catalog.quote_ident(w.rulename), pg_catalog.concat_ws(' ', 'enabled ' || NULLIF(w.ev_enabled, 'O')::text, pg_catalog.pg_get_ruledef(w.oid))
   FROM pg_catalog.pg_rewrite w JOIN relations r ON r.oid = w.ev_class WHERE w.rulename <> '_RETURN'
 UNION ALL
 SELECT 'sequence ' || r.name, pg_catalog.concat_ws(' ', pg_catalog.format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin,

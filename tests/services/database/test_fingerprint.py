@@ -35,6 +35,8 @@ CHANGES = {
     "schema": "CREATE SCHEMA other",
     "identity": "ALTER TABLE numbered ALTER id DROP IDENTITY",
     "rule": "CREATE RULE r AS ON DELETE TO users DO INSTEAD NOTHING",
+    "disabled rule": "ALTER TABLE numbered DISABLE RULE kept",
+    "option of long values": "ALTER TABLE users SET (toast.autovacuum_enabled = false)",
     "rule's comment": "COMMENT ON RULE kept ON numbered IS 'x'",
     "aggregate": "CREATE OR REPLACE AGGREGATE added (int) (sfunc = int4pl, stype = int, initcond = '1')",
     "statistics": "CREATE STATISTICS st ON user_id, content FROM journal_entries",
@@ -113,6 +115,14 @@ def test_what_is_no_fact_of_the_catalog_does_not_show(rich: Owner):
     rich.run("CREATE SCHEMA ops; CREATE TABLE ops.mine (id int); SET search_path = auth")
     assert rich.fingerprint() == before
     assert rich.value("SHOW search_path") == "auth"
+
+
+def test_how_a_session_writes_values_changes_no_fact(rich: Owner):
+    rich.run(r"ALTER TABLE users ADD key bytea DEFAULT '\x00ff', ADD share float8 DEFAULT 0.1")
+    before = rich.fingerprint()
+    rich.run("SET bytea_output = 'escape'; SET extra_float_digits = -5; SET DateStyle = 'SQL, DMY'")
+    assert rich.fingerprint() == before
+    assert rich.value("SHOW bytea_output") == "escape"
 
 
 def test_a_column_added_and_dropped_leaves_no_trace(rich: Owner):

@@ -18,7 +18,9 @@ from services.database.deployment import together
 from services.database.deployment.deploy import Limits, deploy, outcome
 from services.database.deployment.receipts import application_name, find_receipt, remove_all
 from services.database.execution import Stopped
+from services.database.rollback.roll_back import rollback
 from services.database.script import Script
+from services.database.snapshots.kept import kept_in
 from services.database.verification import Query
 from services.errors import NotUnderstood, Refused
 from services.verdict import Verdict
@@ -95,6 +97,15 @@ def test_a_failure_at_commit_has_no_line(app: Owner):
     done = run(app, sql)
     assert (done.failure.line, done.failure.sqlstate, done.applied) == (None, "23503", False)
     assert not app.exists("child")
+
+
+def test_times_are_read_however_the_server_writes_them(app: Owner):
+    name = app.value("SELECT quote_ident(current_database())")
+    app.run(f"ALTER DATABASE {name} SET DateStyle = 'SQL, DMY'")
+    assert run(app, "DROP TABLE journal_entries CASCADE;", keep_inverse=True).applied
+    assert find_receipt(app.url, "beta").deployed_at.tzinfo is not None
+    assert [one.tables for one in kept_in(app.url)] == [("public.journal_entries",)]
+    assert rollback(app.url, "beta", (), actor="ann").verdict is Verdict.PASS
 
 
 def test_the_same_job_twice_changes_once(app: Owner):
