@@ -46,7 +46,7 @@ from services.database.deployment.steps import done as note_done
 from services.database.deployment.together import refuse_meanwhile, replay_settings, run_together
 from services.database.execution import Cancelled, Emit, Stopped, never, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint
-from services.database.history.migrations import Listing
+from services.database.history.migrations import Listing, refuse_unwritable_list
 from services.database.script import Script
 from services.database.snapshots.keep import covered
 from services.database.snapshots.snapshot import NotProved
@@ -103,6 +103,8 @@ def deploy(
         facts = inspect_connection(conn, url)
         refuse_transaction_pooler(facts)
         refuse_missing_rights(facts)
+        if listings:
+            refuse_unwritable_list(conn)
         process = take_the_lock(conn, job, watch)
         receipt = receipt_of(conn, "job_id", job)
         asked = Order(

@@ -164,8 +164,11 @@ def record(conn: psycopg.Connection[Any], version: str, name: str, statements: S
     values: dict[str, Any] = {"version": version, "name": name, "statements": [bare(text) for text in statements]}
     given = {column: value for column, value in values.items() if column in columns}
     places = ", ".join(f"%({column})s" for column in given)
+    # The list may be one that somebody made by hand, without a key.
     written = conn.execute(
-        f"INSERT INTO {_TABLE} ({', '.join(given)}) VALUES ({places}) ON CONFLICT (version) DO NOTHING", given
+        f"INSERT INTO {_TABLE} ({', '.join(given)}) SELECT {places}"
+        f" WHERE NOT EXISTS (SELECT FROM {_TABLE} WHERE version = %(version)s) ON CONFLICT DO NOTHING",
+        given,
     )
     if written.rowcount != 1:
         raise Refused(
@@ -174,6 +177,22 @@ def record(conn: psycopg.Connection[Any], version: str, name: str, statements: S
             "Look at what the target lists, and give the migration another time if it is another one.",
         ).because("listed")
     return True
+
+
+def refuse_unwritable_list(conn: psycopg.Connection[Any]) -> None:
+    """Raises Refused where there is a list in which our role may not write: a change would have to go unlisted."""
+    if not keeps_history(conn):
+        return
+    row = conn.execute(
+        "SELECT pg_catalog.has_schema_privilege('supabase_migrations', 'USAGE')"
+        f" AND pg_catalog.has_table_privilege('{_TABLE}', 'INSERT')"
+    ).fetchone()
+    if row is None or not row[0]:
+        raise Refused(
+            f"The role {conn.info.user!r} may not write to {_TABLE}, where the target lists its migrations.",
+            "Nothing was changed.",
+            f"Deploy as the role that applies migrations, or GRANT SELECT, INSERT, DELETE ON {_TABLE} to this one.",
+        ).because("permission")
 
 
 def list_changes(conn: psycopg.Connection[Any], listings: Iterable[Listing]) -> tuple[str, ...]:

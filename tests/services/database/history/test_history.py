@@ -18,6 +18,7 @@ from services.database.history.migrations import (
     pending,
     record,
     recorded,
+    refuse_unwritable_list,
     take_out,
     version_at,
 )
@@ -127,6 +128,22 @@ def test_a_list_of_versions_only_is_served(make_database: MakeDatabase, folder: 
         )
         had(conn, folder, 2)
         assert divergence(conn, folder) == ()
+
+
+def test_a_list_without_a_key_is_served_and_lists_a_version_once(target: psycopg.Connection[Any]) -> None:
+    target.execute("ALTER TABLE supabase_migrations.schema_migrations DROP CONSTRAINT schema_migrations_pkey")
+    assert record(target, "20240101000000", "notes", ("SELECT 1",))
+    with pytest.raises(Refused, match="lists the version 20240101000000 already"):
+        record(target, "20240101000000", "notes", ("SELECT 1",))
+
+
+def test_a_role_that_may_not_write_to_the_list_is_told_so_before_anything_runs(
+    target: psycopg.Connection[Any],
+) -> None:
+    refuse_unwritable_list(target)
+    target.execute("SET ROLE pg_monitor")
+    with pytest.raises(Refused, match=r"may not write to supabase_migrations\.schema_migrations"):
+        refuse_unwritable_list(target)
 
 
 def test_every_kind_of_divergence_is_found(target: psycopg.Connection[Any], folder: Path) -> None:
