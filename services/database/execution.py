@@ -12,6 +12,8 @@ from typing import Any
 import psycopg
 from psycopg import errors, pq
 
+from services.errors import NotUnderstood
+
 Emit = Callable[[str, dict[str, Any]], None]
 Cancelled = Callable[[], bool]
 Tick = Callable[[float], None]
@@ -58,8 +60,15 @@ def run_sql(
     """Send `sql` as psql does (simple protocol), and wait for all its results.
 
     cancelled is asked every `every_s` seconds; once true, the server is told to cancel. tick(seconds) is called as
-    often. sample: how many rows to keep. Raises psycopg.Error as the server reports it, Stopped after a cancel.
+    often. sample: how many rows to keep. Raises psycopg.Error as the server reports it, Stopped after a cancel,
+    NotUnderstood for a zero byte, at which libpq would end the text without a word.
     """
+    if "\0" in sql:
+        raise NotUnderstood(
+            "A statement holds a zero byte.",
+            "The server would have got only what stands before it; this statement was not sent.",
+            "Save the script as plain text, without that byte.",
+        )
     started = time.monotonic()
     raw = conn.pgconn
     raw.send_query(sql.encode())

@@ -101,15 +101,27 @@ def _files(path: Path) -> list[Path]:
 
 
 def _load_file(path: Path) -> Script:
+    return Script(path.name, text_of(path.name, path.read_bytes()))
+
+
+def text_of(name: str, data: bytes) -> str:
+    """The text of a file. Raises NotUnderstood for bytes that are not UTF-8 and for a zero byte, at "FILE:LINE"."""
     try:
-        sql = path.read_bytes().decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        place = f"{name}:{_Lines(data).of(error.start)}"
         raise NotUnderstood(
-            f"{path.name} is not UTF-8 text (byte {error.start}).", do="Save the file as UTF-8.", place=path.name
+            f"{name} is not UTF-8 text (byte {error.start}).", "Nothing was done.", "Save it as UTF-8.", place
         ) from error
-    if "\0" in sql:
-        raise NotUnderstood(f"{path.name} holds a zero byte.", do="Save the file as plain text.", place=path.name)
-    return Script(path.name, sql)
+    if "\0" in text:
+        # A client library ends the text there, and what stands after it would never be run, without a word.
+        raise NotUnderstood(
+            f"{name} holds a zero byte.",
+            "A server would be sent only what stands before it.",
+            "Save the file as plain text, without that byte.",
+            f"{name}:{_Lines(data).of(data.index(0))}",
+        )
+    return text
 
 
 def split(script: Script) -> list[Statement]:

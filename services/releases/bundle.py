@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from services.database.history.migrations import Migration, are_migrations, migrations_of
-from services.database.script import Script
+from services.database.script import Script, text_of
 from services.database.verification import Query
 from services.errors import NotUnderstood
 from services.releases.schema import Phase, ReleaseDocument, Step, is_slug
@@ -69,7 +69,7 @@ class Release:
     @cached_property
     def deploy(self) -> tuple[Script, ...]:
         """The scripts that make the change, in name order."""
-        return tuple(self._scripts("deploy")) or tuple(Script(name, _text(data)) for name, data in self.files.items())
+        return tuple(self._scripts("deploy")) or tuple(_script(name, data) for name, data in self.files.items())
 
     @cached_property
     def migrations(self) -> tuple[Migration, ...]:
@@ -79,7 +79,7 @@ class Release:
         """
         if self.checklist is not None or not are_migrations(self.files):
             return ()
-        return migrations_of([Script(name, _text(data)) for name, data in self.files.items()])
+        return migrations_of([_script(name, data) for name, data in self.files.items()])
 
     @cached_property
     def verify(self) -> tuple[Query, ...]:
@@ -113,11 +113,11 @@ class Release:
     def _scripts(self, folder: str) -> Iterator[Script]:
         for name in sorted(self.files):
             if name.startswith(f"{folder}/"):
-                yield Script(name, _text(self.files[name]))
+                yield _script(name, self.files[name])
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8-sig")
+def _script(name: str, data: bytes) -> Script:
+    return Script(name, text_of(name, data))
 
 
 def load_release(
@@ -224,19 +224,13 @@ def _migrations(path: Path, files: Mapping[str, bytes]) -> Release:
     """A folder of migrations, named after its project."""
     parts = [part for part in path.resolve().parts if part not in ("migrations", "supabase")]
     release = Release(parts[-1] if parts else path.name, None, dict(files), path)
-    try:
-        release.migrations  # noqa: B018 - two of one version, or a file that is no text, are told now
-    except UnicodeDecodeError as error:
-        raise NotUnderstood(f"{path.name} has a file that is not UTF-8 text.", do="Save it as UTF-8.") from error
+    release.migrations  # noqa: B018 - two of one version, or a file that is no text, are told now
     return release
 
 
 def _plain(files: Mapping[str, bytes]) -> Release:
     name, data = next(iter(files.items()))
-    try:
-        _text(data)
-    except UnicodeDecodeError as error:
-        raise NotUnderstood(f"{name} is not UTF-8 text.", "Nothing was done.", "Save it as UTF-8.", name) from error
+    text_of(name, data)
     return Release(Path(name).stem, None, dict(files))
 
 

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from services.database.script import Script, split
+from services.database.script import Script, split, text_of
 from services.errors import NotUnderstood
 from services.releases.schema import ReleaseDocument, known_keys
 
@@ -311,9 +311,10 @@ def _sql_problems(files: Mapping[str, bytes]) -> Iterator[Problem]:
         if not name.endswith(".sql"):
             continue
         try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            yield Problem(name, 1, "not-text", "The file is not UTF-8 text.", "Save it as UTF-8.")
+            text = text_of(name, data)
+        except NotUnderstood as error:
+            line = int(str(error.place).rpartition(":")[2])
+            yield Problem(name, line, "not-text", f"{error.what} {error.means}", error.do)
             continue
         if not text.strip():
             yield Problem(name, 1, "empty-file", "The file is empty.", "Write its statements, or remove it.")

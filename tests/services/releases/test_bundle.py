@@ -125,6 +125,18 @@ def test_a_script_that_is_not_text_is_refused(tmp_path: Path) -> None:
         load_release(tmp_path / "odd.sql")
 
 
+@pytest.mark.parametrize("name", ["odd.sql", "20260131120000_odd.sql", "small/deploy/010_a.sql"])
+def test_a_zero_byte_is_refused_with_its_line_for_a_client_library_would_end_the_script_there(
+    folder: Folder, tmp_path: Path, name: str
+) -> None:
+    folder()
+    (tmp_path / name).write_bytes(b"-- one\nCREATE TABLE t (a bigint) \0 DROP TABLE t;\n")
+    place = tmp_path / (name if name == "odd.sql" else "small" if "/" in name else ".")
+    with pytest.raises(NotUnderstood, match="zero byte") as refused:
+        load_release(place)
+    assert refused.value.place == f"{name.removeprefix('small/')}:2"
+
+
 def test_the_hash_changes_with_every_byte_and_every_name(folder: Folder) -> None:
     first = load_release(folder()).content_hash
     assert load_release(folder()).content_hash == first
@@ -236,6 +248,7 @@ def test_a_cycle_is_found_in_a_checklist_of_a_thousand_steps(folder: Folder) -> 
         ({"deploy/010_a.sql": None}, "deploy:1", "empty-deploy"),
         ({"deploy/010_a.sql": " \n"}, "deploy/010_a.sql:1", "empty-file"),
         ({"deploy/010_a.sql": b"SELECT '\xff'"}, "deploy/010_a.sql:1", "not-text"),
+        ({"rollback/010_a.sql": b"SELECT 1;\nSELECT '\0'"}, "rollback/010_a.sql:2", "not-text"),
         ({"verify/010_a.sql": "SELECT 1;\n"}, "verify/010_a.sql:1", "no-comment"),
         ({"verify/010_a.sql": "-- Proves a.\nSELECT 1;\n\nSELECT 2;\n"}, "verify/010_a.sql:4", "one-query"),
         ({"verify/010_a.sql": "-- Only words.\n"}, "verify/010_a.sql:1", "one-query"),
