@@ -162,12 +162,12 @@ def _result(one: Annotation, rules: Sequence[str], where: Mapping[str, str]) -> 
     return result
 
 
-def paths_of(place: Path, files: Iterable[str]) -> dict[str, str]:
-    """Where a release's files stand in the repository. place: the release's folder, or the one script."""
-    root = _repository_root(place.resolve())
+def paths_of(folder: Path, files: Iterable[str]) -> dict[str, str]:
+    """Where a release's files stand in the repository. folder: where their names begin."""
+    root = _repository_root(folder.resolve())
     found = {}
     for file in files:
-        path = (place if place.is_file() else place / file).resolve()
+        path = (folder / file).resolve()
         inside = root is not None and path.is_relative_to(root)
         found[file] = PurePosixPath(path.relative_to(root) if inside and root else path).as_posix()
     return found
@@ -177,11 +177,11 @@ def _repository_root(place: Path) -> Path | None:
     return next((folder for folder in (place, *place.parents) if (folder / ".git").exists()), None)
 
 
-def annotated(answer: Answer, found: Sequence[Annotation], form: ReportFormat, place: Path) -> Answer:
-    """The same answer, written in another form: same document, same exit code. place: see `paths_of`."""
+def annotated(answer: Answer, found: Sequence[Annotation], form: ReportFormat, folder: Path) -> Answer:
+    """The same answer, written in another form: same document, same exit code. folder: see `paths_of`."""
     if form is ReportFormat.TEXT:
         return answer
-    where = paths_of(place, {one.file for one in found if one.file})
+    where = paths_of(folder, {one.file for one in found if one.file})
     if form is ReportFormat.GITHUB:
         lines = github_commands(found, where)
     else:

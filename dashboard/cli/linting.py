@@ -14,7 +14,7 @@ from services.database.dangers.lint import lint
 from services.errors import NotUnderstood, OpsError
 from services.incidents.playbooks import playbooks_of
 from services.jobs.kinds import KINDS
-from services.releases.bundle import Problem, load_release, validate
+from services.releases.bundle import Problem, folder_of_files, load_release, validate
 
 DEFAULT_APP = "pulsecheck"
 
@@ -52,7 +52,7 @@ def lint_release(reference: str, named: str | None, form: ReportFormat = ReportF
     lines = columns([(f"{f['file']}:{f['line']}", f["rule"], f"{f['message']} {f['fix']}".strip()) for f in found])
     exit_code = NOT_UNDERSTOOD if problems else BAD if found else GOOD
     answer = Answer.of(document, lines or ["Nothing was found."], exit_code)
-    return annotated(answer, of_lint(document), form, path)
+    return annotated(answer, of_lint(document), form, folder_of_files(path))
 
 
 def rehearsal_as(answer: Answer, reference: str, named: str | None, form: ReportFormat) -> Answer:
@@ -60,7 +60,7 @@ def rehearsal_as(answer: Answer, reference: str, named: str | None, form: Report
     if form is ReportFormat.TEXT:
         return answer
     place = _place_of(reference, load_app(_app_of(named)).folder / "releases")
-    return annotated(answer, of_rehearsal(answer.document), form, place)
+    return annotated(answer, of_rehearsal(answer.document), form, folder_of_files(place))
 
 
 def _place_of(reference: str, root: Path) -> Path:

@@ -206,14 +206,30 @@ _OFFER = "Give a release's id, its folder, a folder of migrations, or a .sql fil
 
 
 def _read_files(path: Path) -> dict[str, bytes]:
+    folder = folder_of_files(path)
     if path.is_file():
-        return {path.name: path.read_bytes()}
-    files = {f"{folder}/{file.name}": file for folder in FOLDERS for file in sorted((path / folder).glob("*.sql"))}
-    files |= {CHECKLIST: path / CHECKLIST} if (path / CHECKLIST).is_file() else {}
-    if not files:
-        folder = next((path / below for below in _MIGRATIONS if (path / below).is_dir()), path)
-        files = {file.name: file for file in sorted(folder.glob("*.sql"))}
-    return {name: file.read_bytes() for name, file in files.items()}
+        files = [path]
+    elif _has_structure(path):
+        files = [*(file for below in FOLDERS for file in sorted((path / below).glob("*.sql"))), path / CHECKLIST]
+    else:
+        files = sorted(folder.glob("*.sql"))
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files if file.is_file()}
+
+
+def folder_of_files(path: Path) -> Path:
+    """Where the names of a release's files begin. path: what `load_release` was given, as a path.
+
+    For a project with migrations that is the folder of these, wherever below the project it lies.
+    """
+    if path.is_file():
+        return path.parent
+    below = [] if _has_structure(path) else [path / name for name in _MIGRATIONS]
+    return next((folder for folder in below if folder.is_dir()), path)
+
+
+def _has_structure(path: Path) -> bool:
+    """True for a folder with a checklist, or with scripts in the folders that go with one."""
+    return (path / CHECKLIST).is_file() or any(any((path / folder).glob("*.sql")) for folder in FOLDERS)
 
 
 _MIGRATIONS = ("supabase/migrations", "migrations")

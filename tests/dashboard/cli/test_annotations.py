@@ -112,11 +112,11 @@ def test_paths_begin_at_the_root_of_the_repository(repository: Path) -> None:
     assert answer.lines[0].startswith("::error file=db/tiny/deploy/010.sql,line=7,title=It fails::42P01: ")
 
 
-def test_a_plain_script_is_its_own_place(repository: Path) -> None:
+def test_a_plain_script_stands_in_its_folder(repository: Path) -> None:
     script = repository / "change one.sql"
     script.write_text("SELECT 1;\n")
     found = [Annotation("error", "change one.sql", 1, "r", "t", "m")]
-    lines = annotated(Answer.of({}, []), found, ReportFormat.GITHUB, script).lines
+    lines = annotated(Answer.of({}, []), found, ReportFormat.GITHUB, repository).lines
     assert lines == ("::error file=db/tiny/change one.sql,line=1,title=t::m",)
 
 
@@ -150,3 +150,13 @@ def test_the_command_line_writes_every_form_on_standard_output(run: Run, reposit
     jsonschema.validate(json.loads(run("lint", str(script), "--format", "sarif").out), SARIF_SHAPE)
     assert json.loads(run("lint", str(script), "--format", "json").out) == run("lint", str(script), "--json").document
     assert run("lint", str(script), "--format", "xml", "--json").code == 64
+
+
+@pytest.mark.parametrize("below", ["supabase/migrations", "migrations", ""])
+def test_a_projects_migrations_are_named_where_they_lie(run: Run, repository: Path, below: str) -> None:
+    folder = repository.parent / "project" / below
+    folder.mkdir(parents=True)
+    (folder / "20240102000000_two.sql").write_text("\nDELETE FROM people;\n")
+    said = run("lint", str(repository.parent / "project"), "--format", "github")
+    file = "/".join(part for part in ("db/project", below, "20240102000000_two.sql") if part)
+    assert said.out.startswith(f"::warning file={file},line=2,"), said.out
