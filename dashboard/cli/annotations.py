@@ -63,15 +63,15 @@ def of_rehearsal(document: Document) -> list[Annotation]:
     found = [_failed(document[key], rule, title) for key, rule, title in _FAILURES if document.get(key)]
     for one in document.get("further_failures") or ():
         found.append(_failed(one, "fails", "It would fail as well"))
-    for one in document.get("not_idempotent") or ():
-        if one["kind"] != "fails":
-            message = "\n".join(str(part) for part in (one["detail"], one["guarded"]) if part)
-            title = "A second run changes it again"
-            found.append(Annotation("warning", one["file"], one["line"], f"again-{one['kind']}", title, message))
+    found += [_again(one) for one in document.get("not_idempotent") or () if not _is_second_run(one, document)]
     for one in document.get("dangers") or ():
         title = f"Danger: {one['class']}"
         message = f"{one['object']}: {one['detail']}"
         found.append(Annotation("warning", one.get("file"), one["line"], f"danger-{one['class']}", title, message))
+    found += _openings(document)
+    for one in document.get("history") or ():
+        title = "Folder and target disagree"
+        found.append(Annotation("warning", one["file"], None, f"history-{one['kind']}", title, one["message"]))
     for one in document.get("inspection") or ():
         if one["verdict"] == "fail":
             message = f"{one['object']}: {one['message']}"
@@ -92,6 +92,30 @@ def _failed(failure: Document, rule: str, title: str) -> Annotation:
     parts = [f"{failure['sqlstate']}: {failure['message']}", failure.get("fix"), failure.get("suggestion")]
     message = "\n".join(str(part) for part in parts if part)
     return Annotation("error", failure["file"], failure["line"], f"{rule}-{failure['class']}", title, message)
+
+
+def _is_second_run(again: Document, document: Document) -> bool:
+    """True for the failure that is told as the second run's own."""
+    first = document.get("second_run")
+    return bool(first and again["kind"] == "fails" and (first["file"], first["line"]) == (again["file"], again["line"]))
+
+
+def _again(one: Document) -> Annotation:
+    """What a second run refuses, which is an error, or does once more."""
+    message = "\n".join(str(part) for part in (one["detail"], one["guarded"]) if part)
+    fails = one["kind"] == "fails"
+    title = "It cannot run twice" if fails else "A second run changes it again"
+    return Annotation("error" if fails else "warning", one["file"], one["line"], f"again-{one['kind']}", title, message)
+
+
+def _openings(document: Document) -> list[Annotation]:
+    """Findings of security that no danger tells: a rule over the catalog knows no line."""
+    told = {one["object"] for one in document.get("dangers") or () if one["class"] == "security"}
+    return [
+        Annotation("warning", None, None, one["rule"], "Danger: security", f"{one['object']}: {one['message']}")
+        for one in document.get("security") or ()
+        if one["object"] not in told
+    ]
 
 
 def _not_known(reason: str) -> Annotation:

@@ -28,6 +28,15 @@ DOCUMENT: dict[str, Any] = {
     "not_idempotent": [
         {"file": "deploy/010.sql", "line": 4, "kind": "rows", "detail": "2 rows again", "guarded": "UPDATE ... WHERE"},
         {"file": "deploy/010.sql", "line": 9, "kind": "fails", "detail": "x", "guarded": None},
+        {"file": "deploy/010.sql", "line": 11, "kind": "fails", "detail": "y", "guarded": "CREATE ... IF NOT EXISTS"},
+    ],
+    "security": [
+        {"rule": "login-role", "object": "app_reader", "message": "LOGIN."},
+        {"rule": "rls-missing", "object": "public.users", "message": "Anyone reads it."},
+    ],
+    "history": [
+        {"kind": "changed", "version": "1", "message": "1_a.sql says something else.", "file": "1_a.sql"},
+        {"kind": "file-missing", "version": "2", "message": "There is no file for 2.", "file": None},
     ],
     "inspection": [
         {"kind": "function", "object": "f()", "verdict": "fail", "message": "no column", "line": 5},
@@ -98,12 +107,23 @@ def test_a_rehearsal_is_told_by_how_bad_it_is() -> None:
         ("error", 9, "second-run-exists-already"),
         ("error", None, "fails-missing-relation"),
         ("warning", 4, "again-rows"),
+        ("error", 11, "again-fails"),
         ("warning", 3, "danger-loss"),
         ("warning", None, "danger-security"),
+        ("warning", None, "rls-missing"),
+        ("warning", None, "history-changed"),
+        ("warning", None, "history-file-missing"),
         ("error", 5, "after-function"),
         ("notice", 2, "not-known"),
         ("notice", None, "not-known"),
     ]
+
+
+def test_what_a_second_run_refuses_has_its_guarded_form_and_a_diverging_migration_its_file() -> None:
+    found = {one.rule: one for one in of_rehearsal(DOCUMENT)}
+    assert found["again-fails"].message == "y\nCREATE ... IF NOT EXISTS"
+    assert found["history-changed"].file == "1_a.sql"
+    assert found["rls-missing"].message == "public.users: Anyone reads it."
 
 
 def test_paths_begin_at_the_root_of_the_repository(repository: Path) -> None:
