@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import quote
 
-from dashboard.cli.answer import Answer
+from dashboard.cli.answer import Answer, error_answer
+from services.errors import OpsError
 
 Document = Mapping[str, Any]
 Severity = Literal["error", "warning", "notice"]
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _SARIF_LEVEL: Mapping[Severity, str] = {"error": "error", "warning": "warning", "notice": "note"}
+_ERROR_PLACE = re.compile(r"(?P<file>.+\.(?:sql|yaml)):(?P<line>\d+)")
 _PLACE = re.compile(r"(?P<file>[^\s:]+\.sql):(?P<line>\d+): (?P<text>.*)", re.DOTALL)
 
 
@@ -129,6 +131,15 @@ def _only_file(document: Document) -> str | None:
     return files.pop() if len(files) == 1 else None
 
 
+def of_error(error: Document) -> list[Annotation]:
+    """What kept a command from an answer, as `OpsError.to_json` tells it; at its line where it has one."""
+    place = _ERROR_PLACE.fullmatch(str(error["place"] or ""))
+    where = f"Where: {error['place']}" if error["place"] and not place else ""
+    message = "\n".join(part for part in (error["what"], error["means"], error["do"], where) if part)
+    file, line = (place["file"], int(place["line"])) if place else (None, None)
+    return [Annotation("error", file, line, "no-answer", "There is no answer", message)]
+
+
 def github_commands(found: Iterable[Annotation], where: Mapping[str, str]) -> list[str]:
     """Workflow commands, one a line. where: paths from the repository's root, by the release's file names."""
     lines = []
@@ -147,8 +158,12 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def sarif(found: Sequence[Annotation], where: Mapping[str, str]) -> dict[str, Any]:
-    """One SARIF 2.1.0 log with one run; paths are relative to the repository's root, %SRCROOT%."""
+def sarif(found: Sequence[Annotation], where: Mapping[str, str], exit_code: int = 0) -> dict[str, Any]:
+    """One SARIF 2.1.0 log with one run; paths are relative to the repository's root, %SRCROOT%.
+
+    A run that came to no answer says so, lest a log without other results be read as a clean one.
+    """
+    answered = not any(one.rule == "no-answer" for one in found)
     rules = list(dict.fromkeys(one.rule for one in found))
     titles = {one.rule: one.title for one in found}
     return {
@@ -162,6 +177,7 @@ def sarif(found: Sequence[Annotation], where: Mapping[str, str]) -> dict[str, An
                         "rules": [{"id": rule, "shortDescription": {"text": titles[rule]}} for rule in rules],
                     }
                 },
+                "invocations": [{"executionSuccessful": answered, "exitCode": exit_code}],
                 "columnKind": "unicodeCodePoints",
                 "results": [_result(one, rules, where) for one in found],
             }
@@ -209,8 +225,27 @@ def annotated(answer: Answer, found: Sequence[Annotation], form: ReportFormat, f
     if form is ReportFormat.GITHUB:
         lines = github_commands(found, where)
     else:
-        document = answer.document if form is ReportFormat.JSON else sarif(found, where)
+        document = answer.document if form is ReportFormat.JSON else sarif(found, where, answer.exit_code)
         lines = json.dumps(document, indent=2, default=str).splitlines()
     # What stands under "error" is told by the lines as well; they belong on standard output all the same.
     kept = {key: value for key, value in answer.document.items() if key != "error"}
     return Answer.of(kept, lines, answer.exit_code)
+
+
+def answered(work: Callable[[], Answer], form: ReportFormat, folder: Callable[[], Path]) -> Answer:
+    """What `work` answers; an error of its too in the form asked for, on standard output. folder: see `paths_of`."""
+    try:
+        return work()
+    except OpsError as error:
+        if form is ReportFormat.TEXT:
+            raise
+        try:
+            begin = folder()
+        except OpsError:
+            begin = Path()
+        return error_annotated(error_answer(error), form, begin)
+
+
+def error_annotated(answer: Answer, form: ReportFormat, folder: Path) -> Answer:
+    """The answer of an error in another form."""
+    return annotated(answer, of_error(answer.document["error"]), form, folder)

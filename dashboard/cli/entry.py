@@ -6,6 +6,8 @@ import os
 import secrets
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import TextIO
 
 import typer
@@ -52,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
     # Whatever a library prints goes to standard error: standard output holds the answer and nothing else.
     sys.stdout = sys.stderr if as_json else out
     try:
-        answer = _answer(list(argv), out)
+        answer = _in_form(_answer(list(argv), out), argv)
         if answer.document or answer.lines:
             print_answer(answer, as_json=as_json, out=out)
         return answer.exit_code
@@ -80,6 +82,26 @@ def _answer(argv: list[str], out: TextIO) -> Answer:
     if given == STOPPED:
         return error_answer(Stopped("Stopped by a signal."))
     return Answer({}, (), int(given or 0))
+
+
+def _in_form(answer: Answer, argv: Sequence[str]) -> Answer:
+    """An error in the form that was asked of `lint` and `rehearse`, also one that came before or instead of them."""
+    form = _form_of(argv) if "error" in answer.document else None
+    if form is None:
+        return answer
+    from dashboard.cli.annotations import ReportFormat, error_annotated
+
+    named = [one for one in ReportFormat if one.value == form and one is not ReportFormat.TEXT]
+    return error_annotated(answer, named[0], Path()) if named else answer
+
+
+def _form_of(argv: Sequence[str]) -> str | None:
+    """What --format says; None where --json says it, or where the command is one that tells no findings."""
+    if not argv or argv[0] not in ("lint", "rehearse") or "--json" in argv:
+        return None
+    joined = [one.partition("=")[2] for one in argv if one.startswith("--format=")]
+    apart = [value for one, value in pairwise(argv) if one == "--format"]
+    return next(iter(joined + apart), None)
 
 
 class Stopped(OpsError):

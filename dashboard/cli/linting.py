@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dashboard.cli.annotations import ReportFormat, annotated, of_lint, of_rehearsal
+from dashboard.cli.annotations import ReportFormat, annotated, answered, of_lint, of_rehearsal
 from dashboard.cli.answer import BAD, GOOD, NOT_UNDERSTOOD, Answer, columns
 from dashboard.cli.person import SANDBOX
 from services.app_definition import load_app
@@ -21,6 +22,10 @@ DEFAULT_APP = "pulsecheck"
 
 def lint_release(reference: str, named: str | None, form: ReportFormat = ReportFormat.TEXT) -> Answer:
     """Findings of both; structure that cannot be understood ends with 64, other findings with 1."""
+    return answered(lambda: _linted(reference, named, form), form, lambda: _folder_of(reference, named))
+
+
+def _linted(reference: str, named: str | None, form: ReportFormat) -> Answer:
     app = load_app(_app_of(named))
     root = app.folder / "releases"
     path = _place_of(reference, root)
@@ -55,12 +60,21 @@ def lint_release(reference: str, named: str | None, form: ReportFormat = ReportF
     return annotated(answer, of_lint(document), form, folder_of_files(path))
 
 
-def rehearsal_as(answer: Answer, reference: str, named: str | None, form: ReportFormat) -> Answer:
-    """A rehearsal's answer in the form that was asked for."""
-    if form is ReportFormat.TEXT:
-        return answer
-    place = _place_of(reference, load_app(_app_of(named)).folder / "releases")
-    return annotated(answer, of_rehearsal(answer.document), form, folder_of_files(place))
+def rehearsal_as(work: Callable[[], Answer], reference: str, named: str | None, form: ReportFormat) -> Answer:
+    """A rehearsal's answer in the form that was asked for. work: rehearses."""
+
+    def rehearsed() -> Answer:
+        answer = work()
+        if form is ReportFormat.TEXT:
+            return answer
+        return annotated(answer, of_rehearsal(answer.document), form, _folder_of(reference, named))
+
+    return answered(rehearsed, form, lambda: _folder_of(reference, named))
+
+
+def _folder_of(reference: str, named: str | None) -> Path:
+    """Where the names of the release's files begin."""
+    return folder_of_files(_place_of(reference, load_app(_app_of(named)).folder / "releases"))
 
 
 def _place_of(reference: str, root: Path) -> Path:

@@ -66,11 +66,13 @@ def rehearse(
     from dashboard.cli.linting import rehearsal_as
 
     policy = rows.value if rows else None
-    if database is not None:
-        answer = on_a_database.rehearse(release, database, target, policy, predict=predict)
-    else:
-        answer = on_a_target.rehearse(release, target, policy, predict=predict)
-    return answer if as_json else rehearsal_as(answer, release, target, form)
+
+    def work() -> Answer:
+        if database is not None:
+            return on_a_database.rehearse(release, database, target, policy, predict=predict)
+        return on_a_target.rehearse(release, target, policy, predict=predict)
+
+    return rehearsal_as(work, release, target, ReportFormat.TEXT if as_json else form)
 
 
 def deploy(

@@ -55,6 +55,9 @@ SARIF_SHAPE = {
         "version": {"const": "2.1.0"},
         "runs": {"type": "array", "minItems": 1, "items": {
             "type": "object", "required": ["tool", "results"], "additionalProperties": False, "properties": {
+                "invocations": {"type": "array", "items": {
+                    "type": "object", "required": ["executionSuccessful"], "additionalProperties": False,
+                    "properties": {"executionSuccessful": {"type": "boolean"}, "exitCode": {"type": "integer"}}}},
                 "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
                 "tool": {"type": "object", "required": ["driver"], "additionalProperties": False, "properties": {
                     "driver": {"type": "object", "required": ["name"], "properties": {
@@ -180,3 +183,33 @@ def test_a_projects_migrations_are_named_where_they_lie(run: Run, repository: Pa
     said = run("lint", str(repository.parent / "project"), "--format", "github")
     file = "/".join(part for part in ("db/project", below, "20240102000000_two.sql") if part)
     assert said.out.startswith(f"::warning file={file},line=2,"), said.out
+
+
+ERRORS = [
+    (["lint", "nowhere.sql"], 64, None),
+    (["lint", "latin.sql"], 64, "db/tiny/latin.sql"),
+    (["rehearse", "latin.sql", "--database", "postgresql://127.0.0.1:1/x"], 64, "db/tiny/latin.sql"),
+    (["rehearse", "good.sql", "--database", "postgresql://127.0.0.1:1/x"], 2, None),
+    (["rehearse", "good.sql", "--target", "nowhere"], 64, None),
+    (["rehearse", "good.sql", "--rows", "some"], 64, None),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "file"), ERRORS, ids=lambda value: str(value)[:40])
+def test_an_error_stands_on_standard_output_in_the_form_asked_for(
+    run: Run, repository: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, file: str | None
+) -> None:
+    (repository / "latin.sql").write_bytes("SELECT 1;\nSELECT 'ä';\n".encode("latin-1"))
+    (repository / "good.sql").write_text("SELECT 1;\n")
+    monkeypatch.chdir(repository)
+    wanted = run(*words, "--json").document
+    told = run(*words, "--format", "json")
+    assert (told.code, told.document) == (code, wanted)
+    github = run(*words, "--format=github")
+    place = f"file={file},line=2," if file else ""
+    assert github.out.startswith(f"::error {place}title=There is no answer::"), github.out
+    log = run(*words, "--format", "sarif").document
+    jsonschema.validate(log, SARIF_SHAPE)
+    one = log["runs"][0]
+    assert (one["invocations"], len(one["results"])) == ([{"executionSuccessful": False, "exitCode": code}], 1)
+    assert run(*words).out == ""
