@@ -35,8 +35,8 @@ class Control(StrEnum):
 class Statement:
     """One statement. `line` (1-based) is where it ends, as psql reports it; `start_line` where its first word stands.
 
-    `kind` is the parser's name for it ("create_stmt"), empty where the parser refuses the statement. `commit_line` is
-    where the script's own COMMIT after it stands, which is left out.
+    `kind` is the parser's name for it ("create_stmt"), empty where the parser refuses the statement; only then `sql`
+    has its semicolon. `commit_line` is where the script's own COMMIT after it stands, which is left out.
     """
 
     file: str
@@ -211,6 +211,9 @@ def _statement(file: str, raw: bytes, lines: _Lines, piece: Piece) -> Statement:
     start = piece.start + (first.start if first else 0)
     sql = text.decode().strip(" \t\n\r\f\v")
     kind, control = _classify(sql)
+    if not kind and piece.terminator is not None:
+        # psql sends its semicolon along, and the server says "at or near" it where nothing else is wrong before it.
+        sql = raw[piece.start : piece.terminator + 1].decode().strip(" \t\n\r\f\v")
     line = lines.last if piece.terminator is None else lines.of(piece.terminator)
     return Statement(file, line, lines.of(start), sql, kind, control)
 

@@ -42,6 +42,12 @@ def test_a_file_the_parser_refuses_is_cut_as_psql_cuts_it():
     assert lines(sql) == [(1, 1), (2, 2), (3, 4)]
 
 
+def test_what_the_parser_refuses_is_sent_with_its_semicolon_as_psql_sends_it():
+    sql = "SELECT 1;\nSELECT 1 + -- why\n;\nSELECT 2 +"
+    assert [one.sql for one in split(Script("x.sql", sql))] == ["SELECT 1", "SELECT 1 + -- why\n;", "SELECT 2 +"]
+    assert [one.line for one in split(Script("x.sql", sql))] == [1, 3, 4]
+
+
 def test_quotes_hide_semicolons_in_every_style():
     sql = "SELEC; SELECT E'\\';', 'it''s;', \";\", $a$;$b$;$a$, b';' /* ; /* ; */ */ -- ;\n; SELECT 3"
     assert lines(sql) == [(1, 1), (1, 2), (2, 2)]

@@ -22,6 +22,7 @@ from tests.services.database.app_database import APP
 
 SCRIPTS = {
     "syntax": "SELECT 1;\nSELEC 2;\nSELECT 3;\n",
+    "ends_early": "SELECT 1;\nSELECT 1 +\n;\nSELECT 3;\n",
     "syntax_last_line": "SELECT 1;\nSELECT FROM WHERE\n\n",
     "unclosed_paren": "SELECT 1;\nCREATE TABLE a (id int;\nSELECT 2;\n-- end\n",
     "unclosed_quote": "SELECT 1;\nINSERT INTO users (email) VALUES ('x);\nSELECT 2;\n",
