@@ -60,8 +60,11 @@ def _rewritten_apart(step: Step, effect: Effect) -> bool:
 
 def _own_work(step: Step, effect: Effect, sizes: Sizes) -> tuple[int, bool]:
     """Rows that the statement goes through in the table itself, and whether they were counted."""
-    rows = effect.rows_scanned + effect.updated + effect.deleted
-    rows += effect.by_index if effect.rewritten or effect.by_index >= MANY_LOOKUPS else 0
+    rows = effect.updated + effect.deleted
+    if effect.rewritten:
+        rows += _rewritten_rows(effect, sizes.before(effect.relation))
+    else:
+        rows += effect.rows_scanned + (effect.by_index if effect.by_index >= MANY_LOOKUPS else 0)
     rows += effect.inserted if effect.inserted >= MANY_NEW_ROWS else 0
     goes_through = effect.scans > 0 or _rewritten_apart(step, effect)
     if goes_through and sizes.on_target.get(effect.relation, 0) > rows:
@@ -69,6 +72,13 @@ def _own_work(step: Step, effect: Effect, sizes: Sizes) -> tuple[int, bool]:
     if _rewritten_apart(step, effect):
         return sizes.before(effect.relation), True  # its counters ended with its own transaction
     return rows, True
+
+
+def _rewritten_rows(effect: Effect, before: int) -> int:
+    """The rows of a table that is rewritten: each of its indexes is built anew, which reads all of them once more."""
+    in_a_scan = effect.rows_scanned // max(effect.scans, 1)
+    # A table may have grown in the script, and of a scan that workers share we count our own part only.
+    return max(effect.by_index, min(effect.rows_scanned, max(in_a_scan, before)))
 
 
 def _only_rows(step: Step, effect: Effect) -> bool:

@@ -57,6 +57,23 @@ def _run(conn: psycopg.Connection, sql: str) -> Trail:
     return trail
 
 
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("ALTER TABLE journal_entries ALTER content TYPE varchar(99);", 300),
+        ("CREATE INDEX i ON journal_entries (content); CREATE INDEX j ON journal_entries (created_at);"
+         " ALTER TABLE journal_entries ALTER content TYPE varchar(99);", 300),
+        ("INSERT INTO journal_entries (user_id, content) SELECT user_id, content FROM journal_entries;"
+         " ALTER TABLE journal_entries ALTER content TYPE varchar(99);", 600),
+    ],
+)  # fmt: skip
+def test_rows_that_are_rewritten_are_counted_once_however_many_indexes_are_built(
+    tell: Tell, sql: str, rows: int
+) -> None:
+    told = [one.detail for one in tell(sql) if "rewrites its" in one.detail]
+    assert [f"rewrites its {rows} rows" in one for one in told] == [True], told
+
+
 def test_each_danger_has_the_line_of_the_statement_that_did_it(tell: Tell) -> None:
     found = tell(
         "SELECT 1;\nDELETE FROM journal_entries\n WHERE id < 4;\nCREATE INDEX ON users (created_at);\n"
