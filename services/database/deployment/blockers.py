@@ -27,9 +27,12 @@ LEFT JOIN LATERAL (
 ) held ON true
 LEFT JOIN pg_catalog.pg_class c ON c.oid = w.relation
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE me.pid = {pid} AND me.wait_event_type = 'Lock';
+WHERE me.pid = {pid} AND me.wait_event_type = 'Lock' AND b.pid <> pg_catalog.pg_backend_pid();
 """
-"""Gives no row while the session does not wait for a lock: what it costs then is one look at the activity."""
+"""Gives no row while the session does not wait for a lock: what it costs then is one look at the activity.
+
+Who looks is never named: a command that runs CONCURRENTLY waits for every older snapshot, also for that of the look.
+"""
 
 
 @dataclass(frozen=True, slots=True)

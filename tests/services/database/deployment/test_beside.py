@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from services.database.connect import connect
-from services.database.deployment.blockers import Blocker, without_values
+from services.database.deployment.blockers import BLOCKERS_SQL, Blocker, without_values
 from services.database.deployment.deploy import Limits, deploy
 from services.database.deployment.receipts import application_name
 from services.database.execution import Stopped
@@ -36,6 +36,24 @@ def run(app: Owner, sql: str, **more):
 )
 def test_a_query_is_told_without_its_values(query: str, told: str):
     assert without_values(query) == told
+
+
+def test_who_looks_is_never_named(app: Owner):
+    with connect(app.url) as looker, connect(app.url) as reader, connect(app.url) as working:
+        for conn in (looker, reader):
+            conn.execute("BEGIN; LOCK TABLE users IN ACCESS SHARE MODE")
+        waits = threading.Thread(target=working.execute, args=("LOCK TABLE users; ROLLBACK",))
+        working.execute("BEGIN")
+        reading = reader.info.backend_pid
+        waits.start()
+        wanted = BLOCKERS_SQL.format(pid=working.info.backend_pid)
+        until = time.monotonic() + 10
+        while not (rows := looker.execute(wanted).fetchall()) and time.monotonic() < until:
+            time.sleep(0.02)
+        looker.execute("ROLLBACK")
+        reader.execute("ROLLBACK")
+        waits.join()
+    assert [row[0] for row in rows] == [reading]
 
 
 def test_who_blocks_is_named_within_a_second_and_in_the_result(app: Owner):
