@@ -138,6 +138,8 @@ def load_release(
         return _plain(files)
     if CHECKLIST not in files and are_migrations(files):
         return _migrations(path, files)
+    if in_the_way := _in_the_way(path, files):
+        raise _refusal(path.name, in_the_way)
     document, problems = read(files, Known(known_checks, known_actions))
     if problems or document is None:
         raise _refusal(path.name, problems)
@@ -180,6 +182,8 @@ def validate(
     if CHECKLIST not in files and are_migrations(files):
         _migrations(path, files)
         return []
+    if in_the_way := _in_the_way(path, files):
+        return in_the_way
     return read(files, Known(known_checks, known_actions, known_playbooks, known_links))[1]
 
 
@@ -242,6 +246,23 @@ def _migrations(path: Path, files: Mapping[str, bytes]) -> Release:
     release = Release(parts[-1] if parts else path.name, None, dict(files), path)
     release.migrations  # noqa: B018 - two of one version, or a file that is no text, are told now
     return release
+
+
+def _in_the_way(path: Path, files: Mapping[str, bytes]) -> list[Problem]:
+    """Files of other names beside migrations. They are not left out: a migration with a slip in its name is one."""
+    if _has_structure(path) or not any(are_migrations([name]) for name in files):
+        return []
+    return [
+        Problem(
+            name,
+            1,
+            "not-a-migration",
+            f"{name} lies beside migrations and is not named like one, so it is not known whether it is to be run.",
+            "Name it like 20260131120000_add_notes.sql, or move it out of the folder.",
+        )
+        for name in sorted(files)
+        if not are_migrations([name])
+    ]
 
 
 def _plain(files: Mapping[str, bytes]) -> Release:

@@ -137,6 +137,22 @@ def test_a_zero_byte_is_refused_with_its_line_for_a_client_library_would_end_the
     assert refused.value.place == f"{name.removeprefix('small/')}:2"
 
 
+def test_a_file_of_another_name_beside_migrations_is_named_as_what_is_in_the_way(tmp_path: Path) -> None:
+    for name in ("20260131120000_notes.sql", "seed.sql", "2026-02-01_tags.sql"):
+        (tmp_path / name).write_text("SELECT 1;\n")
+    with pytest.raises(NotUnderstood) as refused:
+        load_release(tmp_path)
+    assert refused.value.place == "2026-02-01_tags.sql:1"
+    assert "seed.sql lies beside migrations" in str(refused.value)
+    assert [(one.file, one.rule) for one in problems(tmp_path)] == [
+        ("2026-02-01_tags.sql", "not-a-migration"),
+        ("seed.sql", "not-a-migration"),
+    ]
+    (tmp_path / "seed.sql").unlink()
+    (tmp_path / "2026-02-01_tags.sql").unlink()
+    assert len(load_release(tmp_path).migrations) == 1
+
+
 def test_the_hash_changes_with_every_byte_and_every_name(folder: Folder) -> None:
     first = load_release(folder()).content_hash
     assert load_release(folder()).content_hash == first
