@@ -10,7 +10,7 @@ from services.database.connect import connect
 from services.database.history.divergence import Divergence, compare
 from services.database.history.migrations import Listing, pending, recorded, version_at
 from services.database.script import Script, split
-from services.errors import Refused
+from services.errors import NotUnderstood, Refused
 from services.releases.bundle import Release
 
 
@@ -26,7 +26,8 @@ class Pending:
 def pending_of(url: str, release: Release, now: datetime) -> Pending:
     """What of the release the target behind `url` has not had. Only reads, and for other releases asks nothing.
 
-    Raises Refused where every migration is listed already, and as `connect` and `recorded` do.
+    Raises Refused where every migration is listed already, NotUnderstood where those that are left hold no statement,
+    and as `connect` and `recorded` do.
     """
     if not release.migrations:
         statements = tuple(statement.sql for script in release.deploy for statement in split(script))
@@ -39,6 +40,14 @@ def pending_of(url: str, release: Release, now: datetime) -> Pending:
             f"Every migration of {release.id} is listed as had by this database.",
             "There is nothing to do.",
             "Add a migration with a later time to the folder.",
+        )
+    if not any(one.statements for one in left):
+        files = ", ".join(one.script.file for one in left)
+        raise NotUnderstood(
+            f"What this database has not had holds only comments: {files}.",
+            "Nothing was run or listed: a migration is listed in the transaction that runs its statements.",
+            "Write SELECT 1; into it to have it listed by itself, or leave it: it is listed with the next migration.",
+            left[0].script.file,
         )
     apart = () if had is None else compare(release.migrations, had)
     return Pending(

@@ -10,7 +10,7 @@ import pytest
 from services.database.connect import connect
 from services.database.deployment.deploy import deploy
 from services.database.rollback.roll_back import rollback
-from services.errors import Refused
+from services.errors import NotUnderstood, Refused
 from services.releases.bundle import Release, load_release
 from services.releases.pending import pending_of
 from tests.conftest import SupabaseDatabase
@@ -82,6 +82,20 @@ def test_only_what_is_pending_runs_and_is_listed_and_the_rollback_takes_it_out(u
         pending_of(url, release, NOON)
     rollback(url, release.id, (), actor="ann")
     assert listed(url) == [("20260101000000", "first", 0)]
+
+
+def test_migrations_of_comments_alone_are_refused_with_what_lists_them_and_are_listed_beside_others(
+    url: str, project: Path
+) -> None:
+    deployed(url, load_release(project))
+    folder = project / "supabase" / "migrations"
+    (folder / "20260301000000_empty.sql").write_text("-- nothing\n")
+    with pytest.raises(NotUnderstood, match=r"holds only comments: 20260301000000_empty\.sql") as refused:
+        pending_of(url, load_release(project), NOON)
+    assert "SELECT 1;" in refused.value.do
+    (folder / "20260302000000_more.sql").write_text("SELECT 1;\n")
+    deployed(url, load_release(project))
+    assert listed(url)[2:] == [("20260301000000", "empty", 0), ("20260302000000", "more", 1)]
 
 
 def test_a_release_of_its_own_scripts_is_listed_by_the_time_and_moves_on_where_that_is_taken(
