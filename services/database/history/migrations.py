@@ -72,7 +72,7 @@ def is_migrations_folder(folder: Path) -> bool:
 def load_migrations(folder: Path) -> tuple[Migration, ...]:
     """The migrations of a folder in the order of their versions; files of other names are none.
 
-    Raises NotUnderstood where there is none, where two have one version, or where a file cannot be read.
+    Raises NotUnderstood where there is none or a file cannot be read, and as `migrations_of`.
     """
     named = [file for file in sorted(folder.glob("*.sql")) if _FILE.match(file.name)]
     if not named:
@@ -83,10 +83,21 @@ def load_migrations(folder: Path) -> tuple[Migration, ...]:
 
 
 def migrations_of(scripts: Iterable[Script]) -> tuple[Migration, ...]:
-    """Scripts with such names as migrations, in the order of their versions. Raises NotUnderstood as above."""
+    """Scripts with such names as migrations, in the order of their versions.
+
+    Raises NotUnderstood where two have one version, or a version is too long to be listed.
+    """
     named = [(script, match) for script in scripts if (match := _FILE.match(script.file))]
     found = [Migration(match["version"], match["name"], script) for script, match in named]
     found.sort(key=_order)
+    for one in found:
+        if not _VERSION.match(one.version):
+            raise NotUnderstood(
+                f"The version of {one.script.file} has {len(one.version)} digits, and a target's list has room for 20.",
+                "It could be run, and never be listed as had.",
+                "Name it like 20260131120000_add_notes.sql.",
+                one.script.file,
+            )
     for one, next_one in pairwise(found):
         if one.version == next_one.version:
             raise NotUnderstood(

@@ -86,6 +86,15 @@ def test_two_files_of_one_version_and_no_file_at_all_are_refused(folder: Path, t
         load_migrations(tmp_path_factory.mktemp("empty"))
 
 
+def test_a_version_that_cannot_be_listed_is_refused_before_anything_runs(folder: Path) -> None:
+    (folder / f"{'1' * 20}_long.sql").write_text("SELECT 1")
+    assert len(load_migrations(folder)) == 4
+    (folder / f"{'1' * 21}_longer.sql").write_text("SELECT 1")
+    with pytest.raises(NotUnderstood, match="has 21 digits") as refused:
+        load_migrations(folder)
+    assert refused.value.place == f"{'1' * 21}_longer.sql"
+
+
 def test_what_was_listed_is_no_longer_pending(target: psycopg.Connection[Any], folder: Path) -> None:
     had(target, folder, 2)
     assert [m.name for m in pending(target, load_migrations(folder))] == ["last"]
