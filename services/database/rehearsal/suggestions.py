@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 
 from services.database.failure_classes import Failure
@@ -26,7 +27,10 @@ _KINDS = {
 }
 _MOST_NAMES = 12
 _NEWLINE = b"\n"
+_UNSEEN = ("Cf", "Zs", "Zl", "Zp")
+"""Categories of characters without a form: those that only format, and blanks."""
 _KEY = re.compile(r'Key \((?P<columns>.+?)\)=\((?P<values>.*)\) is not present in table "(?P<table>[^"]+)"')
+_NO_PART = re.compile(r'relation "(?P<part>[^"]+)" is not a (?P<what>partition|parent) of relation "(?P<whole>[^"]+)"')
 _TYPES = re.compile(r"incompatible types: (?P<one>.+) and (?P<other>.+?)\.?$")
 _STARTS = tuple(
     re.findall(
@@ -59,6 +63,8 @@ def _listed(items: Iterable[str], most: int = _MOST_NAMES) -> str:
 
 
 def _missing_relation(failure: Failure, statement: Statement, names: CatalogNames) -> str | None:
+    if match := _NO_PART.search(failure.message):
+        return f"{match['part']} is there, and no {match['what']} of {match['whole']} now: nothing is left to take off."
     wanted = _quoted(failure.message)
     if not wanted:
         return None
@@ -225,9 +231,14 @@ def _duplicate(failure: Failure, statement: Statement, names: CatalogNames) -> s
     match = re.search(r"Key \((.+?)\)=\(.*\) (already exists|is duplicated)", failure.said.detail)
     if match is None:
         return None
-    if match[2] == "already exists" and statement.kind == "insert_stmt":
-        return f"Add ON CONFLICT ({match[1]}) DO NOTHING."
     where = failure.said.relation or "the table"
+    if match[2] == "already exists":
+        # The key is unique already, so that no row of the table can be found to have a double.
+        if statement.kind == "insert_stmt":
+            return f"Add ON CONFLICT ({match[1]}) DO NOTHING."
+        if statement.kind == "do_stmt" and re.search(r"\binsert\b", statement.sql, re.IGNORECASE):
+            return f"Add ON CONFLICT ({match[1]}) DO NOTHING to the INSERT into {where}."
+        return f"A row of {where} has that {match[1]} already, and it must be unique: leave that row out."
     return f"Find them: SELECT {match[1]}, count(*) FROM {where} GROUP BY {match[1]} HAVING count(*) > 1;"
 
 
@@ -243,6 +254,8 @@ def _syntax(failure: Failure, statement: Statement, names: CatalogNames) -> str 
     if opened := _unclosed(statement):
         return opened
     at = failure.said.position
+    if unseen := _unseen(statement, at):
+        return unseen
     if at is None:
         return None
     line = statement.start_line + statement.sql[_start(statement.sql) : at - 1].count("\n")
@@ -252,11 +265,36 @@ def _syntax(failure: Failure, statement: Statement, names: CatalogNames) -> str 
     return f"It is read up to line {line}, before {word[0]}." if word and word[0] else f"It is read up to line {line}."
 
 
+def _unseen(statement: Statement, at: int | None) -> str | None:
+    """The first character that no eye sees and that the server takes for a part of a word, up to where it stopped.
+
+    at: 1-based character; None where the server named none.
+    """
+    raw = statement.sql.encode()
+    until = len(raw) if at is None else len(statement.sql[:at].encode())
+    for token in tokens(raw):
+        if token.kind not in (TokenKind.WORD, TokenKind.OTHER) or token.start >= until:
+            continue
+        text = raw[token.start : token.end].decode(errors="replace")
+        for place, letter in enumerate(text):
+            if not letter.isascii() and unicodedata.category(letter) in _UNSEEN:
+                line = statement.start_line + raw[_first(raw) : token.start].count(_NEWLINE)
+                near = f" after {text[:place]}" if place else f" before {text[1:]}" if len(text) > 1 else ""
+                what = f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".rstrip()
+                return f"Line {line} has a character that is not seen{near}, {what}: delete it, or write a blank."
+    return None
+
+
+def _first(raw: bytes) -> int:
+    """Where the first word stands, in bytes."""
+    found = next((one for one in tokens(raw) if one.kind not in (TokenKind.BLANK, TokenKind.COMMENT)), None)
+    return found.start if found else 0
+
+
 def _start(sql: str) -> int:
     """Where the first word stands, in characters."""
     raw = sql.encode()
-    first = next((one for one in tokens(raw) if one.kind not in (TokenKind.BLANK, TokenKind.COMMENT)), None)
-    return len(raw[: first.start].decode()) if first else 0
+    return len(raw[: _first(raw)].decode())
 
 
 def _unclosed(statement: Statement) -> str | None:
