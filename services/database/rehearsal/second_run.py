@@ -12,12 +12,13 @@ from services.database.connect import connect
 from services.database.execution import Cancelled
 from services.database.failure_classes import Failure
 from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference, row_hash
+from services.database.parser import enum_name, parse
 from services.database.rehearsal.further_failures import with_suggestion
 from services.database.rehearsal.guarded_form import guarded_forms
 from services.database.rehearsal.result import NotIdempotent
 from services.database.rehearsal.runs import Manner, Run, run, with_suggestions
 from services.database.rehearsal.shadow import Shadow
-from services.database.script import Statement
+from services.database.script import Control, Statement
 
 _ROW_STATEMENTS = frozenset(("select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"))
 _MOST_ROUNDS = 4
@@ -125,17 +126,50 @@ def _what_changed(
 
 
 def _written(statements: Sequence[Statement], seen: Run) -> dict[int, dict[str, bool]]:
-    """By index, the tables that the second run wrote to: True where it can only have added rows."""
+    """By index, the tables that the second run wrote to: True where it can only have added rows.
+
+    The server's counters keep what a subtransaction wrote that was undone: such writes are left out, or doubted.
+    """
     only_added: dict[str, bool] = {}
     wrote: dict[int, dict[str, bool]] = {}
     places = {id(statement): index for index, statement in enumerate(statements)}
+    undone = _undone(statements)
     for statement, done in seen.measured:
         for effect in done.effects:
-            if effect.inserted or effect.updated or effect.deleted:
+            if places[id(statement)] not in undone and (effect.inserted or effect.updated or effect.deleted):
                 wrote.setdefault(places[id(statement)], {})[effect.relation] = True
                 only_added.setdefault(effect.relation, True)
-                only_added[effect.relation] &= not (effect.updated or effect.deleted)
+                only_added[effect.relation] &= not (effect.updated or effect.deleted or _may_undo(statement))
     return {index: {table: only_added[table] for table in tables} for index, tables in wrote.items()}
+
+
+def _undone(statements: Sequence[Statement]) -> set[int]:
+    """The statements between a savepoint of the script's own and its return to that: nothing of them stays."""
+    marks: list[tuple[str, int]] = []
+    found: set[int] = set()
+    for index, statement in enumerate(statements):
+        parsed = parse(statement.sql) if statement.control is Control.SAVEPOINT else None
+        if parsed is None:
+            continue
+        asked = parsed.stmts[0].stmt.transaction_stmt
+        kind, name = enum_name(asked, "kind"), str(asked.savepoint_name)
+        if kind == "TRANS_STMT_SAVEPOINT":
+            marks.append((name, index))
+            continue
+        at = next((place for place in range(len(marks) - 1, -1, -1) if marks[place][0] == name), None)
+        if at is None:
+            continue
+        if kind == "TRANS_STMT_ROLLBACK_TO":
+            found.update(range(marks[at][1], index))
+            del marks[at + 1 :]
+        else:
+            del marks[at:]
+    return found
+
+
+def _may_undo(statement: Statement) -> bool:
+    """True for a block that handles errors: what it wrote before one is undone."""
+    return statement.kind == "do_stmt" and "exception" in statement.sql.lower()
 
 
 def _third_run(

@@ -74,6 +74,29 @@ def test_what_comes_to_the_same_is_idempotent(app_shadow: Shadow, sql):
     assert on(app_shadow, sql).not_idempotent == ()
 
 
+UNDONE = "SAVEPOINT s;\nINSERT INTO users (email) VALUES ('a@example.com');\nROLLBACK TO s;\n"
+
+
+@pytest.mark.parametrize(
+    ("sql", "again"),
+    [
+        (UNDONE, []),
+        (UNDONE + "INSERT INTO log VALUES (1);\nRELEASE s;\n", [6]),
+        ("SAVEPOINT s;\nINSERT INTO log VALUES (1);\nSAVEPOINT t;\nROLLBACK TO t;\nRELEASE s;\n", [4]),
+        ("SAVEPOINT s;\nSAVEPOINT t;\nINSERT INTO log VALUES (1);\nRELEASE t;\nROLLBACK TO s;\n", []),
+        ("DO $$ BEGIN INSERT INTO users (email) VALUES ('b@example.com'); PERFORM 1 / 0;"
+         " EXCEPTION WHEN division_by_zero THEN NULL; END $$;", []),
+        ("DO $$ BEGIN INSERT INTO log VALUES (2); EXCEPTION WHEN division_by_zero THEN NULL; END $$;", [3]),
+    ],
+)  # fmt: skip
+def test_rows_that_a_savepoint_undoes_are_not_changed_again(app_shadow: Shadow, sql: str, again: list[int]):
+    found = on(app_shadow, "CREATE TABLE IF NOT EXISTS log (n int);\nSELECT 1;\n" + sql)
+    assert (found.failure, [(one.line, one.kind) for one in found.not_idempotent]) == (
+        None,
+        [(line, "rows") for line in again],
+    )
+
+
 def test_what_is_there_already_is_offered_guarded(app_shadow: Shadow):
     found = on(app_shadow, "SELECT 1;\nCREATE TABLE -- again\n  users (id int);")
     assert found.failure.suggestion == "CREATE TABLE IF NOT EXISTS -- again\n  users (id int)"
