@@ -20,7 +20,7 @@ Severity = Literal["error", "warning", "notice"]
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _SARIF_LEVEL: Mapping[Severity, str] = {"error": "error", "warning": "warning", "notice": "note"}
 _ERROR_PLACE = re.compile(r"(?P<file>.+\.(?:sql|yaml)):(?P<line>\d+)")
-_PLACE = re.compile(r"(?P<file>[^\s:]+\.sql):(?P<line>\d+): (?P<text>.*)", re.DOTALL)
+_PLACE = re.compile(r"(?P<file>[^\n:]+\.sql):(?P<line>\d+): (?P<text>.*)", re.DOTALL)
 
 
 class ReportFormat(StrEnum):

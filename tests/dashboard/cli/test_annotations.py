@@ -129,6 +129,20 @@ def test_what_a_second_run_refuses_has_its_guarded_form_and_a_diverging_migratio
     assert found["rls-missing"].message == "public.users: Anyone reads it."
 
 
+@pytest.mark.parametrize(
+    ("reason", "place"),
+    [
+        ("deploy/010 add a column.sql:2: it depends on rows", ("deploy/010 add a column.sql", 2, "it depends on rows")),
+        ("on the shadow a.sql:1 fails with 42P01: no", (None, None, "on the shadow a.sql:1 fails with 42P01: no")),
+    ],
+)
+def test_a_reason_stands_at_its_place_also_in_a_file_with_blanks_in_its_name(
+    reason: str, place: tuple[str | None, int | None, str]
+) -> None:
+    (found,) = of_rehearsal({"unknown_because": [reason]})
+    assert (found.file, found.line, found.message) == place
+
+
 def test_paths_begin_at_the_root_of_the_repository(repository: Path) -> None:
     answer = annotated(Answer.of(DOCUMENT, ["x"], 1), of_rehearsal(DOCUMENT), ReportFormat.GITHUB, repository)
     assert answer.exit_code == 1
