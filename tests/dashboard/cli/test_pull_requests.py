@@ -27,6 +27,11 @@ JOB = YAML(typ="safe").load(next(text for kind, text in BLOCKS if kind == "yaml"
 APP = """
 CREATE TABLE public.users (id uuid PRIMARY KEY, email text NOT NULL, created_at timestamptz DEFAULT now());
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+CREATE SCHEMA extensions;
+"""
+USES_AN_EXTENSION = """
+CREATE EXTENSION pg_trgm SCHEMA extensions;
+CREATE INDEX users_email_like ON public.users USING gin (email extensions.gin_trgm_ops);
 """
 
 
@@ -112,6 +117,8 @@ def test_its_steps_rehearse_what_a_pull_request_changes(tmp_path: Path) -> None:
             admin.execute("CREATE DATABASE production")
         with psycopg.connect(server.dsn("production"), autocommit=True) as production:
             production.execute(APP)
+            if production.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'").fetchone():
+                production.execute(USES_AN_EXTENSION)
         assert cluster.database == JOB["env"]["PGDATABASE"] != SKELETON
         runner = checkout(tmp_path, server)
         (tmp_path / "schema").mkdir()
@@ -124,6 +131,7 @@ def test_its_steps_rehearse_what_a_pull_request_changes(tmp_path: Path) -> None:
         runner.git("update-ref", "refs/remotes/origin/main", "main")
         restored = runner.step(steps()["Restore the schema"])
         assert restored.returncode == 0, restored.stderr
+        assert indexes(server.dsn(JOB["env"]["PGDATABASE"])) == indexes(server.dsn("production"))
 
         change = tmp_path / "changes" / "010_users.sql"
         change.write_text("ALTER TABLE public.users ADD COLUMN IF NOT EXISTS name text;\n")
@@ -134,6 +142,12 @@ def test_its_steps_rehearse_what_a_pull_request_changes(tmp_path: Path) -> None:
         code, told = pull_request(runner)["Rehearse"]
         assert code == 1
         assert "::error file=changes/010_users.sql,line=2,title=It fails::42703: " in told
+
+
+def indexes(url: str) -> list[tuple[str]]:
+    """The definitions of the app's own indexes."""
+    with psycopg.connect(url) as conn:
+        return conn.execute("SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1").fetchall()
 
 
 def pull_request(runner: Runner) -> dict[str, tuple[int, str]]:
