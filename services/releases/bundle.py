@@ -73,7 +73,7 @@ class Release:
 
     @cached_property
     def migrations(self) -> tuple[Migration, ...]:
-        """The migrations of a folder of them, in the order of their versions; empty for any other release.
+        """The migrations of a folder of them, in the order of their names; empty for any other release.
 
         Which of them a target has not had yet is told by `services.releases.pending`.
         """

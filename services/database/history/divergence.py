@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import psycopg
 
-from services.database.history.migrations import Migration, Recorded, bare, load_migrations, recorded
+from services.database.history.migrations import Migration, Recorded, bare, by_name, load_migrations, recorded
 from services.database.psql_cutter import TokenKind, tokens
 
 Kind = Literal["file-missing", "out-of-order", "changed", "renamed"]
@@ -41,10 +41,12 @@ def divergence(conn: psycopg.Connection[Any], folder: Path) -> tuple[Divergence,
 def compare(migrations: Sequence[Migration], had: Sequence[Recorded]) -> tuple[Divergence, ...]:
     """Every disagreement, in the order of versions. Pending migrations that come after all that were had are none."""
     files = {migration.version: migration for migration in migrations}
-    newest = max((int(one.version) for one in had if one.version.isdecimal()), default=-1)
+    newest = max((one.version for one in had if one.version.isdecimal()), key=by_name, default=None)
     listed = {one.version for one in had}
     found = [_missing(one) for one in had if one.version not in files]
-    found += [_late(m, newest) for m in migrations if m.version not in listed and int(m.version) < newest]
+    if newest is not None:
+        before = [m for m in migrations if by_name(m.version) < by_name(newest)]
+        found += [_late(m, newest) for m in before if m.version not in listed]
     for one in had:
         if one.version in files:
             found += _differing(files[one.version], one)
@@ -57,7 +59,7 @@ def _missing(one: Recorded) -> Divergence:
     return Divergence("file-missing", one.version, message)
 
 
-def _late(migration: Migration, newest: int) -> Divergence:
+def _late(migration: Migration, newest: str) -> Divergence:
     message = f"{migration.script.file} was not made on the target, which has had later ones up to {newest}."
     return Divergence("out-of-order", migration.version, message, migration.script.file)
 

@@ -23,7 +23,7 @@ _TABLE = "supabase_migrations.schema_migrations"
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file `VERSION_NAME.sql`; the version is a time as digits, and orders the migrations."""
+    """One file `VERSION_NAME.sql`; the version is a time as digits, and the file's name orders the migrations."""
 
     version: str
     name: str
@@ -70,7 +70,7 @@ def is_migrations_folder(folder: Path) -> bool:
 
 
 def load_migrations(folder: Path) -> tuple[Migration, ...]:
-    """The migrations of a folder in the order of their versions; files of other names are none.
+    """The migrations of a folder in the order of their names; files of other names are none.
 
     Raises NotUnderstood where there is none or a file cannot be read, and as `migrations_of`.
     """
@@ -83,7 +83,7 @@ def load_migrations(folder: Path) -> tuple[Migration, ...]:
 
 
 def migrations_of(scripts: Iterable[Script]) -> tuple[Migration, ...]:
-    """Scripts with such names as migrations, in the order of their versions.
+    """Scripts with such names as migrations, in the order of their names.
 
     Raises NotUnderstood where two have one version, or a version is too long to be listed.
     """
@@ -109,9 +109,16 @@ def migrations_of(scripts: Iterable[Script]) -> tuple[Migration, ...]:
     return tuple(found)
 
 
-def _order(migration: Migration | Recorded) -> tuple[int, str]:
-    # Versions are compared as numbers: a date alone comes before every time.
-    return (int(migration.version), migration.version) if migration.version.isdecimal() else (0, migration.version)
+def by_name(version: str, name: str | None = None) -> str:
+    """What orders migrations: their files' names as text, as Supabase's command line runs them.
+
+    So a date alone comes after every time of its day, and 10 before 2.
+    """
+    return f"{version}_{name or ''}"
+
+
+def _order(migration: Migration | Recorded) -> str:
+    return by_name(migration.version, migration.name)
 
 
 def version_at(now: datetime) -> str:
@@ -120,7 +127,7 @@ def version_at(now: datetime) -> str:
 
 
 def recorded(conn: psycopg.Connection[Any]) -> tuple[Recorded, ...] | None:
-    """The migrations that the target lists, in the order of their versions; None where it keeps no list.
+    """The migrations that the target lists, in the order of their names; None where it keeps no list.
 
     Raises Refused where the list may not be read.
     """

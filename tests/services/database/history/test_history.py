@@ -59,13 +59,16 @@ def kinds(conn: psycopg.Connection[Any], folder: Path) -> list[tuple[str, str]]:
     return [(found.kind, found.version) for found in divergence(conn, folder)]
 
 
-def test_migrations_are_ordered_by_version_and_know_their_statements(folder: Path) -> None:
-    (folder / "3_first.sql").write_text("SELECT 3")
+def test_migrations_are_ordered_by_name_as_text_and_know_their_statements(folder: Path) -> None:
+    (folder / "10_first.sql").write_text("SELECT 3")
+    (folder / "20240101_day.sql").write_text("SELECT 4")
+    (folder / "3_third.sql").write_text("SELECT 3")
     found = load_migrations(folder)
-    assert [m.name for m in found] == ["first", "notes", "tags", "last"]
+    assert [m.name for m in found] == ["first", "notes", "day", "tags", "last", "third"]
+    assert [m.script.file for m in found] == sorted(m.script.file for m in found)
     assert found[1].statements[0] == "CREATE TABLE notes (id int)"
     assert len(found[1].statements) == 2
-    assert found[2].statements == ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; $$",)
+    assert found[3].statements == ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; $$",)
 
 
 def test_a_folder_of_migrations_is_told_from_other_folders(
@@ -167,6 +170,17 @@ def test_every_kind_of_divergence_is_found(target: psycopg.Connection[Any], fold
         ("out-of-order", "20240202000000"),
         ("changed", "20240303000000"),
     ]
+
+
+def test_what_is_out_of_order_is_told_by_the_names_too(target: psycopg.Connection[Any], folder: Path) -> None:
+    assert kinds(target, folder) == []
+    had(target, folder, 2)
+    (folder / "20240103_short.sql").write_text("SELECT 1")
+    (folder / "99_last.sql").write_text("SELECT 1")
+    assert kinds(target, folder) == [("out-of-order", "20240103")]
+    record(target, "20240103", "short", ("SELECT 1",))
+    assert kinds(target, folder) == []
+    assert [one.version for one in recorded(target) or ()] == ["20240101000000", "20240103", "20240202000000"]
 
 
 def test_comments_blanks_and_semicolons_change_nothing(target: psycopg.Connection[Any], folder: Path) -> None:
