@@ -8,7 +8,7 @@ from datetime import datetime
 
 from services.database.connect import connect
 from services.database.history.divergence import Divergence, compare
-from services.database.history.migrations import Listing, pending, recorded, version_at
+from services.database.history.migrations import Listing, bare, pending, recorded, version_at
 from services.database.script import Script, split
 from services.errors import NotUnderstood, Refused
 from services.releases.bundle import Release
@@ -30,7 +30,7 @@ def pending_of(url: str, release: Release, now: datetime) -> Pending:
     and as `connect` and `recorded` do.
     """
     if not release.migrations:
-        statements = tuple(statement.sql for script in release.deploy for statement in split(script))
+        statements = tuple(bare(statement.sql) for script in release.deploy for statement in split(script))
         return Pending(release.deploy, (Listing(version_at(now), release.id, statements, ours=True),))
     with connect(url, read_only=True, statement_timeout_s=10) as conn:
         left = pending(conn, release.migrations)

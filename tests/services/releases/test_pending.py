@@ -84,6 +84,12 @@ def test_only_what_is_pending_runs_and_is_listed_and_the_rollback_takes_it_out(u
     assert listed(url) == [("20260101000000", "first", 0)]
 
 
+def test_what_the_parser_refuses_is_listed_without_its_semicolon_as_all_are(tmp_path: Path) -> None:
+    (tmp_path / "odd.sql").write_text("SELECT 1;\nSELECT 1 +;\n")
+    (listing,) = pending_of("", load_release(tmp_path / "odd.sql"), NOON).listings
+    assert listing.statements == ("SELECT 1", "SELECT 1 +")
+
+
 def test_migrations_of_comments_alone_are_refused_with_what_lists_them_and_are_listed_beside_others(
     url: str, project: Path
 ) -> None:
