@@ -24,6 +24,7 @@ from services.errors import NotUnderstood, OpsError, Refused
 from services.releases.actions import deploy_phrase, require_phrase, rollback_phrase, undo_phrase
 from services.releases.bundle import Release
 from services.releases.pending import Pending, pending_of
+from services.releases.plans import refuse_another_plan
 from services.settings import Target
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ def deploy(
     plan = _rehearsed(rehearsal, release) if rehearsal is not None else {}
     digest = plan.get("target_fingerprint")
     wanted = pending_of(address, release, composition.now())
+    if rehearsal is not None:
+        refuse_another_plan(plan, release, wanted)
     with _watched() as cancelled:
         done = database_deploy.deploy(
             address,

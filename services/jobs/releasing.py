@@ -32,6 +32,7 @@ from services.releases.bundle import Release, load_release
 from services.releases.catalogs import catalog_of, keep_catalog
 from services.releases.ledger import get_run, pin, pinned_release
 from services.releases.pending import pending_of
+from services.releases.plans import refuse_another_plan
 from services.settings import Target
 from services.verdict import Verdict, worst
 
@@ -166,6 +167,8 @@ def deploy(context: JobContext) -> Outcome:
         plan_hash=rehearsal.get("plan_hash") or release.content_hash,
         now=context.clock(),
     )
+    wanted = pending_of(deploying_url(context.target), release, context.clock())
+    refuse_another_plan(rehearsal, release, wanted)
     if context.job.run_id is not None:
         pin(
             context.store,
@@ -176,7 +179,6 @@ def deploy(context: JobContext) -> Outcome:
             job_id=context.job.id,
         )
     digest = rehearsal.get("target_fingerprint")
-    wanted = pending_of(deploying_url(context.target), release, context.clock())
     try:
         done = deploy_scripts(
             deploying_url(context.target),

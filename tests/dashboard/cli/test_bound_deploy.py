@@ -7,7 +7,6 @@ from pathlib import Path
 
 import psycopg
 
-from services.releases.bundle import load_release
 from tests.dashboard.cli.conftest import Run, Said
 
 CONFIRMED = ("--database", "env:DB", "--confirm", "deploy change to database", "--json")
@@ -42,10 +41,10 @@ def test_drift_stops_it_and_is_named_and_what_was_rehearsed_goes_through(
 
 def test_another_content_and_a_longer_stall_are_refused(run: Run, database: str, change: Path, tmp_path: Path) -> None:
     stall = {"stall_ms": 900.0, "locks": {"public.people": "AccessExclusiveLock"}}
-    statement = {"file": "change.sql", "line": 1, "sql": change.read_text().strip(";\n"), **stall}
-    content = load_release(str(change), root=tmp_path).content_hash
-    rehearsal = tmp_path / "rehearsal.json"
-    rehearsal.write_text(json.dumps({"verdict": "pass", "content_hash": content, "statements": [statement]}))
+    rehearsal = rehearse(run, change, tmp_path)
+    told = json.loads(rehearsal.read_text())
+    told["statements"][0] |= stall
+    rehearsal.write_text(json.dumps(told))
     stalled = deploy(run, change, rehearsal)
     assert stalled.code == 1
     assert "public.people" in str(stalled.error["what"])
@@ -58,3 +57,27 @@ def test_another_content_and_a_longer_stall_are_refused(run: Run, database: str,
 
 def test_a_file_that_is_no_rehearsal_cannot_be_understood(run: Run, database: str, change: Path) -> None:
     assert deploy(run, change, change).code == 64
+
+
+def test_what_the_target_lists_no_longer_as_had_does_not_run_unrehearsed(
+    run: Run, database: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "journal" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "20260101000000_one.sql").write_text("INSERT INTO people SELECT 5;\n")
+    (folder / "20260102000000_two.sql").write_text("ALTER TABLE people ADD COLUMN IF NOT EXISTS beta boolean;\n")
+    with psycopg.connect(database) as conn:
+        conn.execute("CREATE SCHEMA supabase_migrations")
+        conn.execute("CREATE TABLE supabase_migrations.schema_migrations (version text PRIMARY KEY)")
+        conn.execute("INSERT INTO supabase_migrations.schema_migrations VALUES ('20260101000000')")
+    rehearsal = rehearse(run, folder, tmp_path)
+    with psycopg.connect(database) as conn:
+        conn.execute("DELETE FROM supabase_migrations.schema_migrations")
+    confirmed = (*CONFIRMED[:3], "deploy journal to database", "--json")
+    said = run("deploy", str(folder), "--rehearsal", str(rehearsal), *confirmed)
+    assert said.code == 1
+    assert "list of applied migrations has changed since the rehearsal: 20260101000000_one.sql would run as well" in (
+        str(said.error["what"])
+    )
+    with psycopg.connect(database) as conn:
+        assert conn.execute("SELECT count(*) FROM people").fetchone() == (0,)

@@ -23,7 +23,10 @@ from services.jobs import over_rest, releasing
 from services.jobs.queue import Job, JobState
 from services.jobs.story import Story
 from services.jobs.worker import JobContext
+from services.releases.bundle import load_release
 from services.releases.catalogs import keep_catalog
+from services.releases.pending import Pending
+from services.releases.plans import plan_hash_of
 from services.settings import Level, Settings, Target
 from services.store.database import open_store
 from tests.migrated_store import migrated_file
@@ -53,7 +56,8 @@ def context(owner_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with connect(owner_url) as conn:
         catalog = catalog_fingerprint(conn)
     keep_catalog(store, catalog, NOON)
-    rehearsal = {"verdict": "pass", "target_fingerprint": catalog.digest, "statements": [], "plan_hash": "plan"}
+    plan = plan_hash_of(Pending((Script("change.sql", SQL),), ()), catalog.digest, None)
+    rehearsal = {"verdict": "pass", "target_fingerprint": catalog.digest, "statements": [], "plan_hash": plan}
     monkeypatch.setattr(releasing, "last_rehearsal", lambda *_: rehearsal)
 
     def clock() -> datetime:
@@ -179,6 +183,7 @@ def test_drift_since_the_rehearsal_is_refused_by_name(context: JobContext, owner
 
 def test_a_second_persons_yes_is_asked_for_by_plan(context: JobContext, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []
+    known = releasing.last_rehearsal(context.store, "staging", load_release(str(context.job.payload["release"]))) or {}
 
     def require(store: object, **more: Any) -> None:
         asked.append(more)
@@ -187,7 +192,7 @@ def test_a_second_persons_yes_is_asked_for_by_plan(context: JobContext, monkeypa
     monkeypatch.setattr(releasing, "require_approval", require)
     with pytest.raises(Refused, match="nobody approved"):
         releasing.deploy(context)
-    assert (asked[0]["plan_hash"], asked[0]["actor"]) == ("plan", context.job.actor)
+    assert (asked[0]["plan_hash"], asked[0]["actor"]) == (known["plan_hash"], context.job.actor)
 
 
 def test_a_worker_that_died_half_way_leaves_a_job_to_be_resumed(context: JobContext, owner_url: str) -> None:

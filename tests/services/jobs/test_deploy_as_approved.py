@@ -1,0 +1,93 @@
+"""From rehearsal to deploy through jobs: what runs is what was rehearsed and approved, and nothing else."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from services.access.permissions import Actor, Role
+from services.database.connect import connect
+from services.jobs.handlers import make_worker
+from services.jobs.queue import Job, JobState, enqueue, job
+from services.releases.approvals import Approval, ask_for_approval, decide
+from services.settings import Level, Settings, Target
+from services.store.database import Store
+from tests.conftest import SupabaseDatabase
+from tests.services.jobs.test_by_hand import database, store_url
+
+__all__ = ["database", "store_url"]
+
+NOW = datetime.now(UTC)
+ANN = Actor("staging:1", "Ann", Role.OPERATOR, "staging", way="auth")
+BOB = Actor("staging:2", "Bob", Role.OPERATOR, "staging", way="auth")
+
+
+class Stage:
+    """A target that wants a second person, whose database we own, and the jobs on it."""
+
+    def __init__(self, store: Store, settings: Settings, owner: str) -> None:
+        self.store, self.owner = store, owner
+        self.target = Target(
+            name="staging",
+            production=False,
+            levels=frozenset({Level.LOOK, Level.OBSERVE, Level.DEPLOY}),
+            database_url=SecretStr(owner),
+            deploy_url=SecretStr(owner),
+            second_approval=True,
+        )
+        self.settings = settings.model_copy(update={"targets": {"staging": self.target}})
+
+    def job(self, kind: str, path: Path, **payload: Any) -> Job:
+        queued = enqueue(
+            self.store,
+            actor=ANN,
+            kind=kind,
+            target=self.target,
+            payload={"release": str(path), **payload},
+            idempotency_key=secrets.token_hex(4),
+            now=NOW,
+        )
+        assert make_worker(self.store, lambda: self.settings, watch=False).run_job(queued.id)
+        return job(self.store, queued.id)
+
+    def approved(self, rehearsed: Job) -> Approval:
+        plan = str((rehearsed.result or {})["plan_hash"])
+        asked = ask_for_approval(self.store, actor=ANN, target=self.target, release_id="x", plan_hash=plan, now=NOW)
+        return decide(self.store, actor=BOB, target=self.target, approval_id=asked.id, approve=True, reason="", now=NOW)
+
+    def ask(self, sql: str) -> Any:
+        with connect(self.owner) as conn:
+            cursor = conn.execute(sql.encode())
+            return cursor.fetchall() if cursor.description else None
+
+
+@pytest.fixture
+def stage(store: Store, settings: Settings, database: SupabaseDatabase) -> Stage:
+    return Stage(store, settings, database.owner)
+
+
+def refusal(done: Job) -> str:
+    """What the job was refused with."""
+    assert done.state is not JobState.PASSED
+    return str(done.result)
+
+
+def test_a_migration_that_is_listed_no_longer_does_not_come_in_on_the_yes_to_another(
+    stage: Stage, tmp_path: Path
+) -> None:
+    folder = tmp_path / "supabase" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "20260101000000_one.sql").write_text("INSERT INTO users SELECT 5, 'x';\n")
+    (folder / "20260102000000_two.sql").write_text("ALTER TABLE users ADD COLUMN IF NOT EXISTS beta boolean;\n")
+    stage.ask("INSERT INTO supabase_migrations.schema_migrations(version, name) VALUES ('20260101000000', 'one')")
+    stage.approved(stage.job("rehearse", folder))
+    stage.ask("DELETE FROM supabase_migrations.schema_migrations")
+    assert "20260101000000_one.sql would run as well" in refusal(stage.job("deploy", folder))
+    assert stage.ask("SELECT id FROM users") == [(1,)]
+    stage.ask("INSERT INTO supabase_migrations.schema_migrations(version, name) VALUES ('20260101000000', 'one')")
+    assert stage.job("deploy", folder).state is JobState.PASSED
