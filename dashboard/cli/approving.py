@@ -49,7 +49,7 @@ def approve(
         )
     known = newest_approval(store, place.name, str(plan))
     if ask:
-        known = ask_for_approval(store, actor=actor, target=place, release_id=found.id, plan_hash=str(plan), now=now)
+        known = ask_for_approval(store, actor=actor, target=place, release_id=found.id, rehearsal=rehearsal, now=now)
     elif known is None:
         raise Refused("Nobody has asked for this.", "Nothing was decided.", f"`approve {release} --ask` asks.")
     else:
@@ -67,11 +67,16 @@ def approve(
         "approval": known.id,
         "state": state.value,
         "plan_hash": known.plan_hash,
+        "content_hash": known.content_hash,
+        "accepts": known.accepts.to_json(),
         "asked_by": known.asked_by.name,
         "decided_by": known.decided_by.name if known.decided_by else None,
         "expires": known.expires.isoformat(),
     }
     good = state in (ApprovalState.WAITING, ApprovalState.APPROVED)
-    return Answer.of(
-        document, [f"{known.id}: {state.value}, until {known.expires:%Y-%m-%d %H:%M} UTC."], GOOD if good else BAD
-    )
+    lines = [
+        f"{found.id}: plan hash {known.plan_hash[:12]} of content {(known.content_hash or '')[:12]}.",
+        *([known.accepts.sentence] if known.accepts.sentence else []),
+        f"{known.id}: {state.value}, until {known.expires:%Y-%m-%d %H:%M} UTC.",
+    ]
+    return Answer.of(document, lines, GOOD if good else BAD)

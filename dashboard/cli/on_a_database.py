@@ -24,7 +24,7 @@ from services.errors import NotUnderstood, OpsError, Refused
 from services.releases.actions import deploy_phrase, require_phrase, rollback_phrase, undo_phrase
 from services.releases.bundle import Release
 from services.releases.pending import Pending, pending_of
-from services.releases.plans import refuse_another_plan
+from services.releases.plans import refuse_another_plan, rehearsal_document
 from services.settings import Target
 
 if TYPE_CHECKING:
@@ -55,10 +55,7 @@ def rehearse(reference: str, url: str, named: str | None, rows: str | None, *, p
     result, wanted = rehearsed_now(release, address, composition.now(), rows=policy, predict=predict)
     if result.before is not None:
         _keep_catalog(result.before)
-    digest = result.before.digest if result.before is not None else None
-    bound = {"content_hash": release.content_hash, "target_fingerprint": digest}
-    history = {"history": [one.to_json() for one in wanted.divergence]}
-    return told_rehearsal.rehearsal({**bound, **history, **result.to_json()})
+    return told_rehearsal.rehearsal(rehearsal_document(release, wanted, result))
 
 
 def rehearsed_now(

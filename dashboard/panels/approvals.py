@@ -13,6 +13,7 @@ from dashboard.components.plain import plain, strong
 from dashboard.context import PageContext
 from services.access.permissions import Permission
 from services.releases.approvals import (
+    Accepts,
     Approval,
     ApprovalState,
     ask_for_approval,
@@ -42,15 +43,17 @@ def approval_part(context: PageContext, release_id: str, rehearsal: Mapping[str,
         if known is not None:
             _told(context, known)
         else:
-            st.markdown(
-                f":material/group: {strong('A second person has to approve this plan')} "
-                f":small[:gray[plan {plain(str(plan)[:12])}; it holds for {context.target.approval_hours:g} hours]]"
+            told = (
+                f"{_hashes(plan, rehearsal.get('content_hash'))}; it holds for {context.target.approval_hours:g} hours"
             )
+            heading = strong("A second person has to approve this plan")
+            st.markdown(f":material/group: {heading} :small[:gray[{plain(told)}]]")
+            _accepts(Accepts.of(rehearsal))
         state = known.state(context.now) if known else None
         if state is ApprovalState.WAITING and known is not None:
             _answer(context, known)
         elif state is not ApprovalState.APPROVED:
-            _question(context, release_id, str(plan), known)
+            _question(context, release_id, rehearsal, known)
 
 
 def _told(context: PageContext, known: Approval) -> None:
@@ -58,13 +61,23 @@ def _told(context: PageContext, known: Approval) -> None:
     asked = f"asked by {known.asked_by.name} {times.age(known.asked, context.now)}"
     answered = f", answered by {known.decided_by.name}" if known.decided_by else ""
     expires = f", holds until {times.exact(known.expires, now=context.now)}" if state is ApprovalState.APPROVED else ""
-    told = f"plan {known.plan_hash[:12]}, {asked}{answered}{expires}"
+    told = f"{_hashes(known.plan_hash, known.content_hash)}, {asked}{answered}{expires}"
     st.markdown(f"{LOOK[state]} {strong(f'Approval: {state.value}')} :small[:gray[{plain(told, limit=400)}]]")
+    _accepts(known.accepts)
     if known.reason:
         st.markdown(plain(known.reason, limit=900))
 
 
-def _question(context: PageContext, release_id: str, plan: str, known: Approval | None) -> None:
+def _hashes(plan: object, content: object) -> str:
+    return f"plan hash {str(plan)[:12]}" + (f" of content {str(content)[:12]}" if content else "")
+
+
+def _accepts(what: Accepts) -> None:
+    if what.sentence:
+        st.markdown(f":orange[:material/warning:] {plain(what.sentence, limit=900)}")
+
+
+def _question(context: PageContext, release_id: str, rehearsal: Mapping[str, Any], known: Approval | None) -> None:
     blocked = None
     if not context.actor.may(Permission.DEPLOY):
         blocked = f"You are {context.actor.role.value}: your role may not {Permission.DEPLOY.value}."
@@ -75,7 +88,7 @@ def _question(context: PageContext, release_id: str, plan: str, known: Approval 
             actor=context.actor,
             target=context.target,
             release_id=release_id,
-            plan_hash=plan,
+            rehearsal=rehearsal,
             now=context.now,
             run_id=context.run_id,
         )

@@ -31,7 +31,7 @@ AGAIN = {"fails": "fails", "catalog": "changes the catalog once more", "rows": "
 
 def rehearsal_result(found: Mapping[str, Any], ended: str = "") -> None:
     """The result of a rehearsal (the document of `rehearse --json`). ended: when it ended, as people read it."""
-    plan = f" · plan {plain(str(found['plan_hash'])[:12])}" if found.get("plan_hash") else ""
+    plan = f" · plan hash {plain(str(found['plan_hash'])[:12])}" if found.get("plan_hash") else ""
     st.markdown(
         f"{inline_badge(str(found.get('verdict')))} {plain(found.get('summary', ''), limit=900)} "
         f":small[:gray[{plain(ended)}, took {times.duration_ms(float(found.get('took_ms') or 0))}{plan}]]"

@@ -32,7 +32,7 @@ from services.releases.bundle import Release, load_release
 from services.releases.catalogs import catalog_of, keep_catalog
 from services.releases.ledger import get_run, pin, pinned_release
 from services.releases.pending import pending_of
-from services.releases.plans import refuse_another_plan
+from services.releases.plans import refuse_another_plan, rehearsal_document
 from services.settings import Target
 from services.verdict import Verdict, worst
 
@@ -109,12 +109,9 @@ def rehearse(context: JobContext) -> Outcome:
         if catalog is not None:
             keep_catalog(context.store, catalog, context.clock())
     document = {
-        "content_hash": release.content_hash,
         "release": release.id,
-        "target_fingerprint": result.before.digest if result.before else None,
         "after_fingerprint": result.after.digest if result.after else None,
-        "history": [one.to_json() for one in wanted.divergence],
-        **result.to_json(),
+        **rehearsal_document(release, wanted, result),
     }
     if result.verdict is Verdict.PASS:
         count = len(result.statements)

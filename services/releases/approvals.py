@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +13,7 @@ from sqlalchemy import Row, insert, select, update
 
 from services.access.notices import take_down, tell
 from services.access.permissions import Actor, Permission
+from services.database.deployment.stalls import DECENT_STALL_MS
 from services.errors import NotUnderstood, Refused
 from services.settings import Target
 from services.store import audit
@@ -29,10 +31,44 @@ class ApprovalState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
-    """A question to a second person, and the answer. plan_hash: of the scripts and the catalog they were rehearsed on.
+class Accepts:
+    """What whoever says yes accepts beside the change itself.
 
-    expires: when the question, or the yes, is void.
+    loss: where rows go; stall_ms: for how long writers wait, as predicted then, None where nobody waits for long.
+    """
+
+    loss: tuple[str, ...] = ()
+    stall_ms: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """In words; empty where there is nothing to accept."""
+        said = [f"it destroys what stands in {', '.join(self.loss)}"] if self.loss else []
+        said += [f"writers wait for about {self.stall_ms:.0f} ms"] if self.stall_ms is not None else []
+        return f"A yes accepts that {' and that '.join(said)}." if said else ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"loss": list(self.loss), "stall_ms": self.stall_ms}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Accepts:
+        return cls(tuple(data.get("loss") or ()), data.get("stall_ms"))
+
+    @classmethod
+    def of(cls, rehearsal: Mapping[str, Any]) -> Accepts:
+        """What a rehearsal found that has to be accepted. rehearsal: its document."""
+        loss = {str(one["object"]) for one in rehearsal.get("dangers") or () if one.get("class") == "loss"}
+        waits = [float(one["stall_ms"]) for one in rehearsal.get("statements") or () if one.get("stall_ms")]
+        longest = max(waits, default=0.0)
+        return cls(tuple(sorted(loss)), longest if longest > DECENT_STALL_MS else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A question to a second person, and the answer.
+
+    plan_hash: of the release's whole content, what is to run of it, and the catalog it was rehearsed on; content_hash:
+    of the content alone, None for what was asked before it was kept. expires: when the question, or the yes, is void.
     """
 
     id: str
@@ -47,6 +83,8 @@ class Approval:
     reason: str
     decided: datetime | None
     expires: datetime
+    content_hash: str | None = None
+    accepts: Accepts = Accepts()
 
     def state(self, now: datetime) -> ApprovalState:
         if self.decision is False:
@@ -77,12 +115,16 @@ def ask_for_approval(
     actor: Actor,
     target: Target,
     release_id: str,
-    plan_hash: str,
+    rehearsal: Mapping[str, Any],
     now: datetime,
     run_id: str | None = None,
 ) -> Approval:
-    """Ask a second person; a question that waits already, or a yes that still holds, is returned as it is."""
+    """Ask a second person; a question that waits already, or a yes that still holds, is returned as it is.
+
+    rehearsal: the document of the one whose plan is to be approved.
+    """
     actor.require(Permission.DEPLOY, target.name)
+    plan_hash, content_hash, accepts = str(rehearsal["plan_hash"]), rehearsal.get("content_hash"), Accepts.of(rehearsal)
     known = newest_approval(store, target.name, plan_hash)
     if known is not None and known.state(now) in (ApprovalState.WAITING, ApprovalState.APPROVED):
         return known
@@ -99,6 +141,8 @@ def ask_for_approval(
                 asked_by=actor.to_json(),
                 asked=now,
                 expires=until,
+                content_hash=content_hash,
+                accepts=accepts.to_json(),
             )
         )
         audit.record(
@@ -108,7 +152,12 @@ def ask_for_approval(
             target=target.name,
             subject=approval_id,
             now=now,
-            detail={"release": release_id, "plan_hash": plan_hash},
+            detail={
+                "release": release_id,
+                "plan_hash": plan_hash,
+                "content_hash": content_hash,
+                "accepts": accepts.to_json(),
+            },
         )
         text = _question(actor, release_id, target)
         tell(tx, target=target.name, kind=NOTICE, text=text, now=now, until=until)
@@ -162,9 +211,20 @@ def decide(
             target=target.name,
             subject=approval_id,
             now=now,
-            detail={"release": known.release_id, "plan_hash": known.plan_hash, "reason": reason.strip()},
+            detail=_told(known, reason),
         )
     return approval(store, approval_id)
+
+
+def _told(known: Approval, reason: str) -> dict[str, Any]:
+    """What the audit keeps of a decision."""
+    return {
+        "release": known.release_id,
+        "plan_hash": known.plan_hash,
+        "content_hash": known.content_hash,
+        "accepts": known.accepts.to_json(),
+        "reason": reason.strip(),
+    }
 
 
 def require_approval(store: Store, *, actor: Actor, target: Target, plan_hash: str, now: datetime) -> None:
@@ -238,4 +298,6 @@ def _approval(row: Row[Any]) -> Approval:
         row.reason or "",
         row.decided,
         row.expires,
+        row.content_hash,
+        Accepts.from_json(row.accepts or {}),
     )

@@ -334,7 +334,8 @@ catalogs = Table(
     Column("stored", UtcTime, nullable=False),
 )
 
-# A second person's yes or no to one plan (a release's content on one catalog), asked for by the first.
+# A second person's yes or no to one plan (a release's content on one catalog), asked for by the first. A row says all
+# that became of it: a yes that was taken back, or that a deploy has used up, still stands there as given.
 approvals = Table(
     "approvals",
     metadata,
@@ -350,6 +351,16 @@ approvals = Table(
     Column("reason", Text),
     Column("decided", UtcTime),
     Column("expires", UtcTime, nullable=False),
+    # What the plan is of; null in rows of before this was kept, which no plan of today fits.
+    Column("content_hash", String(64)),
+    # What a yes accepts beside: rows that go, and how long writers may wait.
+    Column("accepts", JsonText),
+    Column("used", UtcTime),
+    # The job by which the target's receipt of the deploy knows it.
+    Column("used_by", String(80)),
+    Column("withdrawn", UtcTime),
+    Column("withdrawn_by", JsonText),
+    Column("withdrawn_because", Text),
     Index(None, "target", "plan_hash", "asked"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,7 @@ from services.releases.approvals import Approval, ask_for_approval, decide
 from services.settings import Level, Settings, Target
 from services.store.database import Store
 from tests.conftest import SupabaseDatabase
-from tests.services.jobs.test_by_hand import database, store_url
-
-__all__ = ["database", "store_url"]
+from tests.migrated_store import migrated_file
 
 NOW = datetime.now(UTC)
 ANN = Actor("staging:1", "Ann", Role.OPERATOR, "staging", way="auth")
@@ -56,8 +55,8 @@ class Stage:
         return job(self.store, queued.id)
 
     def approved(self, rehearsed: Job) -> Approval:
-        plan = str((rehearsed.result or {})["plan_hash"])
-        asked = ask_for_approval(self.store, actor=ANN, target=self.target, release_id="x", plan_hash=plan, now=NOW)
+        plan = rehearsed.result or {}
+        asked = ask_for_approval(self.store, actor=ANN, target=self.target, release_id="x", rehearsal=plan, now=NOW)
         return decide(self.store, actor=BOB, target=self.target, approval_id=asked.id, approve=True, reason="", now=NOW)
 
     def ask(self, sql: str) -> Any:
@@ -67,8 +66,50 @@ class Stage:
 
 
 @pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    return migrated_file(tmp_path / "store.sqlite3")
+
+
+@pytest.fixture
+def database(make_supabase_database: Callable[[], SupabaseDatabase]) -> SupabaseDatabase:
+    """With one row, and a list of migrations that names none."""
+    made = make_supabase_database()
+    with connect(made.owner) as owner:
+        owner.execute("CREATE TABLE users (id int PRIMARY KEY, tier text); INSERT INTO users VALUES (1, 'free')")
+        owner.execute("CREATE SCHEMA supabase_migrations")
+        listing = "version text PRIMARY KEY, statements text[], name text"
+        owner.execute(f"CREATE TABLE supabase_migrations.schema_migrations ({listing})".encode())
+    return made
+
+
+@pytest.fixture
 def stage(store: Store, settings: Settings, database: SupabaseDatabase) -> Stage:
     return Stage(store, settings, database.owner)
+
+
+CHECKLIST = """
+id: rel
+title: Rel
+risk: low
+expected_minutes: 1
+phases:
+  - {id: during, title: During, steps: [{id: d1, title: deploy, action: deploy}]}
+"""
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A release that adds a column, with verification and a way back."""
+    folder = tmp_path / "rel"
+    for name, text in {
+        "release.yaml": CHECKLIST,
+        "deploy/1.sql": "ALTER TABLE users ADD COLUMN IF NOT EXISTS beta boolean;\n",
+        "verify/1.sql": "-- Proves that the column is there.\nSELECT 1 WHERE false\n",
+        "rollback/1.sql": "ALTER TABLE users DROP COLUMN IF EXISTS beta;\n",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
 
 
 def refusal(done: Job) -> str:
@@ -91,3 +132,18 @@ def test_a_migration_that_is_listed_no_longer_does_not_come_in_on_the_yes_to_ano
     assert stage.ask("SELECT id FROM users") == [(1,)]
     stage.ask("INSERT INTO supabase_migrations.schema_migrations(version, name) VALUES ('20260101000000', 'one')")
     assert stage.job("deploy", folder).state is JobState.PASSED
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("verify/1.sql", "-- Proves nothing.\nSELECT 1 WHERE 1 = 2\n"),
+        ("rollback/1.sql", "DROP TABLE IF EXISTS users;\n"),
+    ],
+)
+def test_a_yes_is_for_the_verification_and_the_way_back_too(stage: Stage, release: Path, file: str, text: str) -> None:
+    stage.approved(stage.job("rehearse", release))
+    (release / file).write_text(text)
+    assert stage.job("rehearse", release).state is JobState.PASSED
+    assert "nobody was asked" in refusal(stage.job("deploy", release))
+    assert stage.ask("SELECT * FROM users") == [(1, "free")]

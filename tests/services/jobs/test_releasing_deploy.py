@@ -25,7 +25,6 @@ from services.jobs.story import Story
 from services.jobs.worker import JobContext
 from services.releases.bundle import load_release
 from services.releases.catalogs import keep_catalog
-from services.releases.pending import Pending
 from services.releases.plans import plan_hash_of
 from services.settings import Level, Settings, Target
 from services.store.database import open_store
@@ -56,7 +55,7 @@ def context(owner_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with connect(owner_url) as conn:
         catalog = catalog_fingerprint(conn)
     keep_catalog(store, catalog, NOON)
-    plan = plan_hash_of(Pending((Script("change.sql", SQL),), ()), catalog.digest, None)
+    plan = plan_hash_of(load_release(tmp_path / "change.sql"), (Script("change.sql", SQL),), catalog.digest, None)
     rehearsal = {"verdict": "pass", "target_fingerprint": catalog.digest, "statements": [], "plan_hash": plan}
     monkeypatch.setattr(releasing, "last_rehearsal", lambda *_: rehearsal)
 

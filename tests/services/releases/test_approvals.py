@@ -7,27 +7,32 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select, update
 
 from services.access.notices import current_notices
 from services.access.permissions import Actor, Role
 from services.errors import NotUnderstood, Refused
 from services.releases.approvals import (
+    Accepts,
     Approval,
     ApprovalState,
     ask_for_approval,
     cannot_be_told_apart,
     decide,
     newest_approval,
+    recent_approvals,
     require_approval,
 )
 from services.settings import Target
 from services.store.database import Store
+from services.store.tables import approvals as approvals_table
+from services.store.tables import audit as audit_table
 from tests.services.conftest import NOON, TurnableClock
 
 ANN = Actor("staging:1", "Ann", Role.OPERATOR, "staging", way="auth")
 BOB = Actor("staging:2", "Bob", Role.OPERATOR, "staging", way="auth")
 CARLA = Actor("staging:3", "Carla", Role.OPERATOR, "staging", way="auth")
-PLAN = "p" * 64
+PLAN, CONTENT = "p" * 64, "c" * 64
 
 
 @pytest.fixture
@@ -35,8 +40,14 @@ def careful(target: Target) -> Target:
     return target.model_copy(update={"second_approval": True, "approval_hours": 8})
 
 
-def ask(store: Store, target: Target, actor: Actor = ANN, plan: str = PLAN) -> Approval:
-    return ask_for_approval(store, actor=actor, target=target, release_id="beta", plan_hash=plan, now=NOON)
+def rehearsed(plan: str = PLAN, **more: object) -> dict[str, object]:
+    """As much of a rehearsal's document as a question needs."""
+    return {"plan_hash": plan, "content_hash": CONTENT, **more}
+
+
+def ask(store: Store, target: Target, actor: Actor = ANN, plan: str = PLAN, **more: object) -> Approval:
+    found = rehearsed(plan, **more)
+    return ask_for_approval(store, actor=actor, target=target, release_id="beta", rehearsal=found, now=NOON)
 
 
 def answer(store: Store, target: Target, asked: Approval, actor: Actor = BOB, **more: object) -> Approval:
@@ -111,7 +122,7 @@ def test_a_question_expires_unanswered_and_can_be_asked_again(
     assert asked.state(later) is ApprovalState.EXPIRED
     with pytest.raises(Refused, match="expired"):
         answer(store, careful, asked, now=later)
-    again = ask_for_approval(store, actor=ANN, target=careful, release_id="beta", plan_hash=PLAN, now=later)
+    again = ask_for_approval(store, actor=ANN, target=careful, release_id="beta", rehearsal=rehearsed(), now=later)
     assert again.id != asked.id
 
 
@@ -165,3 +176,24 @@ def test_everybody_on_the_target_is_told(store: Store, careful: Target) -> None:
 def test_the_question_stands_no_longer_once_it_is_answered(store: Store, careful: Target) -> None:
     answer(store, careful, ask(store, careful))
     assert not current_notices(store, "staging", NOON + timedelta(seconds=1))
+
+
+def test_what_is_accepted_with_a_yes_is_kept_with_it(store: Store, careful: Target) -> None:
+    loss = {"class": "loss", "object": "public.users"}
+    asked = ask(store, careful, dangers=[loss, {"class": "security", "object": "x"}], statements=[{"stall_ms": 420}])
+    said = answer(store, careful, asked)
+    assert (said.content_hash, said.accepts) == (CONTENT, Accepts(("public.users",), 420))
+    assert said.accepts.sentence == (
+        "A yes accepts that it destroys what stands in public.users and that writers wait for about 420 ms."
+    )
+    with store.read() as tx:
+        kept = tx.execute(select(audit_table.c.detail).where(audit_table.c.action == "approve a deploy")).scalar_one()
+    assert (kept["content_hash"], kept["accepts"]["loss"]) == (CONTENT, ["public.users"])
+
+
+def test_a_yes_of_before_the_content_was_kept_is_read_and_is_for_another_plan(store: Store, careful: Target) -> None:
+    old = answer(store, careful, ask(store, careful))
+    with store.write() as tx:
+        tx.execute(update(approvals_table).values(content_hash=None, accepts=None))
+    assert newest_approval(store, "staging", PLAN) == replace(old, content_hash=None)
+    assert [one.id for one in recent_approvals(store, "staging")] == [old.id]
