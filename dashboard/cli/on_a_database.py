@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ from dashboard.cli import told, told_rehearsal
 from dashboard.cli.answer import Answer, tell
 from dashboard.cli.following import sentence_of
 from dashboard.cli.on_a_target import release_for
+from dashboard.cli.person import account
 from dashboard.processes.signals import StopSignals
 from services.database.connect import resolve_url
 from services.database.execution import Stopped
@@ -215,7 +215,4 @@ def _tell(kind: str, payload: Mapping[str, Any]) -> None:
 
 
 def actor_here() -> str:
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return f"cli:uid-{os.getuid()}"
+    return f"cli:{account()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 
 from services.access.permissions import Actor, Role
 from services.errors import NotUnderstood, Refused
@@ -20,15 +21,15 @@ def person(target: Target, environ: Mapping[str, str] = os.environ) -> Actor:
 
     Raises Refused where no role is set (never a viewer by default), NotUnderstood where it is none.
     """
-    account = _account()
-    role = _role(target, environ, f"cli:{account}")
-    return Actor(id=f"cli:{account}", name=f"{account} (command line)", role=role, target=target.name)
+    name_here = account()
+    role = _role(target, environ, f"cli:{name_here}")
+    return Actor(id=f"cli:{name_here}", name=f"{name_here} (command line)", role=role, target=target.name)
 
 
 def maker(name: str) -> Actor:
     """Who makes a target of that name at this console, and is its admin from then on."""
-    account = _account()
-    return Actor(id=f"cli:{account}", name=f"{account} (command line)", role=Role.ADMIN, target=name)
+    name_here = account()
+    return Actor(id=f"cli:{name_here}", name=f"{name_here} (command line)", role=Role.ADMIN, target=name)
 
 
 def _role(target: Target, environ: Mapping[str, str], actor_id: str) -> Role:
@@ -52,8 +53,18 @@ def _role(target: Target, environ: Mapping[str, str], actor_id: str) -> Role:
         raise NotUnderstood(f"'{said}' is not a role.", "Nothing was done.", f"Roles: {known}.", setting) from None
 
 
-def _account() -> str:
-    try:
+def account() -> str:
+    """The account that this process runs as, as the operating system knows it; no variable of the environment says it.
+
+    That of the superuser is always "root", by whatever name it is known there.
+    """
+    if not hasattr(os, "getuid"):
         return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid-{os.getuid()}"
+    import pwd
+
+    uid = os.getuid()
+    if uid == 0:
+        return "root"
+    with suppress(KeyError):
+        return pwd.getpwuid(uid).pw_name
+    return f"uid-{uid}"

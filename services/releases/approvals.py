@@ -21,6 +21,8 @@ from services.store.database import Store
 from services.store.tables import approvals
 
 NOTICE = "approval"
+ROOT = "cli:root"
+"""The superuser's account at the command line."""
 
 
 class ApprovalState(StrEnum):
@@ -98,12 +100,14 @@ def cannot_be_told_apart(one: Actor, other: Actor) -> str | None:
     """Why these two may be one person, in words; None where they are two.
 
     An account at the one way of signing in tells nothing about an account at another: only two accounts of the same
-    way are two people, and a name that both bear makes them one.
+    way are two people, unless one of them can become the other, and a name that both bear makes them one.
     """
     if one.id == other.id:
         return f"{other.name} is the same account"
     if one.way != other.way:
         return f"{one.name} and {other.name} came by different ways, behind which one person may stand"
+    if ROOT in (one.id, other.id):
+        return f"{one.name} and {other.name} are accounts of one machine, where root can become anybody"
     if one.name.strip().casefold() == other.name.strip().casefold():
         return f"both accounts bear the name {other.name}"
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from dashboard import composition
 from dashboard.cli import guiding, levels
+from dashboard.cli.person import account
 from services.settings import Level, Target
 from services.store import audit
 from tests.campaign import only_in_full
@@ -48,7 +48,7 @@ def test_a_new_target_can_look_and_says_how_to_go_on(run: Run, app: str) -> None
     assert set(stand["look"]) >= {"level", "means", "granted", "verdict", "summary", "seen", "could_also", "missing"}
     assert "no terminal" in said.err
     assert target().production
-    assert target().founder == f"cli:{getpass.getuser()}"
+    assert target().founder == f"cli:{account()}"
 
 
 def test_who_made_a_target_here_is_its_admin_here_and_nobody_else(run: Run, app: str) -> None:

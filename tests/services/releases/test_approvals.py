@@ -99,6 +99,13 @@ def test_two_accounts_of_one_way_are_two_people() -> None:
     assert cannot_be_told_apart(replace(ANN, way="oidc"), replace(BOB, way="oidc")) is None
 
 
+def test_root_is_no_second_person_to_anybody_at_the_command_line() -> None:
+    root, ann, bob = (Actor(f"cli:{who}", who, Role.ADMIN, "staging") for who in ("root", "ann", "bob"))
+    assert "root can become anybody" in str(cannot_be_told_apart(ann, root))
+    assert "root can become anybody" in str(cannot_be_told_apart(root, ann))
+    assert cannot_be_told_apart(ann, bob) is None
+
+
 def test_who_approved_does_not_deploy(store: Store, careful: Target) -> None:
     answer(store, careful, ask(store, careful))
     require(store, careful, actor=CARLA)
