@@ -25,6 +25,7 @@ from services.releases.actions import deploy_phrase, require_phrase, rollback_ph
 from services.releases.bundle import Release
 from services.releases.pending import Pending, pending_of
 from services.releases.plans import refuse_another_plan, rehearsal_document
+from services.releases.protected import refuse_unapproved_way
 from services.settings import Target
 
 if TYPE_CHECKING:
@@ -47,6 +48,13 @@ def given(reference: str, url: str, named: str | None) -> tuple[Release, str]:
     """The release and the database's URL."""
     address = given_address(url, named)
     return release_for(reference, Target(name=DATABASE)), address
+
+
+def given_to_deploy(reference: str, url: str, named: str | None) -> tuple[Release, str]:
+    """As `given`. Raises Refused where the address is that of a target on which a second person has to approve."""
+    release, address = given(reference, url, named)
+    refuse_unapproved_way(composition.settings(), address, release_id=release.id)
+    return release, address
 
 
 def rehearse(reference: str, url: str, named: str | None, rows: str | None, *, predict: bool = False) -> Answer:
@@ -124,7 +132,7 @@ def deploy(
     """rehearsal: the file with what `rehearse --json` printed; the deploy is then bound to it."""
     from services.database.deployment import deploy as database_deploy
 
-    release, address = given(reference, url, named)
+    release, address = given_to_deploy(reference, url, named)
     require_phrase(phrase, deploy_phrase(release.id, DATABASE))
     plan = _rehearsed(rehearsal, release) if rehearsal is not None else {}
     digest = plan.get("target_fingerprint")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.dashboard.cli.conftest import Run, Said
 
@@ -81,3 +82,18 @@ def test_what_the_target_lists_no_longer_as_had_does_not_run_unrehearsed(
     )
     with psycopg.connect(database) as conn:
         assert conn.execute("SELECT count(*) FROM people").fetchone() == (0,)
+
+
+def test_the_bare_address_of_a_target_is_no_way_past_its_second_person(
+    run: Run, database: str, change: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in {"READ_ONLY_URL": database, "PRODUCTION": "false", "SECOND_APPROVAL": "true"}.items():
+        monkeypatch.setenv(f"OPS_TARGETS__STAGING__{key}", value)
+    monkeypatch.setenv("DB", database.replace("127.0.0.1", "localhost"))
+    said = run("deploy", str(change), *CONFIRMED)
+    assert (said.code, said.error["place"]) == (1, "--database")
+    assert "the database of staging, where a second person has to approve" in str(said.error["what"])
+    with psycopg.connect(database) as conn:
+        assert conn.execute("SELECT to_regclass('ops.deploy_receipts')").fetchone() == (None,)
+    monkeypatch.setenv("OPS_TARGETS__STAGING__SECOND_APPROVAL", "false")
+    assert run("deploy", str(change), *CONFIRMED).code == 0
