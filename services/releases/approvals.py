@@ -23,6 +23,7 @@ from services.store.tables import approvals
 NOTICE = "approval"
 ROOT = "cli:root"
 """The superuser's account at the command line."""
+RECOVERY = "recovery"
 
 
 class ApprovalState(StrEnum):
@@ -106,6 +107,8 @@ def cannot_be_told_apart(one: Actor, other: Actor) -> str | None:
         return f"{other.name} is the same account"
     if one.way != other.way:
         return f"{one.name} and {other.name} came by different ways, behind which one person may stand"
+    if one.way == RECOVERY:
+        return f"{one.name} and {other.name} came by recovery codes, which one person may hold for many names"
     if ROOT in (one.id, other.id):
         return f"{one.name} and {other.name} are accounts of one machine, where root can become anybody"
     if one.name.strip().casefold() == other.name.strip().casefold():

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from services.access.notices import current_notices
 from services.access.permissions import Actor, Role
+from services.access.recovery import make_codes, redeem
 from services.errors import NotUnderstood, Refused
 from services.releases.approvals import (
     Accepts,
@@ -104,6 +105,19 @@ def test_root_is_no_second_person_to_anybody_at_the_command_line() -> None:
     assert "root can become anybody" in str(cannot_be_told_apart(ann, root))
     assert "root can become anybody" in str(cannot_be_told_apart(root, ann))
     assert cannot_be_told_apart(ann, bob) is None
+
+
+def test_codes_made_for_two_names_are_not_two_people(store: Store, careful: Target) -> None:
+    def signed_in(name: str) -> Actor:
+        ((_, code),) = make_codes(store, actor="cli:mallory", target="staging", person=name, now=NOON, count=1)
+        return redeem(store, target="staging", typed=code.get_secret_value(), now=NOON, address="x").actor
+
+    asked = ask(store, careful, actor=signed_in("Ann"))
+    with pytest.raises(Refused, match="which one person may hold for many names"):
+        answer(store, careful, asked, actor=signed_in("Bob"))
+    mallory = Actor("cli:mallory", "mallory (command line)", Role.ADMIN, "staging")
+    with pytest.raises(Refused, match="different ways"):
+        answer(store, careful, asked, actor=mallory)
 
 
 def test_who_approved_does_not_deploy(store: Store, careful: Target) -> None:
