@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -111,9 +112,23 @@ def cannot_be_told_apart(one: Actor, other: Actor) -> str | None:
         return f"{one.name} and {other.name} came by recovery codes, which one person may hold for many names"
     if ROOT in (one.id, other.id):
         return f"{one.name} and {other.name} are accounts of one machine, where root can become anybody"
-    if one.name.strip().casefold() == other.name.strip().casefold():
+    if _as_read(one.name) == _as_read(other.name):
         return f"both accounts bear the name {other.name}"
     return None
+
+
+def _as_read(name: str) -> str:
+    """A name as people tell names apart: how it is encoded, what nobody sees, blanks and case make no other one."""
+    shown = (
+        each
+        for each in unicodedata.normalize("NFKC", name)
+        if unicodedata.category(each) != "Cf" and each not in _UNSEEN
+    )
+    return unicodedata.normalize("NFKC", " ".join("".join(shown).split()).casefold())
+
+
+# What takes no room though it is no format character: fillers, the grapheme joiner, variation selectors.
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0" + "".join(map(chr, [*range(0xFE00, 0xFE10)])))
 
 
 def ask_for_approval(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import unicodedata
 from dataclasses import replace
 from datetime import timedelta
 
@@ -98,6 +99,23 @@ def test_nobody_approves_what_they_asked_for_by_any_way(store: Store, careful: T
 def test_two_accounts_of_one_way_are_two_people() -> None:
     assert cannot_be_told_apart(ANN, BOB) is None
     assert cannot_be_told_apart(replace(ANN, way="oidc"), replace(BOB, way="oidc")) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Ann Lée\u200b",
+        "Ann\u2060 Lée",
+        unicodedata.normalize("NFD", "Ann Lée"),
+        "Ann  Lée",
+        "\tann\u00a0LÉE ",
+        "Ａｎｎ Lée",
+        "Ann\ufe0f Lée",
+    ],
+)
+def test_one_name_however_it_is_written_is_one_person(other: str) -> None:
+    assert "bear the name" in str(cannot_be_told_apart(replace(ANN, name="Ann Lée"), replace(BOB, name=other)))
+    assert cannot_be_told_apart(replace(ANN, name="Ann Lee"), replace(BOB, name=other)) is None
 
 
 def test_root_is_no_second_person_to_anybody_at_the_command_line() -> None:
