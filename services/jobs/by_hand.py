@@ -7,13 +7,14 @@ from datetime import datetime
 from services.access.permissions import Actor, Permission
 from services.database.by_hand.editor_script import EditorScript, editor_scripts
 from services.database.by_hand.plan import plan_of
-from services.database.by_hand.seen import seen_by_hand
+from services.database.by_hand.seen import SeenByHand, seen_by_hand
+from services.database.deployment.receipts import find_receipt
 from services.errors import Refused
 from services.jobs.app_actions import serving_now
 from services.jobs.checking import STATE_OF, last_rehearsal, prove
 from services.jobs.releasing import reading_url, release_of
 from services.jobs.worker import JobContext, Outcome
-from services.releases.approvals import require_approval
+from services.releases.approvals import approval_of_deploy, require_approval, use_up
 from services.releases.bundle import Release
 from services.releases.catalogs import catalog_of
 from services.releases.ledger import pin
@@ -76,9 +77,14 @@ def scripts_by_hand(
 
 
 def find_deploy(context: JobContext) -> Outcome:
-    """Look for a deploy that somebody ran by hand: its receipt and the rehearsed catalog, by the reading connection."""
+    """Look for a deploy that somebody ran by hand: its receipt and the rehearsed catalog, by the reading connection.
+
+    Where a second person has to approve, it fails unless the yes was there when it was deployed.
+    """
     release = release_of(context)
     found = seen_by_hand(reading_url(context.target), release.id, release.content_hash)
+    if found.verdict is Verdict.PASS:
+        found = _as_approved(context, release, found)
     applied = found.verdict is Verdict.PASS
     if applied and context.job.run_id is not None:
         pin(
@@ -95,3 +101,21 @@ def find_deploy(context: JobContext) -> Outcome:
         found.summary,
         {"release": release.id, "applied": applied, "by_hand": True, **found.to_json()},
     )
+
+
+def _as_approved(context: JobContext, release: Release, found: SeenByHand) -> SeenByHand:
+    """What was found; a fail where the target asks for a yes and the deploy was made without. Else it uses that up."""
+    receipt = find_receipt(reading_url(context.target), release.id)
+    if not context.target.second_approval or receipt is None or receipt.id != found.receipt_id:
+        return found
+    name, content, by, at = context.target.name, release.content_hash, receipt.job_id, receipt.deployed_at
+    if approval_of_deploy(context.store, target=name, content_hash=content, job_id=by, at=at) is None:
+        said = (
+            f"It was deployed by hand at {at:%Y-%m-%d %H:%M} UTC without a second person's approval, which {name}"
+            " wants: no yes to this plan held then, or another deploy had used it up. Roll it back, or have it looked"
+            " through and waive this step with the reason."
+        )
+        return SeenByHand(Verdict.FAIL, said, receipt.id)
+    actor = context.job.actor.id
+    use_up(context.store, target=name, content_hash=content, job_id=by, actor=actor, at=at, now=context.clock())
+    return found

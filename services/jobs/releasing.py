@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import SecretStr
@@ -10,7 +11,7 @@ from services.app_definition import load_app
 from services.database.connect import connect, inspect_connection
 from services.database.deployment.deploy import Deployment
 from services.database.deployment.deploy import deploy as deploy_scripts
-from services.database.deployment.receipts import HIDDEN, outcome
+from services.database.deployment.receipts import HIDDEN, find_receipt, outcome
 from services.database.deployment.receipts import Outcome as Found
 from services.database.execution import Stopped
 from services.database.rehearsal.meant_breaks import broken_sentence
@@ -27,7 +28,7 @@ from services.jobs.checking import STATE_OF, last_rehearsal, look_again, prove
 from services.jobs.over_rest import RestAnswers, ask_over_rest, made_relations
 from services.jobs.queue import JobState
 from services.jobs.worker import JobContext, Outcome
-from services.releases.approvals import require_approval
+from services.releases.approvals import require_approval, use_up
 from services.releases.bundle import Release, load_release
 from services.releases.catalogs import catalog_of, keep_catalog
 from services.releases.ledger import get_run, pin, pinned_release
@@ -196,11 +197,34 @@ def deploy(context: JobContext) -> Outcome:
         )
     except Stopped:
         return Outcome(JobState.CANCELLED, "Stopped before COMMIT: nothing was applied.", {"applied": False})
+    if done.applied:
+        _use_up_approval(context, release, context.clock())
     context.emit("applied", {"applied": done.applied, "receipt_id": done.receipt_id})
     return _deployed(context, release, done)
 
 
+def _use_up_approval(context: JobContext, release: Release, at: datetime) -> None:
+    """A yes is for one deploy: what it brought in and a rollback took out again is asked for anew."""
+    use_up(
+        context.store,
+        target=context.target.name,
+        content_hash=release.content_hash,
+        job_id=context.job.id,
+        actor=context.job.actor.id,
+        at=at,
+        now=context.clock(),
+    )
+
+
+def _use_up_by_receipt(context: JobContext, release: Release) -> None:
+    """The same for a job that did not live to see its COMMIT: what has been approved since is for another deploy."""
+    receipt = find_receipt(_best_url(context.target), release.id)
+    if receipt is not None and receipt.job_id == context.job.id:
+        _use_up_approval(context, release, receipt.deployed_at)
+
+
 def _seen_again(context: JobContext, release: Release) -> Outcome:
+    _use_up_by_receipt(context, release)
     done = deploy_scripts(
         deploying_url(context.target),
         release.deploy,
@@ -251,6 +275,7 @@ def settle_deploy(context: JobContext) -> Outcome | None:
             "The worker died half-way: some parts of the deploy are in. Resumed, it goes on from there.",
             {"applied": False, "state": "begun"},
         )
+    _use_up_by_receipt(context, release_of(context))
     evidence = prove(context)
     return Outcome(
         JobState.PASSED,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, insert, or_, select, update
 
 from services.access.notices import take_down, tell
 from services.access.permissions import Actor, Permission
@@ -25,6 +25,8 @@ NOTICE = "approval"
 ROOT = "cli:root"
 """The superuser's account at the command line."""
 RECOVERY = "recovery"
+SKEW = timedelta(seconds=60)
+"""By how much the clocks of a target's server and of ours may be apart."""
 
 
 class ApprovalState(StrEnum):
@@ -32,6 +34,8 @@ class ApprovalState(StrEnum):
     APPROVED = "approved"
     REFUSED = "refused"
     EXPIRED = "expired"
+    USED = "used"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Approval:
 
     plan_hash: of the release's whole content, what is to run of it, and the catalog it was rehearsed on; content_hash:
     of the content alone, None for what was asked before it was kept. expires: when the question, or the yes, is void.
+    used_by: the job by which the receipt knows the deploy that a yes was for; a yes is for one deploy.
     """
 
     id: str
@@ -89,10 +94,19 @@ class Approval:
     expires: datetime
     content_hash: str | None = None
     accepts: Accepts = Accepts()
+    used: datetime | None = None
+    used_by: str | None = None
+    withdrawn: datetime | None = None
+    withdrawn_by: Actor | None = None
+    withdrawn_because: str = ""
 
     def state(self, now: datetime) -> ApprovalState:
         if self.decision is False:
             return ApprovalState.REFUSED
+        if self.withdrawn is not None:
+            return ApprovalState.WITHDRAWN
+        if self.used is not None:
+            return ApprovalState.USED
         if now >= self.expires:
             return ApprovalState.EXPIRED
         return ApprovalState.WAITING if self.decision is None else ApprovalState.APPROVED
@@ -193,7 +207,10 @@ def _question(actor: Actor, release_id: str, target: Target) -> str:
 def decide(
     store: Store, *, actor: Actor, target: Target, approval_id: str, approve: bool, reason: str, now: datetime
 ) -> Approval:
-    """Answer yes or no, once. Raises Refused for whoever asked, by whatever way, and for what is decided or expired."""
+    """Answer yes or no, once; a no to what was approved takes the yes back, as `withdraw` does.
+
+    Raises Refused for whoever asked, by whatever way, and for what is decided or expired.
+    """
     actor.require(Permission.APPROVE, target.name)
     known = approval(store, approval_id)
     if known.target != target.name:
@@ -206,6 +223,8 @@ def decide(
         )
     if not approve and not reason.strip():
         raise NotUnderstood("A no needs its reason.", "Nothing was decided.", "Say what has to change.", "reason")
+    if not approve and known.decision:
+        return withdraw(store, actor=actor, target=target, approval_id=approval_id, reason=reason, now=now)
     with store.write() as tx:
         mine = tx.execute(
             update(approvals)
@@ -236,6 +255,90 @@ def decide(
             detail=_told(known, reason),
         )
     return approval(store, approval_id)
+
+
+def withdraw(store: Store, *, actor: Actor, target: Target, approval_id: str, reason: str, now: datetime) -> Approval:
+    """Take a yes back, before a deploy has used it up; anybody may who may approve. What was said stays written.
+
+    A deploy that is under way goes on. Raises Refused where there is no yes (any more) that could be taken back.
+    """
+    actor.require(Permission.APPROVE, target.name)
+    known = approval(store, approval_id)
+    with store.write() as tx:
+        mine = tx.execute(
+            update(approvals)
+            .where(approvals.c.id == approval_id, approvals.c.target == target.name, *_held(now))
+            .values(withdrawn=now, withdrawn_by=actor.to_json(), withdrawn_because=reason.strip())
+        ).rowcount
+        if not mine:
+            raise Refused(
+                "There is no yes (any more) that could be taken back.",
+                "Nothing was decided.",
+                "What is deployed is taken out by a rollback.",
+            )
+        audit.record(
+            tx,
+            actor=actor.id,
+            action="take an approval back",
+            target=target.name,
+            subject=approval_id,
+            now=now,
+            detail=_told(known, reason),
+        )
+    return approval(store, approval_id)
+
+
+def use_up(
+    store: Store, *, target: str, content_hash: str, job_id: str, actor: str, at: datetime, now: datetime
+) -> None:
+    """Once a deploy is in: every yes to this content that held then is used up by it, whichever plan it was for.
+
+    job_id: as in the receipt; at: when it was deployed. Asked for again, it changes nothing.
+    """
+    with store.write() as tx:
+        used = tx.execute(
+            update(approvals)
+            .where(approvals.c.target == target, approvals.c.content_hash == content_hash, *_held(at))
+            .values(used=now, used_by=job_id)
+        ).rowcount
+        if used:
+            audit.record(
+                tx,
+                actor=actor,
+                action="use an approval up",
+                target=target,
+                subject=job_id,
+                now=now,
+                detail={"content_hash": content_hash, "count": used},
+            )
+
+
+def approval_of_deploy(store: Store, *, target: str, content_hash: str, job_id: str, at: datetime) -> Approval | None:
+    """The yes that a deploy was made on, by what its receipt says: its job and its time. None where there was none.
+
+    The receipt's time is the target's: within SKEW it counts as ours.
+    """
+    free = or_(approvals.c.used.is_(None), approvals.c.used_by == job_id)
+    given = or_(approvals.c.withdrawn.is_(None), approvals.c.withdrawn > at)
+    query = (
+        select(approvals)
+        .where(approvals.c.target == target, approvals.c.content_hash == content_hash, *_decided(at), free, given)
+        .order_by(approvals.c.decided.desc())
+        .limit(1)
+    )
+    with store.read() as tx:
+        row = tx.execute(query).one_or_none()
+    return _approval(row) if row is not None else None
+
+
+def _decided(at: datetime) -> tuple[ColumnElement[bool], ...]:
+    """A yes that was given by then and had not expired."""
+    return (approvals.c.decision == "yes", approvals.c.decided <= at + SKEW, approvals.c.expires > at - SKEW)
+
+
+def _held(at: datetime) -> tuple[ColumnElement[bool], ...]:
+    """A yes on which a deploy could be made then, and that none has used up."""
+    return (*_decided(at), approvals.c.used.is_(None), approvals.c.withdrawn.is_(None))
 
 
 def _told(known: Approval, reason: str) -> dict[str, Any]:
@@ -270,6 +373,9 @@ def require_approval(store: Store, *, actor: Actor, target: Target, plan_hash: s
             ApprovalState.WAITING: f"It has been waiting for a second person since {known.asked:%Y-%m-%d %H:%M} UTC.",
             ApprovalState.REFUSED: f"{known.decided_by.name if known.decided_by else ''} said no: {known.reason}",
             ApprovalState.EXPIRED: f"The approval expired at {known.expires:%Y-%m-%d %H:%M} UTC.",
+            ApprovalState.USED: f"The approval was for one deploy, which was made ({known.used_by}).",
+            ApprovalState.WITHDRAWN: f"{known.withdrawn_by.name if known.withdrawn_by else ''} took the yes back: "
+            f"{known.withdrawn_because}",
         }[state]
         raise Refused(f"This plan is not approved. {said}", means, "Ask again, or change what was objected to.")
     if known.decided_by is not None and (why := cannot_be_told_apart(known.decided_by, actor)):
@@ -322,4 +428,9 @@ def _approval(row: Row[Any]) -> Approval:
         row.expires,
         row.content_hash,
         Accepts.from_json(row.accepts or {}),
+        row.used,
+        row.used_by,
+        row.withdrawn,
+        Actor.from_json(row.withdrawn_by) if row.withdrawn_by else None,
+        row.withdrawn_because or "",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ from pydantic import SecretStr
 
 from services.access.permissions import Actor, Role
 from services.database.connect import connect
+from services.database.rollback.roll_back import rollback
+from services.jobs.by_hand import scripts_by_hand
 from services.jobs.handlers import make_worker
 from services.jobs.queue import Job, JobState, enqueue, job
-from services.releases.approvals import Approval, ask_for_approval, decide
+from services.releases.approvals import Approval, ApprovalState, approval, ask_for_approval, decide
+from services.releases.bundle import load_release
 from services.settings import Level, Settings, Target
 from services.store.database import Store
 from tests.conftest import SupabaseDatabase
@@ -54,9 +57,9 @@ class Stage:
         assert make_worker(self.store, lambda: self.settings, watch=False).run_job(queued.id)
         return job(self.store, queued.id)
 
-    def approved(self, rehearsed: Job) -> Approval:
-        plan = rehearsed.result or {}
-        asked = ask_for_approval(self.store, actor=ANN, target=self.target, release_id="x", rehearsal=plan, now=NOW)
+    def approved(self, rehearsed: Job, later_s: int = 0) -> Approval:
+        plan, now = rehearsed.result or {}, NOW + timedelta(seconds=later_s)
+        asked = ask_for_approval(self.store, actor=ANN, target=self.target, release_id="x", rehearsal=plan, now=now)
         return decide(self.store, actor=BOB, target=self.target, approval_id=asked.id, approve=True, reason="", now=NOW)
 
     def ask(self, sql: str) -> Any:
@@ -147,3 +150,48 @@ def test_a_yes_is_for_the_verification_and_the_way_back_too(stage: Stage, releas
     assert stage.job("rehearse", release).state is JobState.PASSED
     assert "nobody was asked" in refusal(stage.job("deploy", release))
     assert stage.ask("SELECT * FROM users") == [(1, "free")]
+
+
+def test_a_yes_is_for_one_deploy_and_a_rollback_does_not_give_it_back(stage: Stage, release: Path) -> None:
+    rehearsed = stage.job("rehearse", release)
+    said = stage.approved(rehearsed)
+    done = stage.job("deploy", release)
+    assert done.state is JobState.PASSED
+    known = approval(stage.store, said.id)
+    assert (known.state(NOW), known.used_by) == (ApprovalState.USED, done.id)
+    rollback(stage.owner, "rel", load_release(release).rollback, actor="ann", may_copy=False)
+    assert f"was for one deploy, which was made ({done.id})" in refusal(stage.job("deploy", release))
+    assert stage.ask("SELECT * FROM users") == [(1, "free")]
+    assert stage.approved(rehearsed, later_s=1).id != said.id
+    assert stage.job("deploy", release).state is JobState.PASSED
+
+
+def test_a_deploy_that_did_not_come_in_uses_no_yes_up(stage: Stage, release: Path) -> None:
+    (release / "verify/1.sql").write_text("-- Proves nothing.\nSELECT 1 FROM users WHERE tier = 'gold'\n")
+    stage.approved(stage.job("rehearse", release))
+    stage.ask("UPDATE users SET tier = 'gold'")
+    assert stage.job("deploy", release).state is JobState.FAILED
+    stage.ask("UPDATE users SET tier = 'free'")
+    assert stage.job("deploy", release).state is JobState.PASSED
+
+
+def test_a_deploy_by_hand_is_seen_as_one_only_on_a_yes_that_held_then(stage: Stage, release: Path) -> None:
+    said = stage.approved(stage.job("rehearse", release))
+    loaded = load_release(str(release), root=release)
+    (file,) = scripts_by_hand(stage.store, actor=ANN, target=stage.target, release=loaded, now=NOW)
+    taken_back = decide(
+        stage.store, actor=BOB, target=stage.target, approval_id=said.id, approve=False, reason="wait", now=NOW
+    )
+    assert taken_back.state(NOW) is ApprovalState.WITHDRAWN
+    stage.ask(file.sql)
+    assert "without a second person's approval, which staging wants" in refusal(stage.job("find_deploy", release))
+
+
+def test_a_deploy_by_hand_uses_its_yes_up_and_can_be_looked_at_again(stage: Stage, release: Path) -> None:
+    said = stage.approved(stage.job("rehearse", release))
+    loaded = load_release(str(release), root=release)
+    (file,) = scripts_by_hand(stage.store, actor=ANN, target=stage.target, release=loaded, now=NOW)
+    stage.ask(file.sql)
+    for _ in range(2):
+        assert stage.job("find_deploy", release).state is JobState.PASSED
+    assert approval(stage.store, said.id).state(NOW) is ApprovalState.USED

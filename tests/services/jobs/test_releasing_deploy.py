@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from services.jobs import over_rest, releasing
 from services.jobs.queue import Job, JobState
 from services.jobs.story import Story
 from services.jobs.worker import JobContext
+from services.releases.approvals import Approval, approval, ask_for_approval, decide
 from services.releases.bundle import load_release
 from services.releases.catalogs import keep_catalog
 from services.releases.plans import plan_hash_of
@@ -56,7 +57,13 @@ def context(owner_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         catalog = catalog_fingerprint(conn)
     keep_catalog(store, catalog, NOON)
     plan = plan_hash_of(load_release(tmp_path / "change.sql"), (Script("change.sql", SQL),), catalog.digest, None)
-    rehearsal = {"verdict": "pass", "target_fingerprint": catalog.digest, "statements": [], "plan_hash": plan}
+    rehearsal = {
+        "verdict": "pass",
+        "content_hash": load_release(tmp_path / "change.sql").content_hash,
+        "target_fingerprint": catalog.digest,
+        "statements": [],
+        "plan_hash": plan,
+    }
     monkeypatch.setattr(releasing, "last_rehearsal", lambda *_: rehearsal)
 
     def clock() -> datetime:
@@ -200,3 +207,34 @@ def test_a_worker_that_died_half_way_leaves_a_job_to_be_resumed(context: JobCont
     settled = releasing.settle_deploy(context)
     assert settled is not None
     assert (settled.state, settled.result["state"]) == (JobState.INTERRUPTED, "begun")
+
+
+def approved(context: JobContext) -> Approval:
+    """The plan of this deploy, approved by the clock of the database, and the target asking for it."""
+    context.target = context.target.model_copy(update={"second_approval": True})
+    context.clock = lambda: datetime.now(UTC)
+    rehearsal = releasing.last_rehearsal(context.store, "staging", load_release(str(context.job.payload["release"])))
+    asker, other = (replace(context.job.actor, id=who, name=who, way="auth") for who in ("ann", "bob"))
+    context.job = replace(context.job, actor=asker)
+    about = {"store": context.store, "target": context.target, "now": datetime.now(UTC)}
+    asked = ask_for_approval(actor=asker, release_id="change", rehearsal=rehearsal or {}, **about)  # type: ignore[arg-type]
+    return decide(actor=other, approval_id=asked.id, approve=True, reason="", **about)  # type: ignore[arg-type]
+
+
+def test_a_deploy_whose_worker_died_after_its_commit_has_used_its_yes_up(context: JobContext, owner_url: str) -> None:
+    said = approved(context)
+    deploy(owner_url, [Script("change.sql", SQL)], release_id="change", plan_hash="h", actor="a", job_id="job-1")
+    settled = releasing.settle_deploy(context)
+    assert settled is not None and settled.state is JobState.PASSED
+    assert approval(context.store, said.id).used_by == "job-1"
+
+
+def test_a_job_that_is_looked_at_again_is_not_asked_for_the_yes_that_it_used(context: JobContext) -> None:
+    said = approved(context)
+    assert releasing.deploy(context).result["applied"]
+    assert approval(context.store, said.id).used_by == "job-1"
+    context.job = replace(context.job, attempt=2)
+    assert releasing.deploy(context).result["applied"]
+    with pytest.raises(Refused, match="was for one deploy"):
+        context.job = replace(context.job, id="job-2", attempt=1)
+        releasing.deploy(context)

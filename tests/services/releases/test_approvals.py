@@ -18,12 +18,15 @@ from services.releases.approvals import (
     Accepts,
     Approval,
     ApprovalState,
+    approval,
+    approval_of_deploy,
     ask_for_approval,
     cannot_be_told_apart,
     decide,
     newest_approval,
     recent_approvals,
     require_approval,
+    use_up,
 )
 from services.settings import Target
 from services.store.database import Store
@@ -197,6 +200,49 @@ def test_one_answer_counts(store: Store, careful: Target) -> None:
     for thread in threads:
         thread.join()
     assert sorted(counted) == [False, True]
+
+
+def test_a_yes_can_be_taken_back_and_stays_written(store: Store, careful: Target, clock: TurnableClock) -> None:
+    said = answer(store, careful, ask(store, careful), reason="looked through")
+    with pytest.raises(NotUnderstood, match="reason"):
+        answer(store, careful, said, approve=False)
+    back = answer(store, careful, said, actor=CARLA, approve=False, reason="the numbers were wrong")
+    assert (back.state(NOON), back.withdrawn_by) == (ApprovalState.WITHDRAWN, CARLA)
+    assert (back.decided_by, back.decision, back.reason) == (BOB, True, "looked through")
+    with pytest.raises(Refused, match="Carla took the yes back: the numbers were wrong"):
+        require(store, careful)
+    with pytest.raises(Refused, match="no yes"):
+        answer(store, careful, said, approve=False, reason="once more")
+    later = clock.turn(60)
+    again = ask_for_approval(store, actor=ANN, target=careful, release_id="beta", rehearsal=rehearsed(), now=later)
+    answer(store, careful, again, now=later)
+    require(store, careful, hours=1)
+
+
+def test_a_yes_that_a_deploy_used_up_opens_no_other_and_is_not_taken_back(store: Store, careful: Target) -> None:
+    said = answer(store, careful, ask(store, careful))
+    used = {"target": "staging", "content_hash": CONTENT, "actor": "staging:1", "at": NOON}
+    for job in ("job-1", "job-2"):
+        use_up(store, job_id=job, now=NOON, **used)  # type: ignore[arg-type]
+    assert approval(store, said.id).used_by == "job-1"
+    with pytest.raises(Refused, match=r"was for one deploy, which was made \(job-1\)"):
+        require(store, careful)
+    with pytest.raises(Refused, match="no yes"):
+        answer(store, careful, said, approve=False, reason="too late")
+    assert ask(store, careful).id != said.id
+
+
+def test_what_is_approved_after_a_deploy_is_not_used_up_by_it(
+    store: Store, careful: Target, clock: TurnableClock
+) -> None:
+    asked, later = ask(store, careful), clock.turn(3600)
+    answer(store, careful, asked, now=later)
+    about = {"target": "staging", "content_hash": CONTENT, "job_id": "job-1"}
+    use_up(store, actor="staging:1", at=NOON, now=later, **about)
+    assert approval(store, asked.id).state(later) is ApprovalState.APPROVED
+    assert approval_of_deploy(store, at=NOON, **about) is None
+    assert approval_of_deploy(store, at=later, **about) is not None
+    assert approval_of_deploy(store, at=later + timedelta(hours=9), **about) is None
 
 
 def test_roles_count(store: Store, careful: Target) -> None:
