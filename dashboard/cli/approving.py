@@ -18,7 +18,13 @@ def approve(
     release: ReleaseName,
     ask: Annotated[bool, typer.Option("--ask", help="Ask a second person, instead of answering.")] = False,
     refuse: Annotated[
-        str | None, typer.Option("--refuse", metavar="REASON", help="Say no, and why.", show_default=False)
+        str | None,
+        typer.Option(
+            "--refuse",
+            metavar="REASON",
+            help="Say no, and why; takes back a yes that no deploy has used.",
+            show_default=False,
+        ),
     ] = None,
     target: Target = None,
     as_json: Json = False,

@@ -27,6 +27,8 @@ LOOK = {
     ApprovalState.APPROVED: ":green[:material/how_to_reg:]",
     ApprovalState.REFUSED: ":red[:material/block:]",
     ApprovalState.EXPIRED: ":gray[:material/timer_off:]",
+    ApprovalState.USED: ":gray[:material/task_alt:]",
+    ApprovalState.WITHDRAWN: ":red[:material/undo:]",
 }
 
 
@@ -52,7 +54,9 @@ def approval_part(context: PageContext, release_id: str, rehearsal: Mapping[str,
         state = known.state(context.now) if known else None
         if state is ApprovalState.WAITING and known is not None:
             _answer(context, known)
-        elif state is not ApprovalState.APPROVED:
+        elif state is ApprovalState.APPROVED and known is not None:
+            _take_back(known, context)
+        else:
             _question(context, release_id, rehearsal, known)
 
 
@@ -66,6 +70,9 @@ def _told(context: PageContext, known: Approval) -> None:
     _accepts(known.accepts)
     if known.reason:
         st.markdown(plain(known.reason, limit=900))
+    if known.withdrawn_by is not None:
+        taken = f"Taken back by {known.withdrawn_by.name}: {known.withdrawn_because}"
+        st.markdown(plain(taken, limit=900))
 
 
 def _hashes(plan: object, content: object) -> str:
@@ -113,6 +120,21 @@ def _answer(context: PageContext, known: Approval) -> None:
         action_button(label, _decide(known, approve=False), key="refuse", icon="block", blocked=blocked)
     if yes_blocked:
         st.caption(plain(yes_blocked))
+
+
+def _take_back(known: Approval, context: PageContext) -> None:
+    st.text_input("Reason", key="approval-reason", placeholder="Why it is not to be deployed after all")
+    blocked = None
+    if not context.actor.may(Permission.APPROVE):
+        blocked = f"You are {context.actor.role.value}: your role may not {Permission.APPROVE.value}."
+    action_button(
+        "Take the yes back",
+        _decide(known, approve=False),
+        key="take-back",
+        icon="undo",
+        done="No deploy begins on it any more; one that is under way goes on.",
+        blocked=blocked,
+    )
 
 
 def _decide(known: Approval, *, approve: bool) -> Act:

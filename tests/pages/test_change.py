@@ -109,6 +109,23 @@ def test_a_second_person_approves_and_the_first_cannot(open_page: OpenPage, worl
     known = newest_approval(world.store, TARGET, PLAN)
     assert known is not None and known.decision is True
     assert "Approval: approved" in told(open_page("/database", part="Deploy"))
+    other = open_page("/database", Role.ADMIN, part="Deploy")
+    other.text_input(key="approval-reason").input("not today")
+    press(other, "Take the yes back")
+    app = open_page("/database", part="Deploy")
+    assert "Approval: withdrawn" in told(app) and "not today" in told(app)
+    assert any(button.label == "Ask again" for button in app.button)
+
+
+def test_who_approves_is_shown_what_the_yes_accepts(open_page: OpenPage, world: World) -> None:
+    careful(world)
+    world.start()
+    rehearsed(world, plan_hash=PLAN, dangers=[{"class": "loss", "object": "public.users", "detail": "x", "line": 1}])
+    accepts = "A yes accepts that it destroys what stands in public.users."
+    app = open_page("/database", part="Deploy")
+    assert accepts in told(app)
+    press(app, "Ask for approval")
+    assert accepts in told(open_page("/database", Role.ADMIN, part="Deploy"))
 
 
 def test_a_viewer_neither_asks_nor_approves(open_page: OpenPage, world: World) -> None:
