@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import streamlit as st
@@ -65,7 +66,7 @@ def _rolled_back_since(context: PageContext, deploys: Results) -> None:
 
 
 def _deploy_button(context: PageContext, view: RunView, step: StepView, rehearsal: Mapping[str, Any]) -> None:
-    longest, stall = _accepted_stall(rehearsal)
+    longest, stall = _accepted_stall(rehearsal, context.now)
     blocked = why_blocked(context, "deploy", view, step) or _not_approved(context, view, rehearsal)
     if blocked is None and longest is not None and stall is None:
         blocked = f"Writers would wait for about {longest:.0f} ms: accept that first, or the deploy refuses."
@@ -107,14 +108,16 @@ def _not_approved(context: PageContext, view: RunView, rehearsal: Mapping[str, A
     return None
 
 
-def _accepted_stall(rehearsal: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def _accepted_stall(rehearsal: Mapping[str, Any], now: datetime) -> tuple[float | None, float | None]:
     """The longest predicted wait in ms, None where nobody has to wait for long; and what a person accepts of it."""
     waits = [float(one["stall_ms"]) for one in rehearsal.get("statements") or () if one.get("stall_ms")]
     longest = max(waits, default=0.0)
     if longest <= DECENT_STALL_MS:
         return None, None
+    then = rehearsal.get("predicted_at")
+    of_age = f" (predicted {times.age(datetime.fromisoformat(then), now)})" if then else ""
     accepted = st.checkbox(
-        f"Writers may wait for about {longest:.0f} ms while this is deployed",
+        f"Writers may wait for about {longest:.0f} ms while this is deployed{of_age}",
         key="accept-stall",
         help="Predicted from the rehearsal. Unless it is accepted, the deploy refuses and names the statement.",
     )

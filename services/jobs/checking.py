@@ -64,12 +64,41 @@ def _release(store: Store, target: Target, app: AppDefinition, run_id: str | Non
 
 
 def last_rehearsal(store: Store, target: str, release: Release) -> dict[str, Any] | None:
-    """The newest finished rehearsal of exactly this content on this target, as the store keeps it."""
+    """The newest finished rehearsal of exactly this content on this target, as the store keeps it.
+
+    Where it predicted no times, what an earlier one of the same plan had predicted stands in it: "predicted", the
+    statements' "predicted_ms" and "stall_ms", and "predicted_at", when that one finished (ISO 8601). A wait that is
+    known is not forgotten by a rehearsal that did not ask for it.
+    """
+    newest: dict[str, Any] | None = None
     for job in recent_jobs(store, target, kind="rehearse", limit=200):
         result = job.result or {}
-        if not job.active and result.get("content_hash") == release.content_hash and job.finished:
-            return {**result, "finished": job.finished.isoformat(), "job_id": job.id}
-    return None
+        if job.active or result.get("content_hash") != release.content_hash or not job.finished:
+            continue
+        finished = job.finished.isoformat()
+        if newest is None:
+            newest = {**result, "finished": finished, "job_id": job.id}
+        elif result.get("predicted") and _same_plan(newest, result):
+            return _with_prediction(newest, result, finished)
+        if newest.get("predicted") or not newest.get("plan_hash"):
+            return newest
+    return newest
+
+
+def _same_plan(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return one.get("plan_hash") == other.get("plan_hash")
+
+
+def _with_prediction(newest: dict[str, Any], earlier: Mapping[str, Any], finished: str) -> dict[str, Any]:
+    """The newest rehearsal with the times that an earlier one of the same plan, and so of the same statements, told."""
+    known = {(one["file"], one["line"], one["sql"]): one for one in earlier.get("statements") or ()}
+
+    def predicted(one: dict[str, Any]) -> dict[str, Any]:
+        told = known.get((one["file"], one["line"], one["sql"]), {})
+        return {**one, **{key: told.get(key) for key in ("predicted_ms", "stall_ms")}}
+
+    statements = [predicted(one) for one in newest.get("statements") or ()]
+    return {**newest, "statements": statements, "predicted": earlier["predicted"], "predicted_at": finished}
 
 
 def look(

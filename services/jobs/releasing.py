@@ -177,6 +177,10 @@ def deploy(context: JobContext) -> Outcome:
             job_id=context.job.id,
         )
     digest = rehearsal.get("target_fingerprint")
+    if rehearsal.get("predicted_at"):
+        then = datetime.fromisoformat(rehearsal["predicted_at"])
+        said = f"The newest rehearsal predicted no times: those of the one of {then:%Y-%m-%d %H:%M} UTC count."
+        context.emit("notice", {"message": said, "severity": "INFO"})
     try:
         done = deploy_scripts(
             deploying_url(context.target),

@@ -10,17 +10,20 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import update
 
 from services.access.permissions import Actor, Role
 from services.database.connect import connect
 from services.database.rollback.roll_back import rollback
 from services.jobs.by_hand import scripts_by_hand
+from services.jobs.checking import last_rehearsal
 from services.jobs.handlers import make_worker
-from services.jobs.queue import Job, JobState, enqueue, job
+from services.jobs.queue import Job, JobState, enqueue, events, job
 from services.releases.approvals import Approval, ApprovalState, approval, ask_for_approval, decide
 from services.releases.bundle import load_release
 from services.settings import Level, Settings, Target
 from services.store.database import Store
+from services.store.tables import jobs
 from tests.conftest import SupabaseDatabase
 from tests.migrated_store import migrated_file
 
@@ -44,7 +47,7 @@ class Stage:
         )
         self.settings = settings.model_copy(update={"targets": {"staging": self.target}})
 
-    def job(self, kind: str, path: Path, **payload: Any) -> Job:
+    def job(self, kind: str, path: Path, later_s: int = 0, **payload: Any) -> Job:
         queued = enqueue(
             self.store,
             actor=ANN,
@@ -52,7 +55,7 @@ class Stage:
             target=self.target,
             payload={"release": str(path), **payload},
             idempotency_key=secrets.token_hex(4),
-            now=NOW,
+            now=NOW + timedelta(seconds=later_s),
         )
         assert make_worker(self.store, lambda: self.settings, watch=False).run_job(queued.id)
         return job(self.store, queued.id)
@@ -195,3 +198,31 @@ def test_a_deploy_by_hand_uses_its_yes_up_and_can_be_looked_at_again(stage: Stag
     for _ in range(2):
         assert stage.job("find_deploy", release).state is JobState.PASSED
     assert approval(stage.store, said.id).state(NOW) is ApprovalState.USED
+
+
+def test_a_wait_that_was_predicted_is_not_forgotten_by_a_rehearsal_that_does_not_predict(
+    stage: Stage, release: Path
+) -> None:
+    predicted = stage.job("rehearse", release, predict=True)
+    told = predicted.result or {}
+    assert told["predicted"] is not None
+    told["statements"][0]["stall_ms"] = 900.0
+    with stage.store.write() as tx:
+        tx.execute(update(jobs).where(jobs.c.id == predicted.id).values(result=told))
+    stage.approved(stage.job("rehearse", release, later_s=1))
+    newest = last_rehearsal(stage.store, "staging", load_release(release))
+    assert newest is not None and predicted.finished is not None
+    assert (newest["statements"][0]["stall_ms"], newest["predicted_at"]) == (900, predicted.finished.isoformat())
+    stopped = stage.job("deploy", release)
+    assert "waiting for about 900 ms" in refusal(stopped)
+    said = [one.payload["message"] for one in events(stage.store, stopped.id) if one.kind == "notice"]
+    assert f"the one of {predicted.finished:%Y-%m-%d %H:%M} UTC count" in said[0]
+    assert stage.job("deploy", release, accept_stall_ms=900).state is JobState.PASSED
+
+
+def test_what_was_predicted_of_another_plan_says_nothing_of_this_one(stage: Stage, release: Path) -> None:
+    stage.job("rehearse", release, predict=True)
+    stage.ask("CREATE TABLE another (id int)")
+    stage.job("rehearse", release, later_s=1)
+    newest = last_rehearsal(stage.store, "staging", load_release(release))
+    assert newest is not None and newest["predicted"] is None and "predicted_at" not in newest
