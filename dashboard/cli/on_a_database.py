@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from dashboard.cli.answer import Answer, tell
 from dashboard.cli.following import sentence_of
 from dashboard.cli.on_a_target import release_for
 from dashboard.cli.person import account
+from dashboard.cli.rehearsal_file import rehearsal_in
 from dashboard.processes.signals import StopSignals
 from services.database.connect import resolve_url
 from services.database.execution import Stopped
@@ -103,24 +103,6 @@ def _kept_catalog(digest: str) -> Fingerprint | None:
     return None
 
 
-def _rehearsed(file: Path, release: Release) -> Mapping[str, Any]:
-    """The rehearsal that a file holds. Raises NotUnderstood, and Refused where it is not one that lets this pass."""
-    try:
-        told_then = json.loads(file.read_text(encoding="utf-8"))
-        verdict, content = told_then["verdict"], told_then["content_hash"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise NotUnderstood(
-            f"{file} does not hold what `rehearse --json` prints.",
-            "Nothing was changed.",
-            "Write it anew.",
-            "--rehearsal",
-        ) from None
-    if verdict != "pass" or content != release.content_hash:
-        why = "did not pass" if verdict != "pass" else f"was of another content than {release.id} has now"
-        raise Refused(f"The rehearsal in {file} {why}.", "Nothing was changed.", "Rehearse again.", "--rehearsal")
-    return told_then if isinstance(told_then, Mapping) else {}
-
-
 def deploy(
     reference: str,
     url: str,
@@ -134,7 +116,7 @@ def deploy(
 
     release, address = given_to_deploy(reference, url, named)
     require_phrase(phrase, deploy_phrase(release.id, DATABASE))
-    plan = _rehearsed(rehearsal, release) if rehearsal is not None else {}
+    plan = rehearsal_in(rehearsal, release) if rehearsal is not None else {}
     digest = plan.get("target_fingerprint")
     wanted = pending_of(address, release, composition.now())
     if rehearsal is not None:

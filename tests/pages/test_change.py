@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, NoReturn
 
 import pytest
@@ -93,6 +94,17 @@ def test_a_long_wait_is_accepted_or_the_deploy_refuses(open_page: OpenPage, worl
     rehearsed(world, statements=[{"file": "a.sql", "line": 1, "sql": "ALTER", "stall_ms": 420, "locks": {}, "ms": 1}])
     app = open_page("/database", part="Deploy")
     assert next(one.label for one in app.checkbox) == "Writers may wait for about 420 ms while this is deployed"
+
+
+def test_a_wait_that_an_earlier_rehearsal_predicted_says_how_old_it_is(open_page: OpenPage, world: World) -> None:
+    world.start()
+    slow = {"file": "a.sql", "line": 1, "sql": "ALTER", "stall_ms": 420, "locks": {}, "ms": 1}
+    whole = {"transaction_ms": 500, "stall_ms": 420, "error": 2}
+    rehearsed(world, plan_hash=PLAN, statements=[slow], predicted=whole)
+    world.now += timedelta(seconds=1)
+    rehearsed(world, plan_hash=PLAN, statements=[{**slow, "stall_ms": None}])
+    label = open_page("/database", part="Deploy").checkbox(key="accept-stall").label
+    assert label.startswith("Writers may wait for about 420 ms while this is deployed (predicted ")
 
 
 def test_a_second_person_approves_and_the_first_cannot(open_page: OpenPage, world: World) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from dashboard.cli.rehearsal_file import rehearsal_in
+from services.errors import NotUnderstood
+from services.releases.bundle import load_release
 from tests.dashboard.cli.conftest import Run, Said
 
 CONFIRMED = ("--database", "env:DB", "--confirm", "deploy change to database", "--json")
@@ -58,6 +62,55 @@ def test_another_content_and_a_longer_stall_are_refused(run: Run, database: str,
 
 def test_a_file_that_is_no_rehearsal_cannot_be_understood(run: Run, database: str, change: Path) -> None:
     assert deploy(run, change, change).code == 64
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"statements": [{}]}, "statements[0].file is no text"),
+        ({"statements": ["x"]}, "statements[0] is no object"),
+        ({"statements": None}, "statements is no list"),
+        ({"statements": [{"file": "a", "line": 1, "sql": "x", "locks": [1]}]}, "statements[0].locks is no object"),
+        ({"statements": [{"file": "a", "line": 1, "sql": "x", "stall_ms": math.nan}]}, "statements[0].stall_ms is"),
+        ({"target_fingerprint": None}, "target_fingerprint is not 64 hexadecimal digits"),
+        ({"plan_hash": "short"}, "plan_hash is not 64 hexadecimal digits"),
+        ({"order": "01"}, "order is neither null nor a list"),
+        ({"verdict": True}, "verdict is none of"),
+        ({"content_hash": 7}, "content_hash is not 64"),
+    ],
+)
+def test_the_file_of_a_rehearsal_is_read_with_the_place_of_its_fault(
+    change: Path, tmp_path: Path, fault: dict[str, object], said: str
+) -> None:
+    release = load_release(change)
+    good = {
+        "verdict": "pass",
+        "content_hash": release.content_hash,
+        "target_fingerprint": "a" * 64,
+        "plan_hash": "b" * 64,
+        "order": [0],
+        "statements": [{"file": "change.sql", "line": 1, "sql": "SELECT 1", "locks": {}, "stall_ms": None}],
+    }
+    file = tmp_path / "rehearsal.json"
+    file.write_text(json.dumps(good))
+    assert rehearsal_in(file, release) == good
+    file.write_text(json.dumps({**good, **fault}))
+    with pytest.raises(NotUnderstood) as refused:
+        rehearsal_in(file, release)
+    assert said in refused.value.what
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [(b"[]", "it is no object"), (b"\xff\xfe", "byte 0 is no UTF-8"), (b'{"a":\n x}', "line 2, column 2 is no JSON")],
+)
+def test_what_is_no_document_is_told_by_its_place(change: Path, tmp_path: Path, held: bytes, said: str) -> None:
+    file = tmp_path / "rehearsal.json"
+    file.write_bytes(held)
+    with pytest.raises(NotUnderstood, match=said):
+        rehearsal_in(file, load_release(change))
+    with pytest.raises(NotUnderstood, match="cannot be read"):
+        rehearsal_in(tmp_path / "nowhere.json", load_release(change))
 
 
 def test_what_the_target_lists_no_longer_as_had_does_not_run_unrehearsed(
