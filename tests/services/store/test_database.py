@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import insert, inspect, select, text
 
 import services.store.database as database
 from services.errors import Unavailable
+from services.releases.approvals import Accepts, ApprovalState, approval_of_deploy, recent_approvals
 from services.store.database import Store, open_store
 from services.store.tables import interests, metadata, workers
 from tests.services.conftest import NOON
@@ -98,3 +100,28 @@ def test_a_store_that_cannot_be_opened_is_a_sentence_without_its_password(url: s
         open_store(url)
     assert caught.value.place == "OPS_STORE_URL"
     assert "topsecret" not in str(caught.value)
+
+
+def test_approvals_of_before_what_they_are_for_was_kept_stay_and_fit_no_plan_of_today(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "HEAD", "0003")
+    monkeypatch.setattr("alembic.command.upgrade", lambda config, _: upgrade(config, "0003"))
+    old = open_store(store_url)
+    given = {
+        "who": '{"id":"staging:1","name":"Ann","role":"operator","target":"staging"}',
+        "at": "2026-03-01T12:00:00.000000+00:00",
+        "until": "2026-03-02T12:00:00.000000+00:00",
+    }
+    columns = "id, target, release_id, plan_hash, asked_by, asked, expires, decided_by, decision, decided"
+    values = "'a', 'staging', 'beta', 'p', :who, :at, :until, :who, 'yes', :at"
+    with old.write() as tx:
+        tx.execute(text(f"INSERT INTO approvals ({columns}) VALUES ({values})"), given)
+    old.close()
+    monkeypatch.undo()
+    now = open_store(store_url)
+    (kept,) = recent_approvals(now, "staging")
+    assert (kept.state(NOON), kept.content_hash, kept.accepts) == (ApprovalState.APPROVED, None, Accepts())
+    about = {"target": "staging", "job_id": "job-1", "at": NOON}
+    assert approval_of_deploy(now, content_hash="c" * 64, **about) is None  # type: ignore[arg-type]
+    now.close()
