@@ -17,10 +17,10 @@ from services.releases.approvals import (
     Approval,
     ApprovalState,
     ask_for_approval,
-    cannot_be_told_apart,
     decide,
     newest_approval,
 )
+from services.releases.second_person import cannot_be_told_apart
 
 LOOK = {
     ApprovalState.WAITING: ":yellow[:material/hourglass_top:]",

@@ -21,13 +21,13 @@ from services.releases.approvals import (
     approval,
     approval_of_deploy,
     ask_for_approval,
-    cannot_be_told_apart,
     decide,
     newest_approval,
     recent_approvals,
     require_approval,
     use_up,
 )
+from services.releases.second_person import cannot_be_told_apart
 from services.settings import Target
 from services.store.database import Store
 from services.store.tables import approvals as approvals_table

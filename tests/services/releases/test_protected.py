@@ -11,7 +11,8 @@ from services.releases.protected import asks_for_approval, places_of
 from services.settings import Settings, Target
 
 KNOWN = "postgresql://owner:pw@127.0.0.1:5432/app"
-PROJECT = "postgresql://postgres:pw@db.abcdefghijklmnopqrst.supabase.co:5432/postgres"
+REF = "abcdefghijklmnopqrst"
+PROJECT = f"postgresql://postgres:pw@db.{REF}.supabase.co:5432/postgres"
 
 
 def found(url: str, known: str = KNOWN, key: str = "database_url", *, wanted: bool = True) -> bool:
@@ -55,7 +56,7 @@ def test_another_database_is_another(url: str) -> None:
 def test_a_project_is_one_database_by_all_its_doors() -> None:
     pooler = "aws-0-eu-central-1.pooler.supabase.com"
     for port in (5432, 6543):
-        assert found(f"postgresql://me.abcdefghijklmnopqrst:pw@{pooler}:{port}/postgres", PROJECT)
+        assert found(f"postgresql://me.{REF}:pw@{pooler}:{port}/postgres", PROJECT)
         assert not found(f"postgresql://me.zzzzzzzzzzzzzzzzzzzz:pw@{pooler}:{port}/postgres", PROJECT)
 
 
