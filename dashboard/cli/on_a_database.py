@@ -79,6 +79,7 @@ def rehearsed_now(
             wanted.scripts,
             rows=rows,
             rollback=release.rollback,
+            verify=release.verify,
             predict=predict,
             emit=_tell,
             cancelled=cancelled,

@@ -102,6 +102,7 @@ def rehearse(context: JobContext) -> Outcome:
         wanted.scripts,
         rows=rows_policy(context.target, context.job.payload.get("rows")),
         rollback=release.rollback,
+        verify=release.verify,
         predict=bool(context.job.payload.get("predict")),
         stand_in=context.target.deploy_url is None,
         emit=context.emit,
