@@ -210,6 +210,8 @@ def _state(
     job = jobs[0] if jobs else None
     if job and job.active:
         return StepState.RUNNING, f"{job.title} is {job.state.value}."
+    if step.action == "deploy":
+        job = _of_deploy(jobs)
     signed = decision is not None and decision.kind == "signed"
     seen, because = _seen(step, checks, job, now, signed=signed)
     if decision and decision.kind == "waived" and seen is not StepState.PASSED:
@@ -268,6 +270,18 @@ _ENDED: Mapping[JobState, StepState] = {
     JobState.INTERRUPTED: StepState.UNKNOWN,
     JobState.CANCELLED: StepState.TODO,
 }
+
+
+def _of_deploy(jobs: Sequence[Job]) -> Job | None:
+    """The job that a deploy step stands on. Checks alone are none: they see what is there, not that it was approved.
+
+    Once a deploy is in, or one by hand was found to be as it has to be, checks tell what became of it.
+    """
+    deploys = [job for job in jobs if job.kind in ("deploy", "find_deploy")]
+    newest = deploys[0] if deploys else None
+    came_in = any((job.result or {}).get("applied") for job in deploys)
+    refused = newest is not None and newest.kind == "find_deploy" and newest.state is JobState.FAILED
+    return jobs[0] if came_in and not refused else newest
 
 
 def _action_state(step: Step, job: Job | None, now: datetime, *, proved: bool) -> tuple[StepState, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -143,6 +144,18 @@ def test_an_action_with_checks_passes_by_its_effect_only() -> None:
     assert state("during-2", jobs=[job], evidence=[seen("during-2", "receipt")]) is StepState.PASSED
     assert state("during-2", jobs=[job], evidence=[seen("during-2", "receipt", Verdict.FAIL)]) is StepState.FAILED
     assert state("during-2", evidence=[seen("during-2", "receipt")]) is StepState.TODO
+
+
+def test_checks_alone_do_not_make_a_deploy_that_was_not_made_from_here_or_found_as_approved() -> None:
+    there, check = [seen("during-2", "receipt")], ran("during-2", "check", JobState.PASSED)
+    assert state("during-2", jobs=[check], evidence=there) is StepState.TODO
+    unapproved = ran("during-2", "find_deploy", JobState.FAILED)
+    assert state("during-2", jobs=[check, unapproved], evidence=there) is StepState.FAILED
+    came_in = replace(ran("during-2", "deploy", JobState.FAILED), result={"summary": "x", "applied": True})
+    assert state("during-2", jobs=[check, came_in], evidence=there) is StepState.PASSED
+    assert state("during-2", jobs=[check, unapproved, came_in], evidence=there) is StepState.FAILED
+    again = ran("during-2", "deploy", JobState.FAILED)
+    assert state("during-2", jobs=[check, again, came_in], evidence=there) is StepState.PASSED
 
 
 def test_a_phase_is_crossed_when_work_on_a_later_one_has_begun() -> None:
