@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from services.console.catalog import Relation, Routine
@@ -66,13 +66,17 @@ class _Judge:
     def question(self, question: Question, through: str, depth: int) -> None:
         if depth > _DEEPEST:
             raise _no(f"{through.strip()} reaches too deep to be judged")
+        relations = self._catalog.relations(question.relations)
         for routine in self._catalog.routines(question.functions):
             self._routine(routine, through, depth)
+        for routine in self._catalog.routines(_called_like_columns(question, relations)):
+            if routine.of_one:
+                self._routine(routine, through, depth)
         for routine in self._catalog.operators(question.operators):
             self._routine(routine, f"{through} an operator", depth)
         for domain in self._catalog.domains(question.types):
             raise _no(f"{domain} is a domain, whose checks may call anything{through}")
-        for relation in self._catalog.relations(question.relations).values():
+        for relation in relations.values():
             self._relation(relation, through, depth)
 
     def _relation(self, relation: Relation, through: str, depth: int) -> None:
@@ -111,6 +115,16 @@ class _Judge:
         if routine.oid not in self._bodies:
             self._bodies.add(routine.oid)
             self.question(_body(routine.body, name), f" (through {name}())", depth + 1)
+
+
+def _called_like_columns(question: Question, relations: Mapping[Name, Relation]) -> frozenset[Name]:
+    """Names behind a dot that may be functions: the server calls f(x) for x.f where x has no column f."""
+
+    def is_column(before: str, name: str) -> bool:
+        stands_for = [relations.get(table) for table in question.tables.get(before, ())]
+        return bool(stands_for) and all(one is not None and name in one.columns for one in stands_for)
+
+    return frozenset((name,) for before, name in question.fields if name and not is_column(before, name))
 
 
 def _body(body: str, name: str) -> Question:

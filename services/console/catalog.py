@@ -32,7 +32,8 @@ _ROUTINES = """
 SELECT p.oid::bigint, n.nspname::text, p.proname::text, p.prokind::text, p.provolatile::text, p.prosecdef,
        l.lanname::text, EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e'
          AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass),
-       CASE WHEN l.lanname = 'sql' THEN COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END
+       CASE WHEN l.lanname = 'sql' THEN COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END,
+       p.pronargs > 0 AND (p.pronargs - p.pronargdefaults <= 1 OR p.provariadic <> 0)
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 """
@@ -97,7 +98,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Routine:
-    """A function that a name may mean. volatility: i, s or v; body: of one in SQL."""
+    """A function that a name may mean. volatility: i, s or v; body: of one in SQL; of_one: takes one argument."""
 
     oid: int
     schema: str
@@ -108,6 +109,7 @@ class Routine:
     language: str
     of_extension: bool
     body: str | None
+    of_one: bool
 
 
 class Catalog:

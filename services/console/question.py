@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.database.parser import enum_name, parse, walk
@@ -18,14 +19,21 @@ Name = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question that the grammar allows, with every name in it that the catalog has yet to judge."""
+    """A question that the grammar allows, with every name in it that the catalog has yet to judge.
+
+    fields: what stands behind a dot, with the name before it ("" where that is an expression): a column, or a function
+    of one argument that is called like one. tables: the tables that such a name before the dot stands for; a name that
+    may also stand for something else is not there.
+    """
 
     tree: Any
     relations: frozenset[Name]
     functions: frozenset[Name]
+    fields: frozenset[tuple[str, str]]
     operators: frozenset[Name]
     types: frozenset[Name]
     common_tables: frozenset[str]
+    tables: Mapping[str, frozenset[Name]]
 
 
 def read_question(text: str) -> Question:
@@ -47,26 +55,39 @@ def question_of(tree: Any) -> Question:
     kind = str(tree.stmts[0].stmt.WhichOneof("node"))
     if kind != "select_stmt":
         raise _no(f"{_words(kind)} is not a SELECT", "Only questions are asked here; changes go through a release.")
-    names = _Names(set(), set(), set(), set(), set())
+    names = _Names()
     for _, node in walk(tree):
         _look(node, names)
     return Question(
         tree,
         frozenset(names.relations),
         frozenset(names.functions),
+        frozenset(names.fields),
         frozenset(names.operators),
         frozenset(names.types),
         frozenset(names.common_tables),
+        names.tables_alone(),
     )
 
 
 @dataclass(slots=True)
 class _Names:
-    relations: set[Name]
-    functions: set[Name]
-    operators: set[Name]
-    types: set[Name]
-    common_tables: set[str]
+    relations: set[Name] = field(default_factory=set)
+    functions: set[Name] = field(default_factory=set)
+    fields: set[tuple[str, str]] = field(default_factory=set)
+    operators: set[Name] = field(default_factory=set)
+    types: set[Name] = field(default_factory=set)
+    common_tables: set[str] = field(default_factory=set)
+    tables: dict[str, set[Name]] = field(default_factory=dict)
+    aliases: Counter[str] = field(default_factory=Counter)
+
+    def tables_alone(self) -> dict[str, frozenset[Name]]:
+        """What a name before a dot stands for, where it can stand for tables only, under their columns' own names."""
+        return {
+            name: frozenset(tables)
+            for name, tables in self.tables.items()
+            if not self.aliases[name] and not self.common_tables & {name, *(table[-1] for table in tables)}
+        }
 
 
 def _look(node: Any, names: _Names) -> None:
@@ -83,7 +104,14 @@ def _look(node: Any, names: _Names) -> None:
     elif kind == "RangeVar":
         if node.catalogname:
             raise _no("a name has three parts", "Leave the database's name out.")
-        names.relations.add((node.schemaname, node.relname) if node.schemaname else (node.relname,))
+        _look_at_table(node, names)
+    elif kind == "Alias":
+        names.aliases[node.aliasname] += 1
+    elif kind == "ColumnRef" and len(node.fields) > 1:
+        *_, before, last = _strings(node.fields)
+        names.fields.add((before, last))
+    elif kind == "A_Indirection":
+        names.fields.update(("", one) for one in _strings(node.indirection))
     elif kind == "FuncCall":
         names.functions.add(_strings(node.funcname))
     elif kind == "A_Expr":
@@ -98,12 +126,22 @@ def _look(node: Any, names: _Names) -> None:
         names.common_tables.add(node.ctename)
 
 
+def _look_at_table(node: Any, names: _Names) -> None:
+    name = (node.schemaname, node.relname) if node.schemaname else (node.relname,)
+    names.relations.add(name)
+    names.tables.setdefault(node.alias.aliasname or node.relname, set()).add(name)
+    if node.alias.aliasname and not node.alias.colnames:
+        # Its alias comes by itself too, and is one of those that do not stand for something else.
+        names.aliases[node.alias.aliasname] -= 1
+
+
 def _operators(node: Any) -> Iterator[Name]:
     if node.name and enum_name(node, "kind") not in ("AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN"):
         yield _strings(node.name)
 
 
 def _strings(nodes: Any) -> Name:
+    """The words of a name; "" for what is none, such as * and [1]."""
     return tuple(node.string.sval for node in nodes)
 
 

@@ -162,10 +162,51 @@ TRICKS = (
     "SELECT 1\0; DELETE FROM plain",
 )
 
+CALLED_LIKE_COLUMNS = (
+    "('app.settings.jwt_secret'::text).current_setting",
+    "(('SELECT to_tsvector(content) FROM journal_entries'::text).ts_stat).word",
+    "((('SELECT 1'::text).ts_stat).*)::text",
+    "('x'::text).tell",
+    "('x'::text).tell_all",
+    "(4711::bigint).pg_try_advisory_lock",
+    "(3::float8).pg_sleep",
+    "(0).pg_cancel_backend",
+    "(0).pg_terminate_backend",
+    "('/etc/hostname'::text).pg_read_file",
+    "('public.counter'::regclass).nextval",
+    "(4711::oid).lo_unlink",
+    "((ARRAY['x'::text])[1]).tell",
+    "(CASE WHEN true THEN 'x'::text END).tell",
+    "(SELECT p.secret_of FROM plain p LIMIT 1)",
+    "(SELECT (p).secret_of FROM plain p LIMIT 1)",
+    "(SELECT (p.*).secret_of FROM plain p LIMIT 1)",
+    "(SELECT plain.secret_of FROM plain LIMIT 1)",
+    "(SELECT public.plain.secret_of FROM public.plain LIMIT 1)",
+    "(SELECT p.secret_of FROM public.plain AS p(a, b) LIMIT 1)",
+    "(SELECT p.secret_of FROM (SELECT * FROM plain) x, LATERAL (SELECT x.*) y, plain p LIMIT 1)",
+    "(SELECT plain.word FROM users AS plain LIMIT 1)",
+    "(SELECT u.word FROM users u, LATERAL (SELECT 1 FROM plain u) x LIMIT 1)",
+    "(SELECT u.word FROM users AS u(word2) LIMIT 1)",
+    "(WITH plain AS (SELECT * FROM users) SELECT plain.word FROM plain LIMIT 1)",
+    "(SELECT secret_of.secret_of FROM plain AS secret_of LIMIT 1)",
+    "(SELECT 1 FROM plain p ORDER BY p.secret_of LIMIT 1)",
+    "(SELECT 1 FROM plain p WHERE p.secret_of IS NOT NULL LIMIT 1)",
+    "(SELECT count(*) FROM plain p GROUP BY p.secret_of LIMIT 1)",
+    "(SELECT count(*) OVER (PARTITION BY p.secret_of) FROM plain p LIMIT 1)",
+    "(SELECT 1 FROM plain p JOIN users u ON p.secret_of = u.name LIMIT 1)",
+    "(SELECT 1 FROM plain p LIMIT length(('x'::text).tell))",
+)
+"""f(x) written as x.f, which the server takes for a call where x has no column f."""
+
+
+def found() -> list[str]:
+    """Attacks that were answered once, or that ran something: all of them are always tried."""
+    return [f"SELECT {one}" for one in CALLED_LIKE_COLUMNS]
+
 
 def attacks() -> list[str]:
     """All of them, each once."""
     every = [disguise.format(effect) for effect, disguise in product(EFFECTS, DISGUISES)]
     every += [*STATEMENTS, *WRITES_INSIDE, *TRICKS]
     every += [f"SELECT 1{between}{second}" for between, second in product(SEPARATORS, SECOND)]
-    return list(dict.fromkeys(every))
+    return list(dict.fromkeys([*every, *found()]))

@@ -48,6 +48,14 @@ CREATE VIEW public.locking AS SELECT pg_try_advisory_lock(4711) AS got;
 CREATE VIEW public.behind AS SELECT * FROM public.locking;
 CREATE SEQUENCE public.counter;
 GRANT USAGE, UPDATE ON SEQUENCE public.counter TO PUBLIC;
+CREATE FUNCTION public.secret_of(public.plain) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS
+  $$ BEGIN RETURN (SELECT content FROM public.journal_entries WHERE id = 5); END $$;
+CREATE FUNCTION public.tell(text, int DEFAULT 1) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS
+  $$ BEGIN RETURN (SELECT content FROM public.journal_entries WHERE id = 5); END $$;
+CREATE FUNCTION public.word(public.users) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS
+  $$ BEGIN RETURN (SELECT content FROM public.journal_entries WHERE id = 5); END $$;
+CREATE FUNCTION public.tell_all(VARIADIC text[]) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS
+  $$ BEGIN RETURN (SELECT content FROM public.journal_entries WHERE id = 5); END $$;
 """
 
 
@@ -75,6 +83,9 @@ def console(supabase_cluster: Cluster, supabase_template: str) -> Iterator[Conso
             levels=frozenset({Level.LOOK, Level.OBSERVE}),
             read_only_url=SecretStr(supabase_cluster.dsn(READ_ONLY, name)),
         )
+        # What a function did inside a transaction that is rolled back is seen by its count alone.
+        counting = sql.SQL("ALTER DATABASE {} SET track_functions = 'all'").format(sql.Identifier(name))
+        admin.execute(counting)
         one = Console(target, load_app("pulsecheck"), supabase_cluster.dsn(OWNER, name))
         one.behind.execute(WORLD.encode())
         yield one

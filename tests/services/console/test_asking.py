@@ -33,6 +33,9 @@ def test_rows_come_back_as_the_server_writes_them(console: Console) -> None:
         "SELECT word ~ 'w', word LIKE 'w%', word SIMILAR TO 'w' FROM plain LIMIT 1",
         "SELECT DISTINCT ON (word) * FROM public.plain, LATERAL (SELECT 1) x LIMIT 1;",
         "SELECT public.plain.word FROM public.plain LIMIT 1",
+        "SELECT p.word, plain.word FROM plain p, plain LIMIT 1",
+        "SELECT ('x'::text).upper, (now()).date, x.word FROM (SELECT id FROM plain) y, plain x LIMIT 1",
+        "SELECT j.tags[1], (j).mood_level, (j.extra)['a'] FROM journal_entries j",
     ],
 )
 def test_ordinary_questions_are_answered(console: Console, question: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from services.access.permissions import Role
 from services.console.asking import address_of
 from services.database.connect import connect
 from services.database.fingerprint import catalog_fingerprint, row_hashes
-from services.errors import OpsError
+from services.errors import OpsError, Refused
 from tests.campaign import sample
-from tests.services.console.attacks import attacks
+from tests.services.console.attacks import attacks, found
 from tests.services.console.conftest import Console
 
 FILE = Path("/tmp/ops-attack")
@@ -21,12 +22,17 @@ EVERY = attacks()
 
 
 def state(conn: psycopg.Connection[Any]) -> dict[str, Any]:
-    """All that an attack could have moved."""
+    """All that an attack could have moved, and which functions ran: a session tells of them when it has ended."""
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%console'"
+    until = time.monotonic() + 10
+    while conn.execute(sessions).fetchone() != (0,) and time.monotonic() < until:
+        time.sleep(0.02)
     ask = {
         "sequences": "SELECT last_value, is_called FROM public.counter",
         "large objects": "SELECT count(*) FROM pg_largeobject_metadata",
         "advisory locks": "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711",
-        "sessions of the console": "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%console'",
+        "sessions of the console": sessions,
+        "functions that ran": "SELECT funcname, calls FROM pg_stat_user_functions ORDER BY 1",
         "snapshots": "SELECT count(*) FROM pg_prepared_xacts",
         "settings": "SELECT setrole, setconfig FROM pg_db_role_setting ORDER BY 1",
     }
@@ -55,3 +61,16 @@ def test_no_attack_is_answered_and_nothing_moves(console: Console) -> None:
     assert list(console.behind.notifies(timeout=0)) == []
     assert witness.execute("SELECT 1").fetchone() == (1,)
     witness.close()
+
+
+def test_what_was_answered_once_is_refused_before_the_server_hears_of_it(console: Console) -> None:
+    before = state(console.behind)
+    heard = {}
+    for attack in found():
+        try:
+            heard[attack] = str(console.ask(attack, Role.ADMIN).rows)
+        except OpsError as error:
+            if not isinstance(error, Refused) or not error.what.startswith("The console "):
+                heard[attack] = error.what
+    assert heard == {}
+    assert state(console.behind) == before
