@@ -31,6 +31,15 @@ ACTS_THOUGH_STABLE = frozenset({"txid_current", "pg_current_xact_id", "ts_stat",
 """The server's own that are called stable and yet run SQL they are handed, use up a transaction id, or read settings,
 among which platforms keep keys."""
 
+MAKES_ANY_TYPE = frozenset(
+    {
+        "pg_input_is_valid",
+        "pg_input_error_info",
+        *(f"{kind}_populate_record{more}" for kind in ("json", "jsonb") for more in ("", "set", "_valid")),
+    }
+)
+"""The server's own that make a value of a type that is told by a text or by another value."""
+
 TELLS_OF_ROWS = frozenset(
     {"pg_stats", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic", "pg_statistic_ext_data", "pg_largeobject"}
 )
@@ -47,7 +56,12 @@ class AsksCatalog(Protocol):
     def relations(self, names: Iterable[Name]) -> dict[Name, Relation]: ...
     def routines(self, names: Iterable[Name]) -> list[Routine]: ...
     def operators(self, names: Iterable[Name]) -> list[Routine]: ...
-    def domains(self, names: Iterable[Name]) -> list[str]: ...
+    def behind_types(
+        self, types: Iterable[Name], relations: Iterable[Relation], called: Iterable[Routine]
+    ) -> list[Routine]: ...
+    def checks(
+        self, types: Iterable[Name], relations: Iterable[Relation], called: Iterable[Routine]
+    ) -> list[tuple[str, str]]: ...
 
 
 def require_allowed(question: Question, catalog: AsksCatalog) -> None:
@@ -62,22 +76,46 @@ class _Judge:
         self._catalog = catalog
         self._views: set[int] = set()
         self._bodies: set[int] = set()
+        self._checks: set[tuple[str, str]] = set()
 
     def question(self, question: Question, through: str, depth: int) -> None:
         if depth > _DEEPEST:
             raise _no(f"{through.strip()} reaches too deep to be judged")
         relations = self._catalog.relations(question.relations)
-        for routine in self._catalog.routines(question.functions):
+        behind_dots = _called_like_columns(question, relations)
+        called = self._catalog.routines(question.functions)
+        called += [one for one in self._catalog.routines(behind_dots) if one.of_one]
+        for routine in called:
             self._routine(routine, through, depth)
-        for routine in self._catalog.routines(_called_like_columns(question, relations)):
-            if routine.of_one:
-                self._routine(routine, through, depth)
-        for routine in self._catalog.operators(question.operators):
+        behind_operators = self._catalog.operators(question.operators)
+        for routine in behind_operators:
             self._routine(routine, f"{through} an operator", depth)
-        for domain in self._catalog.domains(question.types):
-            raise _no(f"{domain} is a domain, whose checks may call anything{through}")
+        # The name of a type may be written as that of a function, and makes a value of it all the same.
+        types = question.types | question.functions | behind_dots
+        self._types(types, relations.values(), [*called, *behind_operators], through, depth)
         for relation in relations.values():
             self._relation(relation, through, depth)
+
+    def _types(
+        self,
+        types: frozenset[Name],
+        relations: Iterable[Relation],
+        called: list[Routine],
+        through: str,
+        depth: int,
+    ) -> None:
+        """Judge what runs by itself where a value of a type is made: of types that are named, of columns, arguments."""
+        known = [one for one in relations if not one.is_system]
+        for routine in self._catalog.behind_types(types, known, called):
+            if not (routine.of_extension and routine.language in ("c", "internal") and routine.volatility != "v"):
+                self._routine(routine, f", and a type calls it{through}", depth)
+        for domain, condition in self._catalog.checks(types, known, called):
+            if (domain, condition) not in self._checks:
+                self._checks.add((domain, condition))
+                tree = parse(f"SELECT {condition}")
+                if tree is None:
+                    raise _no(f"the check of {domain} cannot be read")
+                self.question(question_of(tree), f" (through the domain {domain})", depth + 1)
 
     def _relation(self, relation: Relation, through: str, depth: int) -> None:
         name = f"{relation.schema}.{relation.name}"
@@ -98,6 +136,8 @@ class _Judge:
     def _routine(self, routine: Routine, through: str, depth: int) -> None:
         name = routine.name if routine.schema == "pg_catalog" else f"{routine.schema}.{routine.name}"
         if routine.schema == "pg_catalog":
+            if routine.of_cstring or routine.name in MAKES_ANY_TYPE:
+                raise _no(f"{name}() makes a value of any type, whose checks may call anything{through}")
             if routine.volatility == "v" and routine.name not in HARMLESS_THOUGH_VOLATILE:
                 raise _no(f"{name}() may do more than read{through}")
             reads_settings = routine.name == "current_setting" and depth

@@ -33,7 +33,8 @@ SELECT p.oid::bigint, n.nspname::text, p.proname::text, p.prokind::text, p.provo
        l.lanname::text, EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e'
          AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass),
        CASE WHEN l.lanname = 'sql' THEN COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END,
-       p.pronargs > 0 AND (p.pronargs - p.pronargdefaults <= 1 OR p.provariadic <> 0)
+       p.pronargs > 0 AND (p.pronargs - p.pronargdefaults <= 1 OR p.provariadic <> 0),
+       2275 = ANY (p.proargtypes::oid[])
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 """
@@ -50,12 +51,44 @@ _OF_OPERATORS = (
     " ON o.oprname = w.name AND (w.space = '' OR s.nspname = w.space) WHERE s.nspname <> 'pg_catalog')"
 )
 
-_DOMAINS = """
-SELECT pg_catalog.format('%%I.%%I', n.nspname, t.typname) FROM pg_catalog.pg_type t
-JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-JOIN unnest(%s::text[], %s::text[]) AS w(space, name)
-  ON t.typname = w.name AND (w.space = '' OR n.nspname = w.space)
-WHERE t.typtype = 'd' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+_REACHED = """
+WITH RECURSIVE reached(oid) AS (
+  SELECT t.oid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  JOIN unnest(%(spaces)s::text[], %(names)s::text[]) AS w(space, name)
+    ON t.typname = w.name AND (w.space = '' OR n.nspname = w.space)
+  UNION SELECT arg FROM pg_catalog.pg_proc p, pg_catalog.unnest(p.prorettype || p.proargtypes::oid[]) AS arg
+  WHERE p.oid = ANY (%(routines)s::bigint[]) AND p.oid >= 16384
+  UNION SELECT c.reltype FROM pg_catalog.pg_class c
+  WHERE c.oid = ANY (%(relations)s::bigint[]) AND c.reltype <> 0
+  UNION SELECT below.oid FROM reached r JOIN pg_catalog.pg_type t ON t.oid = r.oid CROSS JOIN LATERAL (
+    SELECT t.typelem UNION ALL SELECT t.typbasetype
+    UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE t.oid IN (g.rngtypid, g.rngmultitypid)
+  ) AS below(oid) WHERE below.oid <> 0
+), own AS (SELECT t.* FROM reached JOIN pg_catalog.pg_type t USING (oid) WHERE t.oid >= 16384)
+"""
+"""The types that are named or read, and those that they are made of. Below 16384 is what the server itself made."""
+
+_BEHIND_TYPES = (
+    " WHERE p.oid >= 16384 AND p.oid IN ("
+    " SELECT c.castfunc FROM pg_catalog.pg_cast c WHERE c.castsource IN (SELECT oid FROM own)"
+    "   OR c.casttarget IN (SELECT oid FROM own) OR (c.castsource < 16384 AND c.casttarget < 16384)"
+    " UNION SELECT a.amproc FROM pg_catalog.pg_amproc a WHERE a.amproclefttype IN (SELECT oid FROM own)"
+    "   OR a.amprocfamily IN (SELECT opcfamily FROM pg_catalog.pg_opclass WHERE opcdefault AND opcintype < 16384)"
+    " UNION SELECT o.oprcode FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_operator o ON o.oid = a.amopopr"
+    "   WHERE a.amoplefttype IN (SELECT oid FROM own)"
+    "   OR a.amopfamily IN (SELECT opcfamily FROM pg_catalog.pg_opclass WHERE opcdefault AND opcintype < 16384)"
+    " UNION SELECT f.oid FROM own LEFT JOIN pg_catalog.pg_range g ON own.oid IN (g.rngtypid, g.rngmultitypid)"
+    " CROSS JOIN LATERAL (VALUES (own.typinput), (own.typoutput), (own.typmodin), (own.typmodout),"
+    "   (own.typsubscript), (g.rngcanonical)) AS f(oid))"
+)
+"""What runs when a value becomes one of the types, is compared, or is written: casts, operator classes, in and out."""
+
+_CHECKS = """
+SELECT pg_catalog.format('%%I.%%I', n.nspname, own.typname), pg_catalog.pg_get_expr(k.conbin, 0)
+FROM own JOIN pg_catalog.pg_namespace n ON n.oid = own.typnamespace
+JOIN pg_catalog.pg_constraint k ON k.contypid = own.oid WHERE k.contype = 'c'
 """
 
 _POWERS = """
@@ -98,7 +131,8 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Routine:
-    """A function that a name may mean. volatility: i, s or v; body: of one in SQL; of_one: takes one argument."""
+    """A function that a name may mean. volatility: i, s or v; body: of one in SQL; of_one: takes one argument;
+    of_cstring: takes a value as it is typed, as what makes a type of it does."""
 
     oid: int
     schema: str
@@ -110,6 +144,7 @@ class Routine:
     of_extension: bool
     body: str | None
     of_one: bool
+    of_cstring: bool
 
 
 class Catalog:
@@ -137,9 +172,20 @@ class Catalog:
         """The functions behind operators that are not the server's own."""
         return self._routines(_ROUTINES + _OF_OPERATORS, names)
 
-    def domains(self, names: Iterable[Name]) -> list[str]:
-        """Which of the types are domains of the database's own: their checks may call anything."""
-        return [str(row[0]) for row in self._conn.execute(_DOMAINS, _spaces_and_names(names)).fetchall()]
+    def behind_types(
+        self, types: Iterable[Name], relations: Iterable[Relation], called: Iterable[Routine]
+    ) -> list[Routine]:
+        """Functions of the database's own that run by themselves where a value of such a type is made or compared:
+        those of casts, operator classes, ranges, and of reading and writing it; of all that the types are made of."""
+        query = _REACHED + _ROUTINES + _BEHIND_TYPES
+        return [Routine(*row) for row in self._conn.execute(query, _seeds(types, relations, called)).fetchall()]
+
+    def checks(
+        self, types: Iterable[Name], relations: Iterable[Relation], called: Iterable[Routine]
+    ) -> list[tuple[str, str]]:
+        """(domain, condition) of each check that the types bring with them, as SQL over VALUE."""
+        rows = self._conn.execute(_REACHED + _CHECKS, _seeds(types, relations, called)).fetchall()
+        return [(str(domain), str(condition)) for domain, condition in rows]
 
     def powers(self) -> list[str]:
         """What the connecting role may do beyond reading, in words that follow "it"."""
@@ -151,6 +197,18 @@ class Catalog:
 
 def _written(name: Name) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in name)
+
+
+def _seeds(
+    types: Iterable[Name], relations: Iterable[Relation], called: Iterable[Routine]
+) -> dict[str, list[str] | list[int]]:
+    spaces, names = _spaces_and_names(types)
+    return {
+        "spaces": spaces,
+        "names": names,
+        "relations": [one.oid for one in relations],
+        "routines": [one.oid for one in called],
+    }
 
 
 def _spaces_and_names(names: Iterable[Name]) -> tuple[list[str], list[str]]:

@@ -198,10 +198,49 @@ CALLED_LIKE_COLUMNS = (
 )
 """f(x) written as x.f, which the server takes for a call where x has no column f."""
 
+MAKES_VALUES = (
+    "SELECT '{1}'::public._checked",
+    "SELECT '{1}'::checked[]",
+    "SELECT '1'::public.of_checked",
+    "SELECT '(1,2)'::public.pair",
+    "SELECT '{\"(1,2)\"}'::pair[]",
+    "SELECT ROW(1, 2)::pair",
+    "SELECT '[1,2]'::public.span",
+    "SELECT '{[1,2]}'::public.span_multirange",
+    "SELECT '(1,1,)'::public.has_checked",
+    "SELECT '(1,1,)'::has_checked",
+    "SELECT public.checked('1')",
+    "SELECT _checked('{1}')",
+    "SELECT pair('(1,2)')",
+    "SELECT ('{1}'::text)._checked",
+    "SELECT json_populate_record(null::public.pair, '{\"a\":1}')",
+    "SELECT * FROM jsonb_populate_recordset(null::pair, '[{\"a\":1}]')",
+    "SELECT json_populate_record(p, '{\"a\":1}') FROM plain p",
+    "SELECT * FROM json_to_record('{\"a\":1}') AS x(a public._checked)",
+    "SELECT x.* FROM xmltable('/a' PASSING '<a>1</a>' COLUMNS a public.checked PATH '.') x",
+    "SELECT json_value('\"1\"', '$' RETURNING public.checked)",
+    "SELECT * FROM json_table('[1]', '$[*]' COLUMNS (a public.checked PATH '$')) x",
+    "SELECT pg_input_is_valid('1', 'public.checked')",
+    "SELECT * FROM pg_input_error_info('1', 'public.checked')",
+    "SELECT domain_in('1', 'public.checked'::regtype, -1)",
+    "SELECT array_in('{1}', 'public.checked'::regtype, -1)",
+    "SELECT record_in('(1,2)', 'public.pair'::regtype, -1)",
+    "SELECT range_in('[1,2]', 'public.span'::regtype, -1)",
+    "SELECT (1::int)::public.made",
+    "SELECT CAST(1 AS made)",
+    "SELECT made(1)",
+    "SELECT upper(t) FROM has_told",
+    "SELECT t || 'x' FROM has_told",
+    "SELECT CASE WHEN id = 0 THEN h ELSE '(1,1,)' END FROM has_checked h",
+    "SELECT array_append(several, '1') FROM has_checked",
+    "SELECT COALESCE(h, '(1,1,)') FROM (SELECT) x LEFT JOIN has_checked h ON true",
+)
+"""Values whose making, by a cast, a check or a domain, runs a function of the owner's."""
+
 
 def found() -> list[str]:
     """Attacks that were answered once, or that ran something: all of them are always tried."""
-    return [f"SELECT {one}" for one in CALLED_LIKE_COLUMNS]
+    return [f"SELECT {one}" for one in CALLED_LIKE_COLUMNS] + [*MAKES_VALUES]
 
 
 def attacks() -> list[str]:

@@ -56,6 +56,25 @@ CREATE FUNCTION public.word(public.users) RETURNS text LANGUAGE plpgsql SECURITY
   $$ BEGIN RETURN (SELECT content FROM public.journal_entries WHERE id = 5); END $$;
 CREATE FUNCTION public.tell_all(VARIADIC text[]) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS
   $$ BEGIN RETURN (SELECT content FROM public.journal_entries WHERE id = 5); END $$;
+CREATE FUNCTION public.checks(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RETURN true; END $$;
+CREATE DOMAIN public.checked AS int CHECK (public.checks(VALUE));
+CREATE DOMAIN public.of_checked AS public.checked;
+CREATE DOMAIN public.positive AS int CHECK (VALUE > 0);
+CREATE TYPE public.pair AS (a public.checked, b int);
+CREATE TYPE public.coin AS ENUM ('heads', 'tails');
+CREATE TYPE public.point_of AS (x int, y public.coin);
+CREATE TYPE public.span AS RANGE (SUBTYPE = public.checked);
+CREATE TABLE public.has_checked (id int, a public.checked, several public.checked[]);
+CREATE TABLE public.has_positive (id int, a public.positive, p public.point_of);
+INSERT INTO public.has_positive VALUES (1, 1, '(1,tails)');
+CREATE TYPE public.made AS (b int);
+CREATE FUNCTION public.make(int) RETURNS public.made LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE CAST (int AS public.made) WITH FUNCTION public.make(int);
+CREATE TYPE public.told AS (b int);
+CREATE FUNCTION public.told_text(public.told) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN ''; END $$;
+CREATE CAST (public.told AS text) WITH FUNCTION public.told_text(public.told) AS IMPLICIT;
+CREATE TABLE public.has_told (id int, t public.told);
+INSERT INTO public.has_told VALUES (1, '(1)');
 """
 
 

@@ -35,6 +35,9 @@ def test_rows_come_back_as_the_server_writes_them(console: Console) -> None:
         "SELECT public.plain.word FROM public.plain LIMIT 1",
         "SELECT p.word, plain.word FROM plain p, plain LIMIT 1",
         "SELECT ('x'::text).upper, (now()).date, x.word FROM (SELECT id FROM plain) y, plain x LIMIT 1",
+        "SELECT *, '(1,heads)'::point_of, 3::positive, '{heads}'::coin[] FROM has_positive",
+        "SELECT '1'::int, now()::date, '{1}'::int[], 'plain'::regclass, '[1,2]'::int4range, 'a@b.c'::text::varchar(9)",
+        "SELECT '{}'::jsonb || '{\"a\": 1}'",
         "SELECT j.tags[1], (j).mood_level, (j.extra)['a'] FROM journal_entries j",
     ],
 )

@@ -19,6 +19,7 @@ from tests.services.console.conftest import Console
 
 FILE = Path("/tmp/ops-attack")
 EVERY = attacks()
+RAN = "SELECT funcname, calls FROM pg_stat_user_functions WHERE schemaname = 'public' ORDER BY 1"
 
 
 def state(conn: psycopg.Connection[Any]) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def state(conn: psycopg.Connection[Any]) -> dict[str, Any]:
         "large objects": "SELECT count(*) FROM pg_largeobject_metadata",
         "advisory locks": "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711",
         "sessions of the console": sessions,
-        "functions that ran": "SELECT funcname, calls FROM pg_stat_user_functions ORDER BY 1",
+        "functions that ran": RAN,
         "snapshots": "SELECT count(*) FROM pg_prepared_xacts",
         "settings": "SELECT setrole, setconfig FROM pg_db_role_setting ORDER BY 1",
     }
