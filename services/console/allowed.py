@@ -124,6 +124,8 @@ class _Judge:
                 raise _no(f"{relation.name} holds samples of private columns")
             if relation.name in TELLS_OF_SETTINGS:
                 raise _no(f"{relation.name} holds settings, among which platforms keep keys")
+        elif relation.kind == "t" or relation.schema.startswith("pg_toast"):
+            raise _no(f"{name} holds long values of another table, private ones too, where none can be masked{through}")
         elif relation.kind == "f":
             raise _no(f"{name} is a foreign table: reading it does something elsewhere{through}")
         elif relation.kind == "v" and relation.definition and relation.oid not in self._views:

@@ -237,10 +237,20 @@ MAKES_VALUES = (
 )
 """Values whose making, by a cast, a check or a domain, runs a function of the owner's."""
 
+ELSEWHERE = (
+    "SELECT convert_from(chunk_data, 'utf8') FROM {toast}",
+    "SELECT encode(substr(chunk_data, 1, 60), 'escape') FROM {toast} AS t",
+    "SELECT t FROM ONLY {toast} t",
+    "SELECT (SELECT chunk_data FROM {toast} LIMIT 1)",
+    "WITH a AS (TABLE {toast}) SELECT count(*) FROM a",
+    "SELECT chunk_data FROM toasted",
+)
+"""Other places where private values stand. {toast}: where the long ones of the journal do."""
+
 
 def found() -> list[str]:
     """Attacks that were answered once, or that ran something: all of them are always tried."""
-    return [f"SELECT {one}" for one in CALLED_LIKE_COLUMNS] + [*MAKES_VALUES]
+    return [f"SELECT {one}" for one in CALLED_LIKE_COLUMNS] + [*MAKES_VALUES, *ELSEWHERE]
 
 
 def attacks() -> list[str]:

@@ -75,6 +75,10 @@ CREATE FUNCTION public.told_text(public.told) RETURNS text LANGUAGE plpgsql AS $
 CREATE CAST (public.told AS text) WITH FUNCTION public.told_text(public.told) AS IMPLICIT;
 CREATE TABLE public.has_told (id int, t public.told);
 INSERT INTO public.has_told VALUES (1, '(1)');
+INSERT INTO public.journal_entries (user_id, content)
+  SELECT 'long', 'a private thought ' || string_agg(md5(i::text), ' ') FROM generate_series(1, 400) i;
+DO $$ BEGIN EXECUTE (SELECT format('CREATE VIEW public.toasted AS SELECT * FROM %s', reltoastrelid::regclass)
+  FROM pg_class WHERE oid = 'public.journal_entries'::regclass); END $$;
 """
 
 
