@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from services.console.catalog import Relation, Routine
@@ -64,60 +65,83 @@ class AsksCatalog(Protocol):
     ) -> list[tuple[str, str]]: ...
 
 
-def require_allowed(question: Question, catalog: AsksCatalog) -> None:
-    """Raise Refused, naming it, for the first thing in the question, or in a view that it reads, that may do more."""
-    _Judge(catalog).question(question, "", 0)
+def require_allowed(question: Question, catalog: AsksCatalog, is_private: Callable[[Relation], bool]) -> None:
+    """Raise Refused, naming it, for the first thing in the question, or in a view that it reads, that may do more.
+
+    is_private: whether something is masked in a relation. A mask does not reach into the body of a function, so none
+    that reads such a relation may be called.
+    """
+    _Judge(catalog, is_private).question(question, _Place("", 0, False))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where something is judged. through: in words; depth: how many views and bodies lie before it; in_body: whether
+    one of them is a function's; settings_changed: that function is run with settings of its own."""
+
+    through: str
+    depth: int
+    in_body: bool
+    settings_changed: bool = False
+
+    def within(self, through: str, *, body: bool = False, settings_changed: bool = False) -> _Place:
+        changed = self.settings_changed or settings_changed
+        return _Place(f" (through {through})", self.depth + 1, self.in_body or body, changed)
 
 
 class _Judge:
     """Walks a question and what it calls, each view and function once."""
 
-    def __init__(self, catalog: AsksCatalog) -> None:
+    def __init__(self, catalog: AsksCatalog, is_private: Callable[[Relation], bool]) -> None:
         self._catalog = catalog
-        self._views: set[int] = set()
-        self._bodies: set[int] = set()
+        self._is_private = is_private
+        self._views: set[tuple[int, bool]] = set()
+        self._bodies: set[tuple[int, bool]] = set()
         self._checks: set[tuple[str, str]] = set()
 
-    def question(self, question: Question, through: str, depth: int) -> None:
-        if depth > _DEEPEST:
-            raise _no(f"{through.strip()} reaches too deep to be judged")
+    def question(self, question: Question, place: _Place) -> None:
+        if place.depth > _DEEPEST:
+            raise _no(f"{place.through.strip()} reaches too deep to be judged")
+        if place.settings_changed and question.relations:
+            # What a name stands for is known for the settings of our session alone.
+            raise _no(f"a function with settings of its own reads tables{place.through}")
         relations = self._catalog.relations(question.relations)
         behind_dots = _called_like_columns(question, relations)
         called = self._catalog.routines(question.functions)
         called += [one for one in self._catalog.routines(behind_dots) if one.of_one]
         for routine in called:
-            self._routine(routine, through, depth)
+            self._routine(routine, place)
         behind_operators = self._catalog.operators(question.operators)
         for routine in behind_operators:
-            self._routine(routine, f"{through} an operator", depth)
+            self._routine(routine, place, " by an operator")
         # The name of a type may be written as that of a function, and makes a value of it all the same.
         types = question.types | question.functions | behind_dots
-        self._types(types, relations.values(), [*called, *behind_operators], through, depth)
+        self._types(types, relations.values(), [*called, *behind_operators], place)
         for relation in relations.values():
-            self._relation(relation, through, depth)
+            self._relation(relation, place)
 
     def _types(
         self,
         types: frozenset[Name],
         relations: Iterable[Relation],
         called: list[Routine],
-        through: str,
-        depth: int,
+        place: _Place,
     ) -> None:
         """Judge what runs by itself where a value of a type is made: of types that are named, of columns, arguments."""
         known = [one for one in relations if not one.is_system]
         for routine in self._catalog.behind_types(types, known, called):
             if not (routine.of_extension and routine.language in ("c", "internal") and routine.volatility != "v"):
-                self._routine(routine, f", and a type calls it{through}", depth)
+                self._routine(routine, place, " by a type")
         for domain, condition in self._catalog.checks(types, known, called):
             if (domain, condition) not in self._checks:
                 self._checks.add((domain, condition))
                 tree = parse(f"SELECT {condition}")
                 if tree is None:
                     raise _no(f"the check of {domain} cannot be read")
-                self.question(question_of(tree), f" (through the domain {domain})", depth + 1)
+                self.question(question_of(tree), place.within(f"the domain {domain}"))
 
-    def _relation(self, relation: Relation, through: str, depth: int) -> None:
+    def _relation(self, relation: Relation, place: _Place) -> None:
+        through = place.through
         name = f"{relation.schema}.{relation.name}"
         if relation.is_system:
             if relation.name in TELLS_OF_ROWS:
@@ -128,21 +152,31 @@ class _Judge:
             raise _no(f"{name} holds long values of another table, private ones too, where none can be masked{through}")
         elif relation.kind == "f":
             raise _no(f"{name} is a foreign table: reading it does something elsewhere{through}")
-        elif relation.kind == "v" and relation.definition and relation.oid not in self._views:
-            self._views.add(relation.oid)
-            tree = parse(relation.definition)
-            if tree is None:
-                raise _no(f"the definition of {name} cannot be read")
-            self.question(question_of(tree), f" (through {name})", depth + 1)
+        elif place.in_body and self._is_private(relation):
+            raise _no(f"a function reads {name}, where what is private cannot be masked{through}")
+        elif relation.kind in ("v", "m") and relation.definition:
+            self._view(relation, name, place)
 
-    def _routine(self, routine: Routine, through: str, depth: int) -> None:
+    def _view(self, relation: Relation, name: str, place: _Place) -> None:
+        """A stored view too: what it holds is what the functions in it have told."""
+        key = (relation.oid, place.in_body)
+        if key in self._views:
+            return
+        self._views.add(key)
+        tree = parse(relation.definition or "")
+        if tree is None:
+            raise _no(f"the definition of {name} cannot be read")
+        self.question(question_of(tree), place.within(name))
+
+    def _routine(self, routine: Routine, place: _Place, called: str = "") -> None:
+        through = f"{called and ', and is called'}{called}{place.through}"
         name = routine.name if routine.schema == "pg_catalog" else f"{routine.schema}.{routine.name}"
         if routine.schema == "pg_catalog":
             if routine.of_cstring or routine.name in MAKES_ANY_TYPE:
                 raise _no(f"{name}() makes a value of any type, whose checks may call anything{through}")
             if routine.volatility == "v" and routine.name not in HARMLESS_THOUGH_VOLATILE:
                 raise _no(f"{name}() may do more than read{through}")
-            reads_settings = routine.name == "current_setting" and depth
+            reads_settings = routine.name == "current_setting" and place.depth
             if not reads_settings and (routine.name in ACTS_THOUGH_STABLE or "_to_xml" in routine.name):
                 raise _no(f"{name}() does more than it says{through}")
             return
@@ -154,9 +188,13 @@ class _Judge:
             raise _no(f"{name}() runs with the rights of its owner{through}")
         if routine.language != "sql" or routine.body is None:
             raise _no(f"{name}() is written in {routine.language}: what it does cannot be told{through}")
-        if routine.oid not in self._bodies:
-            self._bodies.add(routine.oid)
-            self.question(_body(routine.body, name), f" (through {name}())", depth + 1)
+        changed = place.settings_changed or routine.has_settings
+        if (routine.oid, changed) not in self._bodies:
+            self._bodies.add((routine.oid, changed))
+            inside = place.within(f"{name}()", body=True, settings_changed=changed)
+            self.question(_body(routine.body, name), inside)
+            if routine.defaults:
+                self.question(_body(f"SELECT {routine.defaults}", name), inside)
 
 
 def _called_like_columns(question: Question, relations: Mapping[Name, Relation]) -> frozenset[Name]:

@@ -18,7 +18,7 @@ from services.app_definition import AppDefinition
 from services.clients.redaction import redact
 from services.console.allowed import require_allowed
 from services.console.catalog import Catalog
-from services.console.masking import Privacy, masked_sql
+from services.console.masking import Privacy, is_private, masked_sql
 from services.console.question import Question, read_question
 from services.database.connect import connect
 from services.errors import NotUnderstood, OpsError, Refused, Unavailable
@@ -108,7 +108,7 @@ def _asked(
             "Set the address of a role that can only read; /settings makes one with the level observe.",
         )
     try:
-        require_allowed(question, catalog)
+        require_allowed(question, catalog, lambda relation: is_private(relation, catalog, privacy))
         sql, masked = masked_sql(question.tree, catalog, privacy)
         columns, rows, more = _fetched(conn, sql, limits, started)
     except psycopg.Error as error:

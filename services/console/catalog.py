@@ -34,7 +34,7 @@ SELECT p.oid::bigint, n.nspname::text, p.proname::text, p.prokind::text, p.provo
          AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass),
        CASE WHEN l.lanname = 'sql' THEN COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END,
        p.pronargs > 0 AND (p.pronargs - p.pronargdefaults <= 1 OR p.provariadic <> 0),
-       2275 = ANY (p.proargtypes::oid[])
+       2275 = ANY (p.proargtypes::oid[]), p.proconfig IS NOT NULL, pg_catalog.pg_get_expr(p.proargdefaults, 0)
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 """
@@ -132,7 +132,8 @@ class Relation:
 @dataclass(frozen=True, slots=True)
 class Routine:
     """A function that a name may mean. volatility: i, s or v; body: of one in SQL; of_one: takes one argument;
-    of_cstring: takes a value as it is typed, as what makes a type of it does."""
+    of_cstring: takes a value as it is typed, as what makes a type of it does; has_settings: it runs with others than
+    its caller; defaults: of its arguments, as SQL."""
 
     oid: int
     schema: str
@@ -145,6 +146,8 @@ class Routine:
     body: str | None
     of_one: bool
     of_cstring: bool
+    has_settings: bool
+    defaults: str | None
 
 
 class Catalog:

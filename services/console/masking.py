@@ -53,6 +53,11 @@ def masked_sql(tree: Any, catalog: AsksCatalog, privacy: Privacy) -> tuple[str, 
     return deparse(copy), tuple(sorted(masked))
 
 
+def is_private(relation: Relation, catalog: AsksCatalog, privacy: Privacy) -> bool:
+    """Whether something private is read through this relation. Raises Refused where that cannot be told."""
+    return _touches(relation, catalog, privacy, 0)
+
+
 def _mask(tree: Any, catalog: AsksCatalog, privacy: Privacy, masked: set[str], depth: int) -> bool:
     """Mask in place; True where anything was."""
     question = question_of(tree)

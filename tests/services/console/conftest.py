@@ -56,6 +56,32 @@ CREATE FUNCTION public.word(public.users) RETURNS text LANGUAGE plpgsql SECURITY
   $$ BEGIN RETURN (SELECT content FROM public.journal_entries WHERE id = 5); END $$;
 CREATE FUNCTION public.tell_all(VARIADIC text[]) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS
   $$ BEGIN RETURN (SELECT content FROM public.journal_entries WHERE id = 5); END $$;
+CREATE FUNCTION public.latest() RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT content FROM public.journal_entries WHERE id = 5 $$;
+CREATE FUNCTION public.latest_atomic() RETURNS text LANGUAGE sql STABLE
+  RETURN (SELECT content FROM public.journal_entries WHERE id = 5);
+CREATE FUNCTION public.list_them() RETURNS SETOF public.journal_entries LANGUAGE sql STABLE AS
+  $$ SELECT * FROM public.journal_entries $$;
+CREATE SCHEMA hidden;
+CREATE TABLE hidden.journal AS SELECT content AS word FROM public.journal_entries;
+GRANT USAGE ON SCHEMA hidden TO PUBLIC;
+CREATE FUNCTION public.by_view() RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT said FROM public.moods_of_moods LIMIT 1 $$;
+CREATE FUNCTION public.by_latest() RETURNS text LANGUAGE sql STABLE AS $$ SELECT upper(public.latest()) $$;
+CREATE FUNCTION public.by_path() RETURNS text LANGUAGE sql STABLE SET search_path = hidden AS
+  $$ SELECT word FROM journal $$;
+CREATE FUNCTION public.by_default(text DEFAULT public.latest()) RETURNS text LANGUAGE sql STABLE AS $$ SELECT $1 $$;
+CREATE FUNCTION public.writes_by_default(int DEFAULT public.writes()) RETURNS int LANGUAGE sql IMMUTABLE AS
+  $$ SELECT $1 $$;
+CREATE FUNCTION public.doubled(int DEFAULT 1 + 1) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT $1 * 2 $$;
+CREATE VIEW public.over_latest AS SELECT public.latest() AS said, * FROM public.moods;
+CREATE VIEW public.over_list AS SELECT * FROM public.list_them();
+CREATE MATERIALIZED VIEW public.kept_list AS SELECT * FROM public.list_them();
+CREATE MATERIALIZED VIEW public.kept_plain AS SELECT upper(word) AS word FROM public.plain;
+CREATE FUNCTION public.by_kept() RETURNS text LANGUAGE sql STABLE AS $$ SELECT content FROM public.kept_list LIMIT 1 $$;
+CREATE FUNCTION public.of_entry(public.plain) RETURNS text LANGUAGE sql STABLE AS $$ SELECT public.latest() $$;
+CREATE FUNCTION public.add_up(text, int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN 'x'; END $$;
+CREATE AGGREGATE public.sum_up(int) (SFUNC = public.add_up, STYPE = text);
 CREATE FUNCTION public.checks(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RETURN true; END $$;
 CREATE DOMAIN public.checked AS int CHECK (public.checks(VALUE));
 CREATE DOMAIN public.of_checked AS public.checked;
