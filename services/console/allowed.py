@@ -150,8 +150,8 @@ class _Judge:
                 raise _no(f"{relation.name} holds settings, among which platforms keep keys")
         elif relation.kind == "t" or relation.schema.startswith("pg_toast"):
             raise _no(f"{name} holds long values of another table, private ones too, where none can be masked{through}")
-        elif relation.kind == "f":
-            raise _no(f"{name} is a foreign table: reading it does something elsewhere{through}")
+        elif relation.is_foreign:
+            raise _no(f"{name} is or has a foreign table: reading it does something elsewhere{through}")
         elif place.in_body and self._is_private(relation):
             raise _no(f"a function reads {name}, where what is private cannot be masked{through}")
         elif relation.kind in ("v", "m") and relation.definition:

@@ -13,8 +13,11 @@ from services.console.question import Name
 _RELATIONS = """
 WITH RECURSIVE asked AS (
   SELECT name, pg_catalog.to_regclass(name)::oid AS oid FROM pg_catalog.unnest(%s::text[]) AS name
-), up AS (
+), down AS (
   SELECT oid AS base, oid FROM asked WHERE oid IS NOT NULL
+  UNION SELECT down.base, i.inhrelid FROM down JOIN pg_catalog.pg_inherits i ON i.inhparent = down.oid
+), up AS (
+  SELECT base, oid FROM down
   UNION SELECT up.base, i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.oid
 )
 SELECT a.name, c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text,
@@ -24,7 +27,15 @@ SELECT a.name, c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text,
        ARRAY(SELECT pg_catalog.format_type(t.atttypid, t.atttypmod) FROM pg_catalog.pg_attribute t
              WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped ORDER BY t.attnum),
        ARRAY(SELECT pn.nspname || '.' || pc.relname FROM up JOIN pg_catalog.pg_class pc ON pc.oid = up.oid
-             JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace WHERE up.base = c.oid)
+             JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace WHERE up.base = c.oid),
+       EXISTS (SELECT FROM down JOIN pg_catalog.pg_class f USING (oid) WHERE down.base = c.oid AND f.relkind = 'f'),
+       ARRAY(SELECT ARRAY[made.attname::text, source.attname::text]
+             FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_depend k ON k.objid = d.oid
+               AND k.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND k.refobjid = d.adrelid
+             JOIN pg_catalog.pg_attribute made ON made.attrelid = d.adrelid AND made.attnum = d.adnum
+             JOIN pg_catalog.pg_attribute source ON source.attrelid = d.adrelid AND source.attnum = k.refobjsubid
+             WHERE d.adrelid IN (SELECT down.oid FROM down WHERE down.base = c.oid) AND made.attgenerated <> ''
+               AND source.attnum <> made.attnum)
 FROM asked a JOIN pg_catalog.pg_class c ON c.oid = a.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 """
 
@@ -113,7 +124,11 @@ UNION ALL (SELECT 'may make objects in schema ' || nspname FROM pg_catalog.pg_na
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What a name in FROM stands for. ancestors: itself and the tables it is a part of, as "schema.table"."""
+    """What a name in FROM stands for.
+
+    family: itself, the tables that are a part of it, and those that one of these is a part of, as "schema.table"
+    is_foreign: reading it reads a foreign table; generated: (column, column that it is reckoned from)
+    """
 
     oid: int
     schema: str
@@ -122,7 +137,9 @@ class Relation:
     definition: str | None
     columns: tuple[str, ...]
     types: tuple[str, ...]
-    ancestors: frozenset[str]
+    family: frozenset[str]
+    is_foreign: bool
+    generated: frozenset[tuple[str, str]]
 
     @property
     def is_system(self) -> bool:
@@ -162,7 +179,16 @@ class Catalog:
         rows = self._conn.execute(_RELATIONS, (list(wanted),)).fetchall()
         return {
             wanted[row[0]]: Relation(
-                row[1], row[2], row[3], row[4], row[5], tuple(row[6]), tuple(row[7]), frozenset(row[8])
+                row[1],
+                row[2],
+                row[3],
+                row[4],
+                row[5],
+                tuple(row[6]),
+                tuple(row[7]),
+                frozenset(row[8]),
+                row[9],
+                frozenset((made, source) for made, source in row[10]),
             )
             for row in rows
         }

@@ -30,9 +30,13 @@ class Privacy:
     addresses: bool
 
     def hides(self, relation: Relation) -> frozenset[str]:
-        """The columns of a table that are masked, those it has from its parents included."""
-        named = {column for table in relation.ancestors for column in self.private.get(table, ())}
-        return frozenset(column for column in relation.columns if self._is_hidden(column, column in named))
+        """The columns of a table that are masked: its own, those of its parents and of its parts, whose rows are read
+        through it, and those that are generated from a masked one."""
+        named = {column for table in relation.family for column in self.private.get(table, ())}
+        hidden = {column for column in relation.columns if self._is_hidden(column, column in named)}
+        while more := {made for made, source in relation.generated if source in hidden} - hidden:
+            hidden |= more
+        return frozenset(hidden.intersection(relation.columns))
 
     def _is_hidden(self, column: str, named: bool) -> bool:
         if ADDRESS.search(column):

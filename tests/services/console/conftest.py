@@ -62,6 +62,17 @@ CREATE FUNCTION public.latest_atomic() RETURNS text LANGUAGE sql STABLE
   RETURN (SELECT content FROM public.journal_entries WHERE id = 5);
 CREATE FUNCTION public.list_them() RETURNS SETOF public.journal_entries LANGUAGE sql STABLE AS
   $$ SELECT * FROM public.journal_entries $$;
+CREATE TABLE public.entries (id int, note text, at date) PARTITION BY LIST (id);
+CREATE TABLE public.checkins PARTITION OF public.entries FOR VALUES IN (1);
+INSERT INTO public.entries VALUES (1, 'a private note');
+CREATE TABLE public.half (id int, feedback_text text);
+CREATE TABLE public.ai_feedback (more int) INHERITS (public.half);
+CREATE TABLE public.other_half (feedback_text text);
+ALTER TABLE public.ai_feedback INHERIT public.other_half;
+INSERT INTO public.ai_feedback VALUES (1, 'a private word', 1);
+CREATE TABLE public.ai_analyses (id int, summary text, words tsvector GENERATED ALWAYS AS
+  (to_tsvector('simple'::regconfig, summary)) STORED, size int GENERATED ALWAYS AS (id + 1) STORED);
+INSERT INTO public.ai_analyses (id, summary) VALUES (1, 'a private thought');
 CREATE SCHEMA hidden;
 CREATE TABLE hidden.journal AS SELECT content AS word FROM public.journal_entries;
 GRANT USAGE ON SCHEMA hidden TO PUBLIC;

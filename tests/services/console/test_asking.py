@@ -81,6 +81,12 @@ WRITTEN = ("private", "Person", "thought")
         "SELECT 1 UNION ALL SELECT length(content) FROM journal_entries WHERE content LIKE '%thought%'",
         "SELECT name FROM users ORDER BY name",
         "SELECT u FROM users u",
+        "SELECT note FROM entries",
+        "SELECT e::text FROM ONLY entries e",
+        "SELECT note FROM checkins",
+        "SELECT * FROM half",
+        "SELECT feedback_text FROM other_half",
+        "SELECT string_agg(words::text, ' ') FROM ai_analyses",
     ],
 )
 def test_what_people_wrote_is_masked_however_it_is_asked_for(console: Console, question: str) -> None:
@@ -89,6 +95,10 @@ def test_what_people_wrote_is_masked_however_it_is_asked_for(console: Console, q
         text = str(reply.rows)
         assert not any(word in text for word in WRITTEN), text
         assert reply.masked
+
+
+def test_what_is_generated_from_other_columns_is_shown(console: Console) -> None:
+    assert console.ask("SELECT size FROM ai_analyses").rows == (("2",),)
 
 
 def test_a_condition_on_what_is_masked_finds_nothing_out(console: Console) -> None:
