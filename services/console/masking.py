@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.console import private_names
 from services.console.allowed import AsksCatalog
 from services.console.catalog import Relation
 from services.console.question import Name, question_of
@@ -15,10 +16,6 @@ from services.database.parser import deparse, new_tree, parse, walk
 from services.errors import Refused
 
 MASK = "•••"
-ALWAYS_PRIVATE = re.compile(
-    r"(^|_)(phone|password|passwd|secret|token|encrypted|identity_data|raw_(user|app)_meta_data)(_|$)"
-)
-ADDRESS = re.compile(r"(^|_)e?mail(_|$)")
 _TEXT = re.compile(r"^(text|character varying|character|citext|name)\b")
 
 
@@ -33,15 +30,16 @@ class Privacy:
         """The columns of a table that are masked: its own, those of its parents and of its parts, whose rows are read
         through it, and those that are generated from a masked one."""
         named = {column for table in relation.family for column in self.private.get(table, ())}
-        hidden = {column for column in relation.columns if self._is_hidden(column, column in named)}
+        columns = zip(relation.columns, relation.types, strict=True)
+        hidden = {column for column, kind in columns if self._is_hidden(column, kind, column in named)}
         while more := {made for made, source in relation.generated if source in hidden} - hidden:
             hidden |= more
         return frozenset(hidden.intersection(relation.columns))
 
-    def _is_hidden(self, column: str, named: bool) -> bool:
-        if ADDRESS.search(column):
+    def _is_hidden(self, column: str, kind: str, named: bool) -> bool:
+        if private_names.is_address(column, kind):
             return not self.addresses
-        return named or ALWAYS_PRIVATE.search(column) is not None
+        return named or private_names.is_private(column, kind)
 
 
 def masked_sql(tree: Any, catalog: AsksCatalog, privacy: Privacy) -> tuple[str, tuple[str, ...]]:

@@ -73,6 +73,10 @@ INSERT INTO public.ai_feedback VALUES (1, 'a private word', 1);
 CREATE TABLE public.ai_analyses (id int, summary text, words tsvector GENERATED ALWAYS AS
   (to_tsvector('simple'::regconfig, summary)) STORED, size int GENERATED ALWAYS AS (id + 1) STORED);
 INSERT INTO public.ai_analyses (id, summary) VALUES (1, 'a private thought');
+CREATE TABLE public.camel (id int, "userEmail" text, "passwordHash" text, "phoneNumber" text, "Token" text,
+  "apiToken" text, apikey text, api_key text, "Password" text, tokens_used int, "totalTokens" bigint, token_count int);
+INSERT INTO public.camel VALUES (1, 'someone@example.com', 'private', 'private', 'private', 'private', 'private',
+  'private', 'private', 7, 8, 9);
 CREATE SCHEMA hidden;
 CREATE TABLE hidden.journal AS SELECT content AS word FROM public.journal_entries;
 GRANT USAGE ON SCHEMA hidden TO PUBLIC;

@@ -81,6 +81,8 @@ WRITTEN = ("private", "Person", "thought")
         "SELECT 1 UNION ALL SELECT length(content) FROM journal_entries WHERE content LIKE '%thought%'",
         "SELECT name FROM users ORDER BY name",
         "SELECT u FROM users u",
+        "SELECT * FROM camel",
+        'SELECT upper("passwordHash"), c."Token", apikey FROM camel c',
         "SELECT note FROM entries",
         "SELECT e::text FROM ONLY entries e",
         "SELECT note FROM checkins",
@@ -99,6 +101,11 @@ def test_what_people_wrote_is_masked_however_it_is_asked_for(console: Console, q
 
 def test_what_is_generated_from_other_columns_is_shown(console: Console) -> None:
     assert console.ask("SELECT size FROM ai_analyses").rows == (("2",),)
+
+
+def test_how_many_tokens_were_used_is_shown(console: Console) -> None:
+    reply = console.ask('SELECT tokens_used, "totalTokens", token_count, reverse("userEmail") FROM camel')
+    assert reply.rows == (("7", "8", "9", "•••"),)
 
 
 def test_a_condition_on_what_is_masked_finds_nothing_out(console: Console) -> None:
