@@ -18,6 +18,7 @@ from services.app_definition import AppDefinition
 from services.clients.redaction import redact
 from services.console.allowed import require_allowed
 from services.console.catalog import Catalog
+from services.console.cutting import Column, cut
 from services.console.masking import Privacy, is_private, masked_sql
 from services.console.question import Question, read_question
 from services.database.connect import connect
@@ -87,7 +88,10 @@ def _reading(url: str, limits: Limits) -> Iterator[psycopg.Connection[Any]]:
         conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         conn.execute(
             f"SET LOCAL statement_timeout = {round(limits.deadline_s * 1000)}; SET LOCAL lock_timeout = '500ms';"
-            "SET LOCAL idle_in_transaction_session_timeout = '15s'"
+            "SET LOCAL idle_in_transaction_session_timeout = '15s';"
+            # A question of ours takes little of a server that others need: neither its memory nor its processors.
+            "SET LOCAL work_mem = '16MB'; SET LOCAL hash_mem_multiplier = 1;"
+            "SET LOCAL max_parallel_workers_per_gather = 0"
         )
         try:
             yield conn
@@ -124,29 +128,59 @@ def _fetched(
     conn: psycopg.Connection[Any], sql: str, limits: Limits, started: float
 ) -> tuple[tuple[str, ...], list[tuple[str | None, ...]], str | None]:
     """Columns and rows, one by one, until there are no more or there are enough; then the server is told to stop."""
+    until = started + limits.deadline_s + 1
+    columns = _described(conn, sql, until)
+    question = cut(sql, columns, rows=limits.rows + 1, value_bytes=limits.value_bytes)
     rows: list[tuple[str | None, ...]] = []
-    columns: tuple[str, ...] = ()
-    held, more, failure = 0, None, None
+    held, shortened, more, failure = 0, False, None, None
     raw = conn.pgconn
     # The extended protocol takes one statement only, so nothing can end the transaction and go on.
-    raw.send_query_params(sql.encode(), None)
+    raw.send_query_params(question.sql.encode(), None)
     raw.set_single_row_mode()
-    while (result := _next_result(conn, started + limits.deadline_s + 1)) is not None:
+    while (result := _next_result(conn, until)) is not None:
         if result.status == pq.ExecStatus.FATAL_ERROR:
             error = psycopg.errors.error_from_result(result, conn.info.encoding)
             failure = None if more and isinstance(error, psycopg.errors.QueryCanceled) else error
             continue
-        columns = tuple((result.fname(at) or b"").decode() for at in range(result.nfields))
         if more is None and result.ntuples:
-            row = tuple(_text(result.get_value(0, at)) for at in range(result.nfields))
+            whole = tuple(_text(result.get_value(0, at)) for at in range(result.nfields))
+            row = tuple(None if value is None else value[: question.characters] for value in whole)
             held += sum(len(value) for value in row if value is not None)
-            more = _enough(len(rows) + 1, held, limits)
+            # The first row is shown whatever it holds: its values are cut already.
+            more = _enough(len(rows) + 1, held, limits) if rows else None
             rows += [] if more else [row]
+            shortened = shortened or (not more and row != whole)
             if more:
                 conn.cancel_safe(timeout=1)
     if failure is not None:
         raise failure
-    return columns, rows, more
+    if shortened:
+        more = f"Values of more than {question.characters} characters are cut. {more or ''}".strip()
+    return tuple(column.name for column in columns), rows, more
+
+
+def _described(conn: psycopg.Connection[Any], sql: str, until: float) -> tuple[Column, ...]:
+    """The columns that an answer will have; the question is understood for that and not yet carried out."""
+    raw = conn.pgconn
+    raw.send_prepare(b"", sql.encode())
+    _require_no_error(conn, until)
+    raw.send_describe_prepared(b"")
+    result = _require_no_error(conn, until)
+    if result is None:
+        return ()
+    found = [((result.fname(at) or b"").decode(), result.ftype(at)) for at in range(result.nfields)]
+    query = "SELECT oid::bigint, typlen::int FROM pg_catalog.pg_type WHERE oid = ANY (%s::bigint[])"
+    sizes = dict(conn.execute(query, ([kind for _, kind in found],)).fetchall())
+    return tuple(Column(name, kind, sizes.get(kind, -1)) for name, kind in found)
+
+
+def _require_no_error(conn: psycopg.Connection[Any], until: float) -> pq.abc.PGresult | None:
+    last = None
+    while (result := _next_result(conn, until)) is not None:
+        last = result
+    if last is not None and last.status == pq.ExecStatus.FATAL_ERROR:
+        raise psycopg.errors.error_from_result(last, conn.info.encoding)
+    return last
 
 
 def _next_result(conn: psycopg.Connection[Any], until: float) -> pq.abc.PGresult | None:

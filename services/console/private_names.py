@@ -10,8 +10,8 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
 
 _PRIVATE_WORDS = """
     password passwords passwd pwd passphrase passcode secret secrets token jwt otp cookie cookies credential
-    credentials hash hashed hashes salt encrypted phone phones telephone mobile fax ssn iban passport cvv cvc address addresses
-    street zip postcode zipcode
+    credentials hash hashed hashes salt encrypted phone phones telephone mobile fax ssn iban passport cvv cvc address
+    addresses street zip postcode zipcode
 """
 _PRIVATE = frozenset(_PRIVATE_WORDS.split())
 _TOKENS = "tokens"
@@ -19,7 +19,7 @@ _KEYS = frozenset({"api", "access", "private", "secret", "service", "signing", "
 """What a key has before it where it opens something; other keys are names."""
 
 _WITHIN = re.compile(
-    r"password|passwd|passphrase|secret(?!ar)|(api|access|private|service|signing|encryption)key|token$|phonenumber"
+    r"password|passwd|passphrase|secret(?!ar)|(api|access|private|service|signing|encryption)key|tokens?$|phonenumber"
     r"|mobilenumber|creditcard|cardnumber|identitydata|raw(user|app)metadata"
 )
 """What is private in a name without any border between its words, to which passwordHash becomes without quotes."""
@@ -58,7 +58,7 @@ def is_private(column: str, kind: str) -> bool:
 def _is_count(words: list[str], kind: str) -> bool:
     """Whether it is a number of such things: in its name, and of a type that holds no text."""
     of_numbers = _NUMBER.match(kind) is not None
-    return (of_numbers and (_TOKENS in words or bool(_COUNTING & set(words)))) or (
+    return (of_numbers and ("".join(words).endswith(_TOKENS) or _TOKENS in words or bool(_COUNTING & set(words)))) or (
         kind.startswith("json") and _TOKENS in words and bool(_COUNTING & set(words))
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import pytest
 from pydantic import SecretStr
 
@@ -51,6 +53,51 @@ def test_the_rows_end_where_they_are_too_many_or_too_large(console: Console) -> 
     assert len(few.rows) == 10 and "more" in str(few.more)
     large = console.ask("SELECT repeat('x', 1000) FROM plain", limits=Limits(value_bytes=20_000))
     assert len(large.rows) < 30 and "kB" in str(large.more)
+
+
+def test_values_are_cut_where_they_are_and_not_here(console: Console) -> None:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for value in ("repeat('x', 100000000)", "repeat('x', 100000000)::bytea", "to_jsonb(repeat('x', 100000000))"):
+        reply = console.ask(f"SELECT {value}, 1")
+        assert 900_000 < len(str(reply.rows[0][0])) <= 1_000_000 and reply.rows[0][1] == "1"
+        assert reply.more == "Values of more than 1000000 characters are cut."
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 60_000
+    many = console.ask("SELECT " + ", ".join(["repeat('x', 10000000)"] * 20))
+    assert {len(str(value)) for value in many.rows[0]} == {50_000}
+
+
+def test_what_is_not_cut_is_written_as_it_would_be_without(console: Console) -> None:
+    question = """SELECT true AS b, true, ARRAY[true, NULL], ROW(NULL, NULL), ROW(true, 'x'), '1.2.3.4'::inet,
+      'a  '::char(5), '{"a":  1}'::json, '{"a":  1}'::jsonb, '\\xdeadbeef'::bytea, NULL::bytea, NULL AS b,
+      1.50, 'x'::name, '<a/>'::xml, '2026-01-01'::date,
+      interval '1 day', 'plain'::regclass, '{}'::text[], '[1,2)'::int4range, '' AS "a ""b",
+      -0.0::float8, 'NaN'::numeric, 'tails'::coin, '(1,heads)'::point_of, B'101',
+      '1 2'::tsvector, 'a'::"char", int2 '1' AS last"""
+    raw = console.behind.pgconn.exec_(question.encode())
+    reply = console.ask(question)
+    assert reply.columns == tuple((raw.fname(at) or b"").decode() for at in range(raw.nfields))
+    values = [raw.get_value(0, at) for at in range(raw.nfields)]
+    assert reply.rows == (tuple(None if value is None else value.decode() for value in values),)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SELECT id, word FROM plain ORDER BY word DESC, id",
+        "SELECT word FROM plain ORDER BY id % 7, id DESC OFFSET 3",
+        "SELECT word AS a, word AS a FROM plain UNION ALL SELECT 'x', 'y' ORDER BY 1",
+        "VALUES (2, 'x'), (1, 'y'), (3, 'z')",
+    ],
+)
+def test_rows_keep_their_order(console: Console, question: str) -> None:
+    expected = console.behind.execute(question.encode()).fetchall()[:500]
+    assert [tuple(row) for row in console.ask(question).rows] == [tuple(map(str, row)) for row in expected]
+
+
+def test_without_a_column_or_of_the_catalog_it_is_answered_too(console: Console) -> None:
+    assert console.ask("SELECT FROM plain LIMIT 2").rows == ((), ())
+    assert console.ask("SELECT * FROM pg_attribute LIMIT 2").rows
+    assert console.ask("SELECT pg_catalog.array_agg(p) FROM (SELECT * FROM plain LIMIT 2) p").rows
 
 
 def test_a_question_that_takes_too_long_is_not_answered(console: Console) -> None:

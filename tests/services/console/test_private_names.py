@@ -1,4 +1,5 @@
-"""A column's name tells that it is private in any spelling; numbers of tokens, and times, are not taken for secrets."""
+"""A column's name tells that it is private in any
+spelling; numbers of tokens, and times, are not taken for secrets."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from services.console.private_names import is_address, is_private
 
 PRIVATE = """
 password password_hash passwordHash PasswordHash passwordhash PASSWORD userPassword user_pwd phone phoneNumber
-phone_number phonenumber mobile Token apiToken api_token apitoken access_token accessToken refreshToken refresh_tokens token tokens
-api_key apikey apiKey APIKey ApiKey private_key privateKey service_key secret clientSecret client_secret clientsecret
+phone_number phonenumber mobile Token apiToken api_token apitoken access_token accessToken refreshToken refresh_tokens
+token tokens usertokens api_key apikey apiKey APIKey
+ApiKey private_key privateKey service_key secret clientSecret client_secret clientsecret
 jwt JWTToken ssn userSSN iban IBAN home_address addressLine1 street zip_code cookie otp content_hash salt
 encrypted_password raw_user_meta_data identity_data creditCard card_number passport_number token_usage_text
 """
@@ -20,7 +22,8 @@ created_at status model prompt hashtag saltatory addressee_count caliban microph
 """
 
 NUMBERS = """
-token_count tokenCount tokens_used tokensUsed total_tokens totalTokens tokens max_tokens prompt_tokens completion_tokens
+totaltokens token_count tokenCount tokens_used tokensUsed
+total_tokens totalTokens tokens max_tokens prompt_tokens completion_tokens
 input_tokens output_tokens cost_per_token password_count email_count emails_sent_total phone_count address_count
 """
 
