@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from services.console.catalog import Relation, Routine
@@ -28,18 +28,36 @@ HARMLESS_THOUGH_VOLATILE = frozenset(
 )
 """The server's own functions that are called volatile because their answer changes, not because they do anything."""
 
-ACTS_THOUGH_STABLE = frozenset({"txid_current", "pg_current_xact_id", "ts_stat", "ts_rewrite", "current_setting"})
-"""The server's own that are called stable and yet run SQL they are handed, use up a transaction id, or read settings,
-among which platforms keep keys."""
+ACTS_THOUGH_STABLE = frozenset(
+    {
+        "txid_current",
+        "pg_current_xact_id",
+        "ts_stat",
+        "ts_rewrite",
+        "current_setting",
+        "pg_show_all_settings",
+        "pg_stat_get_activity",
+        "pg_stat_get_backend_activity",
+        "pg_prepared_statement",
+        "pg_cursor",
+        "pg_mcv_list_items",
+    }
+)
+"""The server's own that are called stable and yet run SQL they are handed, use up a transaction id, tell what others
+ask, or read settings, among which platforms keep keys."""
+
+OF_A_REQUEST = ("request.", "role", "search_path", "server_version", "server_version_num", "timezone")
+"""How the settings begin that views and functions may read: who asks, which is nobody here, and harmless ones."""
 
 MAKES_ANY_TYPE = frozenset(
     {
+        "populate_record",
         "pg_input_is_valid",
         "pg_input_error_info",
         *(f"{kind}_populate_record{more}" for kind in ("json", "jsonb") for more in ("", "set", "_valid")),
     }
 )
-"""The server's own that make a value of a type that is told by a text or by another value."""
+"""Functions of the server and of hstore that make a value of a type that is told by a text or by another value."""
 
 TELLS_OF_ROWS = frozenset(
     {"pg_stats", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic", "pg_statistic_ext_data", "pg_largeobject"}
@@ -47,6 +65,11 @@ TELLS_OF_ROWS = frozenset(
 """System relations that hold samples of what stands in private columns."""
 
 TELLS_OF_SETTINGS = frozenset({"pg_settings", "pg_db_role_setting", "pg_user_mapping", "pg_user_mappings"})
+
+OUR_OWN = frozenset(
+    {"deploy_receipts", "deploy_steps", "snapshots", "snapshot_parts", "snapshot_definitions", "parked"}
+)
+"""Tables of the schema `ops` without anything of the app's rows; all others there are copies of such."""
 
 _DEEPEST = 8
 
@@ -56,7 +79,9 @@ class AsksCatalog(Protocol):
 
     def relations(self, names: Iterable[Name]) -> dict[Name, Relation]: ...
     def routines(self, names: Iterable[Name]) -> list[Routine]: ...
-    def operators(self, names: Iterable[Name]) -> list[Routine]: ...
+    def operators(
+        self, names: Iterable[Name], types: Iterable[Name], relations: Iterable[Relation], called: Iterable[Routine]
+    ) -> list[Routine]: ...
     def behind_types(
         self, types: Iterable[Name], relations: Iterable[Relation], called: Iterable[Routine]
     ) -> list[Routine]: ...
@@ -77,12 +102,14 @@ def require_allowed(question: Question, catalog: AsksCatalog, is_private: Callab
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where something is judged. through: in words; depth: how many views and bodies lie before it; in_body: whether
-    one of them is a function's; settings_changed: that function is run with settings of its own."""
+    one of them is a function's; settings_changed: that function is run with settings of its own; reads_requests: the
+    settings that are read here are harmless."""
 
     through: str
     depth: int
     in_body: bool
     settings_changed: bool = False
+    reads_requests: bool = False
 
     def within(self, through: str, *, body: bool = False, settings_changed: bool = False) -> _Place:
         changed = self.settings_changed or settings_changed
@@ -105,34 +132,35 @@ class _Judge:
         if place.settings_changed and question.relations:
             # What a name stands for is known for the settings of our session alone.
             raise _no(f"a function with settings of its own reads tables{place.through}")
+        place = replace(place, reads_requests=place.depth > 0 and all(map(_is_of_a_request, question.settings)))
         relations = self._catalog.relations(question.relations)
         behind_dots = _called_like_columns(question, relations)
         called = self._catalog.routines(question.functions)
         called += [one for one in self._catalog.routines(behind_dots) if one.of_one]
         for routine in called:
             self._routine(routine, place)
-        behind_operators = self._catalog.operators(question.operators)
-        for routine in behind_operators:
-            self._routine(routine, place, " by an operator")
         # The name of a type may be written as that of a function, and makes a value of it all the same.
         types = question.types | question.functions | behind_dots
-        self._types(types, relations.values(), [*called, *behind_operators], place)
+        known = [one for one in relations.values() if not one.is_system]
+        behind_operators = self._catalog.operators(question.operators, types, known, called)
+        for routine in behind_operators:
+            self._routine(routine, place, " by an operator")
+        self._types(types, known, [*called, *behind_operators], place)
         for relation in relations.values():
             self._relation(relation, place)
 
     def _types(
         self,
         types: frozenset[Name],
-        relations: Iterable[Relation],
+        relations: list[Relation],
         called: list[Routine],
         place: _Place,
     ) -> None:
         """Judge what runs by itself where a value of a type is made: of types that are named, of columns, arguments."""
-        known = [one for one in relations if not one.is_system]
-        for routine in self._catalog.behind_types(types, known, called):
+        for routine in self._catalog.behind_types(types, relations, called):
             if not (routine.of_extension and routine.language in ("c", "internal") and routine.volatility != "v"):
                 self._routine(routine, place, " by a type")
-        for domain, condition in self._catalog.checks(types, known, called):
+        for domain, condition in self._catalog.checks(types, relations, called):
             if (domain, condition) not in self._checks:
                 self._checks.add((domain, condition))
                 tree = parse(f"SELECT {condition}")
@@ -148,6 +176,8 @@ class _Judge:
                 raise _no(f"{relation.name} holds samples of private columns")
             if relation.name in TELLS_OF_SETTINGS:
                 raise _no(f"{relation.name} holds settings, among which platforms keep keys")
+        elif relation.schema == "ops" and relation.name not in OUR_OWN:
+            raise _no(f"{name} holds copies of rows, private ones too, where none can be masked{through}")
         elif relation.kind == "t" or relation.schema.startswith("pg_toast"):
             raise _no(f"{name} holds long values of another table, private ones too, where none can be masked{through}")
         elif relation.is_foreign:
@@ -171,12 +201,12 @@ class _Judge:
     def _routine(self, routine: Routine, place: _Place, called: str = "") -> None:
         through = f"{called and ', and is called'}{called}{place.through}"
         name = routine.name if routine.schema == "pg_catalog" else f"{routine.schema}.{routine.name}"
+        if routine.name in MAKES_ANY_TYPE or routine.of_cstring:
+            raise _no(f"{name}() makes a value of any type, whose checks may call anything{through}")
         if routine.schema == "pg_catalog":
-            if routine.of_cstring or routine.name in MAKES_ANY_TYPE:
-                raise _no(f"{name}() makes a value of any type, whose checks may call anything{through}")
             if routine.volatility == "v" and routine.name not in HARMLESS_THOUGH_VOLATILE:
                 raise _no(f"{name}() may do more than read{through}")
-            reads_settings = routine.name == "current_setting" and place.depth
+            reads_settings = routine.name == "current_setting" and place.reads_requests
             if not reads_settings and (routine.name in ACTS_THOUGH_STABLE or "_to_xml" in routine.name):
                 raise _no(f"{name}() does more than it says{through}")
             return
@@ -195,6 +225,10 @@ class _Judge:
             self.question(_body(routine.body, name), inside)
             if routine.defaults:
                 self.question(_body(f"SELECT {routine.defaults}", name), inside)
+
+
+def _is_of_a_request(setting: str | None) -> bool:
+    return setting is not None and setting.lower().startswith(OF_A_REQUEST)
 
 
 def _called_like_columns(question: Question, relations: Mapping[Name, Relation]) -> frozenset[Name]:

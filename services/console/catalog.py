@@ -42,7 +42,12 @@ FROM asked a JOIN pg_catalog.pg_class c ON c.oid = a.oid JOIN pg_catalog.pg_name
 _ROUTINES = """
 SELECT p.oid::bigint, n.nspname::text, p.proname::text, p.prokind::text, p.provolatile::text, p.prosecdef,
        l.lanname::text, EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e'
-         AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass),
+         AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass)
+       -- An aggregate is as harmless as what it calls.
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_aggregate g JOIN pg_catalog.pg_proc s ON s.oid IN (g.aggtransfn,
+         g.aggfinalfn, g.aggcombinefn, g.aggserialfn, g.aggdeserialfn, g.aggmtransfn, g.aggminvtransfn, g.aggmfinalfn)
+         JOIN pg_catalog.pg_language b ON b.oid = s.prolang
+         WHERE g.aggfnoid = p.oid AND b.lanname NOT IN ('c', 'internal')),
        CASE WHEN l.lanname = 'sql' THEN COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) END,
        p.pronargs > 0 AND (p.pronargs - p.pronargdefaults <= 1 OR p.provariadic <> 0),
        2275 = ANY (p.proargtypes::oid[]), p.proconfig IS NOT NULL, pg_catalog.pg_get_expr(p.proargdefaults, 0)
@@ -53,13 +58,6 @@ JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 _NAMED = (
     " JOIN unnest(%s::text[], %s::text[]) AS w(space, name)"
     " ON p.proname = w.name AND (w.space = '' OR n.nspname = w.space)"
-)
-
-_OF_OPERATORS = (
-    " WHERE p.oid IN (SELECT o.oprcode::oid FROM pg_catalog.pg_operator o"
-    " JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace"
-    " JOIN unnest(%s::text[], %s::text[]) AS w(space, name)"
-    " ON o.oprname = w.name AND (w.space = '' OR s.nspname = w.space) WHERE s.nspname <> 'pg_catalog')"
 )
 
 _REACHED = """
@@ -95,6 +93,16 @@ _BEHIND_TYPES = (
     "   (own.typsubscript), (g.rngcanonical)) AS f(oid))"
 )
 """What runs when a value becomes one of the types, is compared, or is written: casts, operator classes, in and out."""
+
+_OF_OPERATORS = (
+    " WHERE p.oid IN (SELECT o.oprcode::oid FROM pg_catalog.pg_operator o"
+    " JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace"
+    " JOIN unnest(%(operator_spaces)s::text[], %(operators)s::text[]) AS w(space, name)"
+    " ON o.oprname = w.name AND (w.space = '' OR s.nspname = w.space) WHERE s.nspname <> 'pg_catalog'"
+    " AND (greatest(o.oprleft, o.oprright) < 16384"
+    "   OR o.oprleft IN (SELECT oid FROM own) OR o.oprright IN (SELECT oid FROM own)))"
+)
+"""Operators that can be meant: of the server's own types, or of types that are read."""
 
 _CHECKS = """
 SELECT pg_catalog.format('%%I.%%I', n.nspname, own.typname), pg_catalog.pg_get_expr(k.conbin, 0)
@@ -197,9 +205,13 @@ class Catalog:
         """Every function that one of the names may mean, in any schema where none is written."""
         return self._routines(_ROUTINES + _NAMED, names)
 
-    def operators(self, names: Iterable[Name]) -> list[Routine]:
-        """The functions behind operators that are not the server's own."""
-        return self._routines(_ROUTINES + _OF_OPERATORS, names)
+    def operators(
+        self, names: Iterable[Name], types: Iterable[Name], relations: Iterable[Relation], called: Iterable[Routine]
+    ) -> list[Routine]:
+        """The functions behind operators that are not the server's own and that the types may be operands of."""
+        spaces, operators = _spaces_and_names(names)
+        seeds = _seeds(types, relations, called) | {"operator_spaces": spaces, "operators": operators}
+        return [Routine(*row) for row in self._conn.execute(_REACHED + _ROUTINES + _OF_OPERATORS, seeds).fetchall()]
 
     def behind_types(
         self, types: Iterable[Name], relations: Iterable[Relation], called: Iterable[Routine]

@@ -16,6 +16,14 @@ from services.database.parser import deparse, new_tree, parse, walk
 from services.errors import Refused
 
 MASK = "•••"
+_SERVERS_WORDS = """
+    query statement rolconfig useconfig setconfig rolpassword passwd srvoptions umoptions ftoptions fdwoptions
+    foreign_server_options foreign_table_options foreign_data_wrapper_options authorization_options option_value
+    attfdwoptions subconninfo conninfo
+"""
+_OF_THE_SERVER = frozenset(_SERVERS_WORDS.split())
+"""Columns of the server's own relations: what others ask for, with the values in it, and settings, where keys are."""
+
 _TEXT = re.compile(r"^(text|character varying|character|citext|name)\b")
 
 
@@ -30,6 +38,8 @@ class Privacy:
         """The columns of a table that are masked: its own, those of its parents and of its parts, whose rows are read
         through it, and those that are generated from a masked one."""
         named = {column for table in relation.family for column in self.private.get(table, ())}
+        if relation.is_system:
+            return frozenset(_OF_THE_SERVER.intersection(relation.columns))
         columns = zip(relation.columns, relation.types, strict=True)
         hidden = {column for column, kind in columns if self._is_hidden(column, kind, column in named)}
         while more := {made for made, source in relation.generated if source in hidden} - hidden:
@@ -52,7 +62,26 @@ def masked_sql(tree: Any, catalog: AsksCatalog, privacy: Privacy) -> tuple[str, 
     copy.CopyFrom(tree)
     masked: set[str] = set()
     _mask(copy, catalog, privacy, masked, 0)
-    return deparse(copy), tuple(sorted(masked))
+    return _written(copy), tuple(sorted(masked))
+
+
+def _written(tree: Any) -> str:
+    """The SQL of a tree. Raises Refused where its text, read again, names anything that was not judged."""
+    text = deparse(tree)
+    again = parse(text)
+    if again is not None:
+        meant, read = question_of(tree), question_of(again)
+        if (
+            read.relations <= meant.relations
+            and read.functions <= meant.functions
+            and read.fields <= meant.fields
+            and read.operators <= meant.operators
+            and read.types <= meant.types
+        ):
+            return text
+    raise Refused(
+        "The question cannot be written anew for its masks.", "Nothing was asked.", "Write it in a simpler way."
+    )
 
 
 def is_private(relation: Relation, catalog: AsksCatalog, privacy: Privacy) -> bool:
@@ -85,7 +114,7 @@ def _mask(tree: Any, catalog: AsksCatalog, privacy: Privacy, masked: set[str], d
 def _touches(relation: Relation, catalog: AsksCatalog, privacy: Privacy, depth: int) -> bool:
     """Whether something private is read through this relation."""
     if relation.is_system:
-        return False
+        return bool(privacy.hides(relation))
     if relation.kind in ("v", "m"):
         tree = parse(relation.definition or "")
         if tree is None or depth > 8:
@@ -133,7 +162,7 @@ def _stand_in(
     """Put a subselect with masked columns where the table stands, under the same name."""
     var = node.range_var
     alias, names, inherits = var.alias.aliasname or var.relname, list(var.alias.colnames), var.inh
-    if relation.kind == "v":
+    if relation.kind == "v" and not relation.is_system:
         inner = parse(relation.definition or "")
         if inner is None:
             raise _cannot(relation)

@@ -23,7 +23,8 @@ class Question:
 
     fields: what stands behind a dot, with the name before it ("" where that is an expression): a column, or a function
     of one argument that is called like one. tables: the tables that such a name before the dot stands for; a name that
-    may also stand for something else is not there.
+    may also stand for something else is not there. settings: those that current_setting is asked for, None where that
+    is no plain text.
     """
 
     tree: Any
@@ -34,6 +35,7 @@ class Question:
     types: frozenset[Name]
     common_tables: frozenset[str]
     tables: Mapping[str, frozenset[Name]]
+    settings: frozenset[str | None]
 
 
 def read_question(text: str) -> Question:
@@ -67,6 +69,7 @@ def question_of(tree: Any) -> Question:
         frozenset(names.types),
         frozenset(names.common_tables),
         names.tables_alone(),
+        frozenset(names.settings),
     )
 
 
@@ -79,6 +82,7 @@ class _Names:
     types: set[Name] = field(default_factory=set)
     common_tables: set[str] = field(default_factory=set)
     tables: dict[str, set[Name]] = field(default_factory=dict)
+    settings: set[str | None] = field(default_factory=set)
     aliases: Counter[str] = field(default_factory=Counter)
 
     def tables_alone(self) -> dict[str, frozenset[Name]]:
@@ -112,12 +116,23 @@ def _look(node: Any, names: _Names) -> None:
         names.fields.add((before, last))
     elif kind == "A_Indirection":
         names.fields.update(("", one) for one in _strings(node.indirection))
+        if "current_setting" in _strings(node.indirection):
+            names.settings.add(None)
     elif kind == "FuncCall":
         names.functions.add(_strings(node.funcname))
+        if _strings(node.funcname)[-1] == "current_setting":
+            names.settings.add(_plain_text(node.args[0]) if node.args else None)
     elif kind == "A_Expr":
         names.operators.update(_operators(node))
-    elif kind == "SubLink" and node.oper_name:
-        names.operators.add(_strings(node.oper_name))
+    elif kind == "SubLink":
+        names.operators.add(_strings(node.oper_name) or ("=",))
+    elif (kind == "CaseExpr" and node.HasField("arg")) or (
+        kind == "JoinExpr" and (node.using_clause or node.is_natural)
+    ):
+        names.operators.add(("=",))
+    elif kind == "RangeTableSample":
+        if _strings(node.method)[-1] not in ("system", "bernoulli"):
+            raise _no("TABLESAMPLE by a method that is not the server's own", "Use SYSTEM or BERNOULLI.")
     elif kind == "SortBy" and node.use_op:
         names.operators.add(_strings(node.use_op))
     elif kind == "TypeName":
@@ -136,8 +151,16 @@ def _look_at_table(node: Any, names: _Names) -> None:
 
 
 def _operators(node: Any) -> Iterator[Name]:
-    if node.name and enum_name(node, "kind") not in ("AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN"):
+    if "BETWEEN" in enum_name(node, "kind"):
+        yield from (("<",), ("<=",), (">",), (">=",))
+    elif node.name:
         yield _strings(node.name)
+
+
+def _plain_text(node: Any) -> str | None:
+    while node.WhichOneof("node") == "type_cast":
+        node = node.type_cast.arg
+    return node.a_const.sval.sval if node.WhichOneof("node") == "a_const" else None
 
 
 def _strings(nodes: Any) -> Name:

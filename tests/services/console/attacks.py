@@ -244,6 +244,7 @@ ELSEWHERE = (
     "SELECT (SELECT chunk_data FROM {toast} LIMIT 1)",
     "WITH a AS (TABLE {toast}) SELECT count(*) FROM a",
     "SELECT chunk_data FROM toasted",
+    "SELECT content FROM ops.copy_1",
     "SELECT latest()",
     "SELECT latest_atomic()",
     "SELECT reverse(public.latest())",
@@ -268,10 +269,43 @@ ELSEWHERE = (
 )
 """Other places where private values stand. {toast}: where the long ones of the journal do."""
 
+BY_ITSELF = (
+    "SELECT CASE p WHEN p THEN 1 END FROM compared p",
+    "SELECT p IN (SELECT p FROM compared p) FROM compared p",
+    "SELECT p = ANY (SELECT p FROM compared p) FROM compared p",
+    "SELECT p BETWEEN p AND p FROM compared p",
+    "SELECT p NOT BETWEEN SYMMETRIC p AND p FROM compared p",
+    "SELECT 1 FROM (SELECT p AS a FROM compared p) x JOIN (SELECT p AS a FROM compared p) y USING (a)",
+    "SELECT 1 FROM (SELECT p AS a FROM compared p) x NATURAL JOIN (SELECT p AS a FROM compared p) y",
+    "SELECT p IS DISTINCT FROM p, NULLIF(p, p) FROM compared p",
+    "SELECT 1 OPERATOR(public.<<<) 2",
+    "SELECT id FROM plain ORDER BY id USING OPERATOR(public.<<<)",
+    "SELECT * FROM plain TABLESAMPLE writes (1)",
+    "SELECT * FROM plain TABLESAMPLE public.system_rows (1)",
+    "SELECT count(*) FROM plain GROUP BY GROUPING SETS ((public.writes()), ())",
+    "SELECT * FROM plain p CROSS JOIN LATERAL public.tell(p.word) x",
+    "SELECT format('%s', public.tell('x'))",
+    "SELECT * FROM json_table('[1]', '$[*]' COLUMNS (a int PATH '$.x' DEFAULT public.writes() ON EMPTY)) x",
+    "SELECT * FROM xmltable('/a' PASSING '<a/>' COLUMNS a int PATH '@x' DEFAULT public.writes()) x",
+    "SELECT p FROM plain p FOR KEY SHARE OF p NOWAIT",
+    "SELECT key_of()",
+    "SELECT key_of_any('app.settings.jwt_secret')",
+    "SELECT key_by_dot()",
+    "SELECT query FROM pg_stat_get_activity(NULL)",
+    "SELECT pg_stat_get_backend_activity(1)",
+    "SELECT setting FROM pg_show_all_settings()",
+    "SELECT stavalues1 FROM pg_statistic",
+    "SELECT stxdmcv FROM pg_statistic_ext_data",
+    "SELECT most_common_vals FROM pg_stats_ext",
+    "SELECT umoptions FROM pg_user_mappings",
+    "SELECT data FROM pg_largeobject",
+)
+"""What the server calls though no call is written, and where it tells of settings, statistics and what others ask."""
+
 
 def found() -> list[str]:
     """Attacks that were answered once, or that ran something: all of them are always tried."""
-    return [f"SELECT {one}" for one in CALLED_LIKE_COLUMNS] + [*MAKES_VALUES, *ELSEWHERE]
+    return [f"SELECT {one}" for one in CALLED_LIKE_COLUMNS] + [*MAKES_VALUES, *ELSEWHERE, *BY_ITSELF]
 
 
 def attacks() -> list[str]:

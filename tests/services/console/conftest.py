@@ -77,6 +77,23 @@ CREATE TABLE public.camel (id int, "userEmail" text, "passwordHash" text, "phone
   "apiToken" text, apikey text, api_key text, "Password" text, tokens_used int, "totalTokens" bigint, token_count int);
 INSERT INTO public.camel VALUES (1, 'someone@example.com', 'private', 'private', 'private', 'private', 'private',
   'private', 'private', 7, 8, 9);
+CREATE FUNCTION public.key_of() RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT current_setting('app.settings.jwt_secret', true) $$;
+CREATE FUNCTION public.key_of_any(text) RETURNS text LANGUAGE sql STABLE AS $$ SELECT current_setting($1, true) $$;
+CREATE FUNCTION public.key_by_dot() RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT current_setting('request.jwt', true) || ('app.settings.jwt_secret'::text).current_setting $$;
+CREATE FUNCTION public.who() RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT current_setting('request.jwt.claims', true) $$;
+CREATE TABLE public.compared (id int);
+INSERT INTO public.compared VALUES (1);
+CREATE FUNCTION public.less(public.compared, public.compared) RETURNS bool LANGUAGE plpgsql AS
+  $$ BEGIN RETURN true; END $$;
+CREATE OPERATOR public.= (LEFTARG = public.compared, RIGHTARG = public.compared, FUNCTION = public.less);
+CREATE OPERATOR public.<= (LEFTARG = public.compared, RIGHTARG = public.compared, FUNCTION = public.less);
+CREATE OPERATOR public.<<< (LEFTARG = int, RIGHTARG = int, FUNCTION = public.same);
+CREATE VIEW public.over_activity AS SELECT pid, query FROM pg_catalog.pg_stat_activity;
+CREATE SCHEMA IF NOT EXISTS ops;
+CREATE TABLE ops.copy_1 AS SELECT * FROM public.journal_entries;
 CREATE SCHEMA hidden;
 CREATE TABLE hidden.journal AS SELECT content AS word FROM public.journal_entries;
 GRANT USAGE ON SCHEMA hidden TO PUBLIC;
@@ -97,7 +114,8 @@ CREATE FUNCTION public.by_kept() RETURNS text LANGUAGE sql STABLE AS $$ SELECT c
 CREATE FUNCTION public.of_entry(public.plain) RETURNS text LANGUAGE sql STABLE AS $$ SELECT public.latest() $$;
 CREATE FUNCTION public.add_up(text, int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN 'x'; END $$;
 CREATE AGGREGATE public.sum_up(int) (SFUNC = public.add_up, STYPE = text);
-CREATE FUNCTION public.checks(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RETURN true; END $$;
+CREATE FUNCTION public.checks(int) RETURNS bool LANGUAGE plpgsql AS
+  $$ BEGIN RETURN true; END $$;
 CREATE DOMAIN public.checked AS int CHECK (public.checks(VALUE));
 CREATE DOMAIN public.of_checked AS public.checked;
 CREATE DOMAIN public.positive AS int CHECK (VALUE > 0);

@@ -30,6 +30,9 @@ def test_rows_come_back_as_the_server_writes_them(console: Console) -> None:
         "SELECT now(), random() < 2, pg_size_pretty(pg_total_relation_size('plain'))",
         "SELECT public.reads('word 3'), doubled(), ('2'::int).doubled",
         "SELECT * FROM kept_plain LIMIT 1",
+        "SELECT who(), id BETWEEN 1 AND 2, id IN (SELECT 1), CASE id WHEN 1 THEN 2 END FROM kept_plain, plain",
+        "SELECT * FROM plain TABLESAMPLE SYSTEM (10) LIMIT 1",
+        "SELECT rolname FROM pg_roles ORDER BY 1 LIMIT 1",
         "SELECT tier, avg(mood_level)::int FROM users LEFT JOIN journal_entries j ON user_id = name GROUP BY tier",
         "SELECT relname FROM pg_class WHERE relname = 'plain'",
         "SELECT auth.uid()",
@@ -148,6 +151,22 @@ def test_what_people_wrote_is_masked_however_it_is_asked_for(console: Console, q
 
 def test_what_is_generated_from_other_columns_is_shown(console: Console) -> None:
     assert console.ask("SELECT size FROM ai_analyses").rows == (("2",),)
+
+
+def test_what_others_ask_and_settings_of_roles_are_masked(console: Console) -> None:
+    for source in ("pg_stat_activity", "pg_catalog.pg_stat_activity", "over_activity"):
+        reply = console.ask(f"SELECT pid, query FROM {source} WHERE query IS NOT NULL", Role.ADMIN)
+        assert {row[1] for row in reply.rows} == {"•••"} and reply.masked == ("pg_catalog.pg_stat_activity.query",)
+    assert {str(row) for row in console.ask("SELECT rolconfig FROM pg_roles", Role.ADMIN).rows} <= {
+        "(None,)",
+        "('{•••}',)",
+    }
+    assert console.ask("SELECT state, count(*) FROM pg_stat_activity GROUP BY state").rows
+
+
+def test_what_cannot_be_written_anew_as_it_was_is_refused(console: Console) -> None:
+    with pytest.raises(Refused, match="cannot be written anew"):
+        console.ask("SELECT (2).int4")
 
 
 def test_how_many_tokens_were_used_is_shown(console: Console) -> None:
