@@ -12,8 +12,7 @@ from dashboard.cli.answer import OF_VERDICT, Answer
 from dashboard.cli.on_a_target import ended_job, release_for, require_rehearsal
 from dashboard.cli.person import person
 from dashboard.cli.targets import target_of
-from services.database.by_hand.editor_script import EDITOR_S, EditorScript
-from services.database.by_hand.plan import EDITOR_ROLE
+from services.database.by_hand.editor_script import EDITOR_S, EditorScript, time_sentence
 from services.errors import NotUnderstood, Refused
 
 
@@ -28,7 +27,35 @@ def refuse_phrase(phrase: str | None) -> None:
         )
 
 
-def write(reference: str, named: str | None, folder: Path, *, accept_loss: bool) -> Answer:
+def refuse_useless(
+    *, as_script: bool, look: bool, rehearsal: Path | None, accept_stall_ms: float | None, out: Path | None, loss: bool
+) -> None:
+    """Raise NotUnderstood for an option that would not be heeded: whoever gave it believes that it is."""
+    given = {
+        "--look": look and as_script,
+        "--rehearsal": rehearsal is not None and (as_script or look),
+        "--accept-stall": accept_stall_ms is not None and look,
+        "--out": out is not None and not as_script,
+        "--accept-loss": loss and not as_script,
+    }
+    why = {
+        "--look": "--look does not go with --as-script.",
+        "--rehearsal": "--rehearsal goes with a deploy of our own, not with --as-script or --look.",
+        "--accept-stall": "--accept-stall does not go with --look.",
+    }
+    for option, useless in given.items():
+        if useless:
+            raise NotUnderstood(
+                why.get(option, f"{option} goes with --as-script."),
+                "Nothing was changed and no script was written.",
+                f"Leave {option} out.",
+                place=option,
+            )
+
+
+def write(
+    reference: str, named: str | None, folder: Path, *, accept_loss: bool, accept_stall_ms: float | None = None
+) -> Answer:
     """Write the files into `folder`; a release that has not passed a rehearsal on the target is rehearsed first."""
     from services.jobs.by_hand import scripts_by_hand
 
@@ -43,20 +70,29 @@ def write(reference: str, named: str | None, folder: Path, *, accept_loss: bool)
         release=release,
         now=composition.now(),
         accept_loss=accept_loss,
+        accept_stall_ms=accept_stall_ms,
     )
     return _told(files, folder)
 
 
-def write_for(reference: str, url: str, named: str | None, folder: Path, *, accept_loss: bool) -> Answer:
-    """The same for a database given by its URL, rehearsed now; the script runs as the role of that URL."""
+def write_for(
+    reference: str,
+    url: str,
+    named: str | None,
+    folder: Path,
+    *,
+    accept_loss: bool,
+    accept_stall_ms: float | None = None,
+) -> Answer:
+    """The same for a database given by its URL, rehearsed now, with a prediction of its times; the script runs as the
+    role that it was rehearsed as."""
     from dashboard.cli.on_a_database import DATABASE, actor_here, given, rehearsed_now
     from services.database.by_hand.editor_script import editor_scripts
     from services.database.by_hand.plan import plan_of
-    from services.database.connect import connection_parameters
 
     release, address = given(reference, url, named)
     now = composition.now()
-    result, wanted = rehearsed_now(release, address, now)
+    result, wanted = rehearsed_now(release, address, now, predict=True)
     plan = plan_of(
         result.to_json(),
         result.before,
@@ -67,8 +103,8 @@ def write_for(reference: str, url: str, named: str | None, folder: Path, *, acce
         target=DATABASE,
         plan_hash=release.content_hash,
         actor=actor_here(),
-        role=connection_parameters(address).get("user", EDITOR_ROLE),
         accept_loss=accept_loss,
+        accept_stall_ms=accept_stall_ms,
         listings=wanted.listings,
     )
     return _told(editor_scripts(plan, now), folder)
@@ -77,17 +113,28 @@ def write_for(reference: str, url: str, named: str | None, folder: Path, *, acce
 def _told(files: Sequence[EditorScript], folder: Path) -> Answer:
     paths = _written(files, folder)
     took = sum(one.took_ms for one in files)
+    times = [one.at_most_ms for one in files]
+    at_most = None if None in times else sum(one for one in times if one is not None)
     document: dict[str, Any] = {
         "files": [
-            {"path": str(path), "alone": one.alone, "rehearsed_ms": round(one.took_ms, 1)}
+            {
+                "path": str(path),
+                "alone": one.alone,
+                "rehearsed_ms": round(one.took_ms, 1),
+                "at_most_ms": None if one.at_most_ms is None else round(one.at_most_ms, 1),
+            }
             for one, path in zip(files, paths, strict=True)
         ],
         "rehearsed_ms": round(took, 1),
+        "at_most_ms": None if at_most is None else round(at_most, 1),
         "editor_s": EDITOR_S,
+        "way_back": files[0].way_back,
     }
-    fits = "which fits" if took < EDITOR_S * 1000 / 2 else "which may not fit: use psql on a direct connection"
-    lines = [str(path) for path in paths]
-    lines.append(f"On the copy it took {took / 1000:.1f} s; the SQL Editor gives up after about {EDITOR_S} s, {fits}.")
+    lines = [*(str(path) for path in paths), time_sentence(took, at_most)]
+    if len(files) > 1:
+        lines.append("Run them one after the other: each stops unless those before it were run.")
+    if files[0].way_back:
+        lines.append(files[0].way_back)
     return Answer.of(document, lines)
 
 

@@ -94,9 +94,17 @@ def deploy(
     as_script: Annotated[
         bool, typer.Option("--as-script", help="Change nothing: write it as SQL for Supabase's SQL Editor.")
     ] = False,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="With --as-script: where to write it.")] = Path(),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="With --as-script: where to write it; else here.", show_default=False
+        ),
+    ] = None,
     accept_loss: Annotated[
-        bool, typer.Option("--accept-loss", help="With --as-script: also where it destroys rows and keeps no copy.")
+        bool,
+        typer.Option(
+            "--accept-loss", help="With --as-script: also where it destroys or changes rows and keeps no copy."
+        ),
     ] = False,
     look: Annotated[
         bool, typer.Option("--look", help="Only look whether such a script was run: by its receipt and the catalog.")
@@ -108,13 +116,25 @@ def deploy(
     from dashboard.cli import by_hand, on_a_database, on_a_target
     from services.errors import NotUnderstood
 
+    by_hand.refuse_useless(
+        as_script=as_script,
+        look=look,
+        rehearsal=rehearsal,
+        accept_stall_ms=accept_stall,
+        out=out,
+        loss=accept_loss,
+    )
     if as_script or look:
         by_hand.refuse_phrase(confirm)
-        if database is not None:
-            if look:
-                return by_hand.look_at(release, database, target)
-            return by_hand.write_for(release, database, target, out, accept_loss=accept_loss)
-        return by_hand.look(release, target) if look else by_hand.write(release, target, out, accept_loss=accept_loss)
+    if look:
+        return by_hand.look(release, target) if database is None else by_hand.look_at(release, database, target)
+    if as_script:
+        folder = out or Path()
+        if database is None:
+            return by_hand.write(release, target, folder, accept_loss=accept_loss, accept_stall_ms=accept_stall)
+        return by_hand.write_for(
+            release, database, target, folder, accept_loss=accept_loss, accept_stall_ms=accept_stall
+        )
     if database is not None:
         return on_a_database.deploy(release, database, target, confirm, rehearsal, accept_stall)
     if rehearsal is not None:

@@ -26,10 +26,18 @@ from services.verdict import Verdict
 
 
 def scripts_by_hand(
-    store: Store, *, actor: Actor, target: Target, release: Release, now: datetime, accept_loss: bool = False
+    store: Store,
+    *,
+    actor: Actor,
+    target: Target,
+    release: Release,
+    now: datetime,
+    accept_loss: bool = False,
+    accept_stall_ms: float | None = None,
 ) -> tuple[EditorScript, ...]:
     """The files that deploy the release, as it was last rehearsed on this target, through an editor.
 
+    accept_stall_ms: how long writers may be kept waiting, in milliseconds.
     Changes nothing, and needs no level that could. Raises Refused without a passed rehearsal of this content, without
     the approval that the target asks for, and as `plan_of`; Unavailable where the target cannot be read.
     """
@@ -61,8 +69,10 @@ def scripts_by_hand(
         plan_hash=release.content_hash,
         actor=actor.id,
         accept_loss=accept_loss,
+        accept_stall_ms=accept_stall_ms,
         listings=wanted.listings,
     )
+    files = editor_scripts(plan, now)
     with store.write() as tx:
         audit.record(
             tx,
@@ -71,9 +81,14 @@ def scripts_by_hand(
             target=target.name,
             subject=release.id,
             now=now,
-            detail={"plan_hash": plan_hash, "receipt_id": plan.receipt_id, "accept_loss": accept_loss},
+            detail={
+                "plan_hash": plan_hash,
+                "receipt_id": plan.receipt_id,
+                "accept_loss": accept_loss,
+                "accept_stall_ms": accept_stall_ms,
+            },
         )
-    return editor_scripts(plan, now)
+    return files
 
 
 def find_deploy(context: JobContext) -> Outcome:

@@ -1,15 +1,18 @@
 BEGIN;
-SET LOCAL lock_timeout = '100ms';
-SET LOCAL statement_timeout = '55s';
-SET LOCAL idle_in_transaction_session_timeout = '60s';
-DO $ops$
+{{limits}}
+DO ${{tag}}$
 BEGIN
   IF current_user <> {{role}} THEN
-    RAISE EXCEPTION 'this script was rehearsed as %, and runs as %: nothing was changed', {{role}}, current_user;
+    RAISE EXCEPTION 'this script was rehearsed as %, and runs as %: %', {{role}}, current_user, {{unchanged}};
   END IF;
   IF NOT pg_catalog.pg_try_advisory_xact_lock({{lock}}) THEN
-    RAISE EXCEPTION 'another deploy or rollback is under way on this database: nothing was changed';
+    RAISE EXCEPTION 'another deploy or rollback is under way on this database: %', {{unchanged}}
+      USING HINT = 'Wait for it to end, then run this file again.';
   END IF;
-  PERFORM pg_catalog.set_config('ops.search_path', pg_catalog.current_setting('search_path'), true);
+  IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'ops'
+             AND pg_catalog.obj_description(oid, 'pg_namespace') IS DISTINCT FROM {{mark}}) THEN
+    RAISE EXCEPTION 'the database has a schema named ops that was not made by the release cockpit: %', {{unchanged}}
+      USING HINT = 'Rename that schema, then run this file again.';
+  END IF;
 END
-$ops$;
+${{tag}}$;

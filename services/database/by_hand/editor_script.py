@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
-import base64
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from typing import Any
 
+from services.database.by_hand.lone import Trace, trace_of
+from services.database.by_hand.queries import asked
+from services.database.by_hand.settings import replayed, settings_made, taken_back
+from services.database.by_hand.texts import filled, literal, one_line, packed, quoted
 from services.database.change_lock import LOCK_KEY
-from services.database.deployment.receipts import SCHEMA_SQL
+from services.database.deployment.parts import Part, parts_of
+from services.database.deployment.receipts import _MARK, SCHEMA_SQL
 from services.database.fingerprint import CATALOG_QUERY, Fingerprint
-from services.database.history.migrations import Listing
+from services.database.history.migrations import Listing, bare
 from services.database.script import Statement
 from services.database.verification import Query
 
 EDITOR_S = 60
 """How long Supabase's SQL Editor waits for an answer, in seconds."""
 
+_PATIENCE_S = 55
+"""How long one statement may take where the Editor waits for it: it must not be told of a time-out and commit later."""
+
+_LONG_PATIENCE_S = 600
 _LOCK_TRIES = 40
+_COUNT = "\n    GET DIAGNOSTICS rows_of_one = ROW_COUNT;\n    found := found + rows_of_one;"
 _BLOCKING = {
     "ShareLock": "SHARE",
     "ShareRowExclusiveLock": "SHARE ROW EXCLUSIVE",
     "ExclusiveLock": "EXCLUSIVE",
     "AccessExclusiveLock": "ACCESS EXCLUSIVE",
 }
-_TEXTS = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStatement:
-    """A statement as it was rehearsed. locks: mode by relation that was there before; ms: how long it took there."""
+    """A statement as it was rehearsed.
+
+    locks: mode by "schema.relation" that was there before; ms: how long it took on the copy; at_most_ms: how long it
+    will take on the target's real size at the most, None where that was not predicted.
+    """
 
     statement: Statement
     ms: float = 0.0
     locks: Mapping[str, str] = field(default_factory=dict)
     apart: bool = False
+    at_most_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +58,8 @@ class Plan:
     """What was rehearsed, and for whom the script is written.
 
     before, after: the target's catalog, and what it must be afterwards. job_id names the deploy in its receipt.
-    role: the one the editor runs as.
+    role: the one the editor runs as. inverse: the way back as the rehearsal derived and tried it, for the receipt;
+    None where there is none, `way_back` then says in a sentence how the release goes back.
     """
 
     release_id: str
@@ -60,171 +75,347 @@ class Plan:
     queries: Sequence[Query] = ()
     listings: Sequence[Listing] = ()
     """How the change is listed where the target keeps a list of its migrations."""
+    inverse: Mapping[str, Any] | None = None
+    way_back: str = ""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What shares a transaction and what stands alone, as in a deploy of our own, which could go on with these."""
+        apart = {place for place, one in enumerate(self.statements) if one.apart}
+        return parts_of([one.statement for one in self.statements], apart)
 
 
 @dataclass(frozen=True, slots=True)
 class EditorScript:
-    """One file to run. `took_ms`: how long its statements took in the rehearsal; `alone`: outside any transaction."""
+    """One file to run. `alone`: outside any transaction. way_back: how the release goes back, a sentence.
+
+    took_ms: how long its statements took in the rehearsal; at_most_ms: how long they will take on the target's real
+    size, None where it is not known.
+    """
 
     name: str
     sql: str
     took_ms: float
     alone: bool = False
+    at_most_ms: float | None = None
+    way_back: str = ""
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether an editor will wait for it; None where that is not known."""
+        return None if self.at_most_ms is None else self.at_most_ms < EDITOR_S * 1000 / 2
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file: a part, or None between two that stand alone, which it notes. number: counted from 1, `of` so many.
+
+    left: the part that stands alone in the file before it; coming: the one in the file after it.
+    """
+
+    number: int
+    of: int
+    part: Part | None
+    left: Part | None
+    coming: Part | None
+
+    @property
+    def unchanged(self) -> str:
+        """What is true of the database where this file stops."""
+        if self.number == 1:
+            return "nothing was changed"
+        inside = "file 1 is in" if self.number == 2 else f"files 1 to {self.number - 1} are in"
+        return f"nothing was changed by this file, but {inside}; put it right, then run this file again"
 
 
 def editor_scripts(plan: Plan, now: datetime) -> tuple[EditorScript, ...]:
     """The files in the order in which they are run; one, unless statements cannot run in a transaction.
 
-    Every transaction stops unless it meets the catalog it expects; the last verifies and writes the receipt.
+    Then transactions stand before, between and after those: the first writes the receipt as one that is begun, each
+    later one refuses to run unless all before it were and left the catalog as it is, and the last verifies and ends it.
+    Raises Refused where a query cannot be asked from inside a script.
     """
-    groups = _groups(plan.statements)
-    last = len(groups)
+    files = _files(plan.parts)
+    numbers = {one.part.seq: one.number for one in files if one.part is not None}
+    order = "ARRAY[" + ", ".join(str(numbers[seq]) for seq in sorted(numbers)) + "]"
     return tuple(
-        _alone(plan, group[0], number, last) if group and group[0].apart else _together(plan, group, number, last, now)
-        for number, group in enumerate(groups, start=1)
+        _alone(plan, one, one.part) if one.part is not None and one.part.apart else _together(plan, one, order, now)
+        for one in files
     )
 
 
-def _groups(statements: Sequence[PlannedStatement]) -> list[list[PlannedStatement]]:
-    """Runs of statements that share a transaction, and each that has to stand alone; a transaction comes last."""
-    groups: list[list[PlannedStatement]] = []
-    for one in statements:
-        if one.apart or not groups or groups[-1][0].apart:
-            groups.append([])
-        groups[-1].append(one)
-    if not groups or groups[-1][0].apart:
-        groups.append([])
-    return groups
+def _files(parts: Sequence[Part]) -> list[_File]:
+    slots: list[Part | None] = []
+    for part in parts:
+        if part.apart and slots and slots[-1] is not None and slots[-1].apart:
+            slots.append(None)
+        slots.append(part)
+
+    def lone(place: int) -> Part | None:
+        part = slots[place] if 0 <= place < len(slots) else None
+        return part if part is not None and part.apart else None
+
+    return [_File(place + 1, len(slots), part, lone(place - 1), lone(place + 1)) for place, part in enumerate(slots)]
 
 
-def _alone(plan: Plan, one: PlannedStatement, number: int, of: int) -> EditorScript:
-    where = f"{one.statement.file}:{one.statement.line}"
+def _alone(plan: Plan, file: _File, part: Part) -> EditorScript:
+    (one,) = _planned(plan, part)
+    trace = trace_of(one.statement)
+    index = one.statement.kind in ("index_stmt", "reindex_stmt")
+    broken = "it may leave an invalid index: drop that index, then run this file again" if index else "run it again"
+    seen = "looks whether it was" if trace.seen else "cannot see whether it was: do not leave this one out"
     head = (
-        f"-- {plan.release_id} on {plan.target}, file {number} of {of}: {where}.\n"
-        "-- The server refuses this statement inside a transaction: run this file by itself.\n"
-        "-- If it fails halfway, it may leave an invalid index: drop that index, then run this file again.\n"
+        f"-- {one_line(f'{plan.release_id} on {plan.target}')}, file {file.number} of {file.of}: {_where(one)}.\n"
+        "-- The server refuses this statement inside a transaction, so nothing guards it: run this file by itself, as\n"
+        f"-- {one_line(plan.role)}, after file {file.number - 1} and before file {file.number + 1}, which {seen}.\n"
+        f"-- If it fails halfway, {broken}.\n"
+        f"{_time(one.ms, one.at_most_ms)}"
     )
-    return EditorScript(_name(plan, number, of), f"{head}{one.statement.sql}\n;\n", one.ms, alone=True)
+    name = _name(plan, file)
+    return EditorScript(name, f"{head}{one.statement.sql}\n;\n", one.ms, True, one.at_most_ms, plan.way_back)
 
 
-def _together(plan: Plan, group: Sequence[PlannedStatement], number: int, of: int, now: datetime) -> EditorScript:
-    took = sum(one.ms for one in group)
-    first, final = number == 1, number == of
-    parts = [_head(plan, took, number, of, now), _text("begin.sql", role=_literal(plan.role), lock=str(LOCK_KEY))]
-    parts.append(_text("fingerprint.sql", query=CATALOG_QUERY))
-    if first:
-        parts.append(_text("catalog.sql", expected=_literal(plan.before.digest)))
-    for one in group:
-        parts += _locks(one)
-        parts.append(f"-- {one.statement.file}:{one.statement.line}\n{one.statement.sql}\n;\n")
-    parts.append(_text("settle.sql"))
+def _together(plan: Plan, file: _File, order: str, now: datetime) -> EditorScript:
+    group = _planned(plan, file.part)
+    took, at_most = sum(one.ms for one in group), _sum(one.at_most_ms for one in group)
+    first, final = file.number == 1, file.number == file.of
+    fits = at_most is None or at_most < EDITOR_S * 1000 / 2
+    limits = filled("limits.sql", patience=str(_PATIENCE_S if fits else _LONG_PATIENCE_S))
+    unchanged, receipt = literal(file.unchanged), literal(plan.receipt_id)
+    before = _before(plan, file.part)
+    parts = [
+        _head(plan, file, took, at_most, now),
+        filled(
+            "begin.sql",
+            limits=limits,
+            role=literal(plan.role),
+            lock=str(LOCK_KEY),
+            unchanged=unchanged,
+            mark=literal(_MARK),
+        ),
+        filled("fingerprint.sql", query=CATALOG_QUERY),
+        filled("first.sql", receipt=receipt, files=order, expected=literal(plan.before.digest)) if first else "",
+        _after_lone(plan, file, file.left, order) if file.left is not None else "",
+        *(f"{one.sql}\n;\n" for one in replayed(before) if group),
+        limits if before and group else "",
+        *_statements(group, limits, unchanged),
+        filled("settle.sql", limits=limits),
+    ]
     if final:
-        parts += [_verification(query) for query in plan.queries]
-        parts.append(_receipt(plan))
-    parts.append(_text("end.sql", told=_literal(_told(plan, number, of))))
-    return EditorScript(_name(plan, number, of), "\n".join(parts), took)
+        parts += [_verification(query, unchanged) for query in plan.queries]
+        parts.append(filled("changed.sql", expected=literal(plan.after.digest), unchanged=unchanged))
+    if first:
+        parts += [filled("schema.sql", schema=SCHEMA_SQL), _receipt(plan)]
+    if file.of > 1 and file.part is not None:
+        parts.append(filled("step.sql", receipt=receipt, step=str(file.part.seq), digest=literal(file.part.digest)))
+    if file.coming is not None:
+        parts.append(_before_lone(plan, file.coming))
+    if final:
+        parts += [_done(plan), *(_listing(plan, one, unchanged) for one in plan.listings)]
+    mine = [*before, *(one.statement for one in group)] if group else []
+    parts.append(_end(plan, file, taken_back(mine)))
+    sql = "\n".join(part for part in parts if part)
+    return EditorScript(_name(plan, file), sql, took, False, at_most, plan.way_back)
 
 
-def _head(plan: Plan, took_ms: float, number: int, of: int, now: datetime) -> str:
-    files = "" if of == 1 else f", file {number} of {of}; run them in this order"
-    slow = took_ms > EDITOR_S * 1000 / 2
-    limit = (
-        f"-- On the copy its statements took {took_ms / 1000:.1f} s. The SQL Editor gives up after about {EDITOR_S} s"
-        + (": use psql on a direct connection instead.\n" if slow else ".\n")
+def _head(plan: Plan, file: _File, took_ms: float, at_most_ms: float | None, now: datetime) -> str:
+    several = "" if file.of == 1 else f", file {file.number} of {file.of}; run them in this order"
+    all_or_nothing = "It changes all or nothing: if anything stops it, " + (
+        file.unchanged if file.number == 1 else "this file has changed nothing"
     )
-    return (
-        f"-- {plan.release_id} on {plan.target}{files}.\n"
-        f"-- Written {now:%Y-%m-%d %H:%M} UTC from rehearsed content {plan.plan_hash[:16]}, to be run as {plan.role}.\n"
-        "-- Run the whole file at once. It changes all or nothing: if anything stops it, nothing was changed.\n" + limit
-    )
+    lines = [
+        f"{plan.release_id} on {plan.target}{several}.",
+        f"Written {now:%Y-%m-%d %H:%M} UTC from rehearsed content {plan.plan_hash[:16]}, to be run as {plan.role}.",
+        f"Run the whole file at once. {all_or_nothing}.",
+    ]
+    if file.of > 1:
+        lines += [
+            "What the files before it did stays in. Each stops unless those before it were run. Where one was stopped,",
+            "put right what stopped it and run it again, or deploy from the release cockpit, which goes on there.",
+        ]
+    if plan.way_back:
+        lines.append(plan.way_back)
+    lines.append("With psql: psql -v ON_ERROR_STOP=1 -f FILE")
+    return "".join(f"-- {one_line(line)}\n" for line in lines) + _time(took_ms, at_most_ms)
 
 
-def _locks(one: PlannedStatement) -> list[str]:
+def _time(took_ms: float, at_most_ms: float | None) -> str:
+    return f"-- {time_sentence(took_ms, at_most_ms)}\n"
+
+
+def time_sentence(took_ms: float, at_most_ms: float | None) -> str:
+    """How long statements will take, as predicted, or that it is not known; and how long an editor waits."""
+    waits = f"The SQL Editor gives up after about {EDITOR_S} s"
+    beside = "verification and our checks come on top"
+    if at_most_ms is None:
+        return (
+            f"How long its statements will take is not known: on the copy, which may lack rows, it was "
+            f"{took_ms / 1000:.1f} s; `rehearse --predict` tells. {waits}."
+        )
+    if at_most_ms >= EDITOR_S * 1000 / 2:
+        return (
+            f"Its statements will take up to {at_most_ms / 1000:.1f} s; {beside}. {waits}:"
+            " use psql on a direct connection instead."
+        )
+    return f"Its statements will take up to {at_most_ms / 1000:.1f} s; {beside}. {waits}."
+
+
+def _statements(group: Sequence[PlannedStatement], limits: str, unchanged: str) -> Iterator[str]:
+    for one in group:
+        yield _locks(one, unchanged)
+        yield f"-- {_where(one)}\n{one.statement.sql}\n;\n"
+        # A script's own SET lock_timeout = 0 would let writers queue behind it for ever.
+        if any(made.name is None or made.name.endswith("_timeout") for made in settings_made(one.statement)):
+            yield limits
+
+
+def _locks(one: PlannedStatement, unchanged: str) -> str:
     """Take each strong lock with short waits and pauses, so that nobody queues behind a statement that waits."""
     wanted = [(relation, _BLOCKING[mode]) for relation, mode in sorted(one.locks.items()) if mode in _BLOCKING]
     if not wanted:
-        return []
-    takes = "\n    ".join(f"LOCK TABLE {relation} IN {mode} MODE;" for relation, mode in wanted)
-    return [_text("locks.sql", takes=takes, tries=str(_LOCK_TRIES))]
+        return ""
+    rows = ", ".join(f"({literal(relation)}, {literal(mode)})" for relation, mode in wanted)
+    return filled("locks.sql", wanted=rows, tries=str(_LOCK_TRIES), unchanged=unchanged)
 
 
-def _verification(query: Query) -> str:
+def _after_lone(plan: Plan, file: _File, left: Part, order: str) -> str:
+    (one,) = _planned(plan, left)
+    trace = trace_of(one.statement)
+    return filled(
+        "later.sql",
+        receipt=literal(plan.receipt_id),
+        number=str(file.number),
+        of=str(file.of),
+        before=str(file.number - 1),
+        files=order,
+        step=str(left.seq),
+        mark=_mark(trace),
+        seen=trace.seen or "true",
+        what=literal(_where(one)),
+        may_change=trace.may_change,
+    )
+
+
+def _before_lone(plan: Plan, coming: Part) -> str:
+    (one,) = _planned(plan, coming)
+    trace = trace_of(one.statement)
+    return filled(
+        "next.sql",
+        receipt=literal(plan.receipt_id),
+        step=str(coming.seq),
+        digest=literal(coming.digest),
+        file=literal(one.statement.file),
+        line=str(one.statement.line),
+        table=trace.table or "NULL",
+        mark=_mark(trace),
+    )
+
+
+def _mark(trace: Trace) -> str:
+    return f"({trace.mark})::text" if trace.mark else "NULL::text"
+
+
+def _verification(query: Query, unchanged: str) -> str:
     """The query as each role that its comment names, where there is such a role; else as the one that runs it."""
-    tag = _tag(query.sql)
-    given = {"query": f"${tag}${query.sql}\n${tag}$", "outer": f"{tag}_do"}
-    if not query.roles:
-        return _text("verification.sql", id=_literal(query.id), there="true", role="NULL", **given)
-    return "\n".join(
-        _text(
-            "verification.sql", id=_literal(f"{query.id} as {role}"), there=_there(role), role=_literal(role), **given
+    statements = "\n".join(
+        f"    EXECUTE {quoted(one.sql)};"
+        + (
+            "\n    GET DIAGNOSTICS rows_of_one = ROW_COUNT;\n    found := found + rows_of_one;"
+            if one.gives_rows
+            else ""
         )
+        for one in asked(query)
+    )
+    given = {"statements": statements, "unchanged": unchanged}
+    if not query.roles:
+        return filled("verification.sql", id=literal(query.id), there="true", role="NULL", **given)
+    return "\n".join(
+        filled("verification.sql", id=literal(f"{query.id} as {role}"), there=_there(role), role=literal(role), **given)
         for role in query.roles
     )
 
 
 def _there(role: str) -> str:
-    return f"EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {_literal(role)})"
+    return f"EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {literal(role)})"
 
 
 def _receipt(plan: Plan) -> str:
-    return _text(
+    return filled(
         "receipt.sql",
-        schema=SCHEMA_SQL,
-        listings="\n".join(_listing(plan, one) for one in plan.listings),
-        expected=_literal(plan.after.digest),
-        id=_literal(plan.receipt_id),
-        job=_literal(plan.job_id),
-        release=_literal(plan.release_id),
-        plan=_literal(plan.plan_hash),
-        actor=_literal(plan.actor),
-        statements=str(len(plan.statements)),
-        before=_literal(plan.before.digest),
-        facts_before=_bytes(plan.before),
-        facts_after=_bytes(plan.after),
+        receipt=literal(plan.receipt_id),
+        job=literal(plan.job_id),
+        release=literal(plan.release_id),
+        plan=literal(plan.plan_hash),
+        actor=literal(plan.actor),
+        statements=str(len(plan.parts[0].statements)),
+        before=literal(plan.before.digest),
+        facts_before=packed(plan.before),
+        after=literal(plan.after.digest),
+        facts_after=packed(plan.after),
     )
 
 
-def _listing(plan: Plan, one: Listing) -> str:
-    statements = ", ".join(_literal(text) for text in one.statements)
-    return _text(
+def _done(plan: Plan) -> str:
+    inverse = "NULL" if plan.inverse is None else f"{literal(json.dumps(dict(plan.inverse)))}::jsonb"
+    return filled("done.sql", receipt=literal(plan.receipt_id), statements=str(len(plan.statements)), inverse=inverse)
+
+
+def _listing(plan: Plan, one: Listing, unchanged: str) -> str:
+    statements = ", ".join(literal(bare(text)) for text in one.statements)
+    return filled(
         "listing.sql",
-        version=_literal(one.version),
-        name=_literal(one.name),
+        version=literal(one.version),
+        name=literal(one.name),
         statements=f"ARRAY[{statements}]::text[]",
-        receipt=_literal(plan.receipt_id),
-        tag=_tag(" ".join((one.name, *one.statements))),
+        ours="true" if one.ours else "false",
+        receipt=literal(plan.receipt_id),
+        unchanged=unchanged,
     )
 
 
-def _told(plan: Plan, number: int, of: int) -> str:
-    if number < of:
-        return f"File {number} of {of} is done; go on with the next."
-    return f"{plan.release_id} is deployed and verified; its receipt is {plan.receipt_id}."
+def _end(plan: Plan, file: _File, resets: Sequence[str]) -> str:
+    receipt = literal(plan.receipt_id)
+    if file.number == file.of:
+        told = f"{plan.release_id} is deployed and verified; its receipt is {plan.receipt_id}."
+        is_in = f"SELECT EXISTS (SELECT FROM ops.deploy_receipts WHERE id = {receipt} AND state = 'done')"
+    else:
+        told = f"File {file.number} of {file.of} is done; go on with the next."
+        step = file.part.seq if file.part is not None else file.left.seq if file.left is not None else 0
+        is_in = (
+            f"SELECT EXISTS (SELECT FROM ops.deploy_steps WHERE receipt_id = {receipt} AND seq = {step}"
+            " AND done_at IS NOT NULL)"
+        )
+    return filled(
+        "end.sql",
+        resets="".join(f"{reset}\n" for reset in resets),
+        is_in=literal(is_in),
+        told=literal(told),
+        not_told=literal(f"{plan.release_id} is NOT deployed: {file.unchanged}. The first error above says why."),
+    )
 
 
-def _name(plan: Plan, number: int, of: int) -> str:
+def _planned(plan: Plan, part: Part | None) -> list[PlannedStatement]:
+    """The part's statements as they were planned."""
+    if part is None:
+        return []
+    places = {id(one) for one in part.statements}
+    return [one for one in plan.statements if id(one.statement) in places]
+
+
+def _before(plan: Plan, part: Part | None) -> list[Statement]:
+    """All statements of the parts before this one."""
+    return [one for each in plan.parts if part is not None and each.seq < part.seq for one in each.statements]
+
+
+def _sum(times: Iterator[float | None]) -> float | None:
+    known = list(times)
+    return None if any(one is None for one in known) else sum(one for one in known if one is not None)
+
+
+def _where(one: PlannedStatement) -> str:
+    return one_line(f"{one.statement.file}:{one.statement.line}")
+
+
+def _name(plan: Plan, file: _File) -> str:
     stem = re.sub(r"[^a-z0-9_-]+", "-", plan.release_id.lower()).strip("-") or "release"
-    return f"{stem}.sql" if of == 1 else f"{stem}-{number:02}-of-{of:02}.sql"
-
-
-def _text(name: str, /, **values: str) -> str:
-    """A text of this folder with its `{{places}}` filled; what is filled in is never searched for further places."""
-    raw = (_TEXTS / name).read_text(encoding="utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], raw)
-
-
-def _tag(text: str) -> str:
-    """A dollar-quote tag that the text does not contain."""
-    number = 0
-    while f"$ops{number}" in text:
-        number += 1
-    return f"ops{number}"
-
-
-def _literal(text: str) -> str:
-    quoted = text.replace("'", "''")
-    return f"E'{quoted.replace(chr(92), chr(92) * 2)}'" if "\\" in text else f"'{quoted}'"
-
-
-def _bytes(fingerprint: Fingerprint) -> str:
-    return f"pg_catalog.decode('{base64.b64encode(fingerprint.packed()).decode()}', 'base64')"
+    return f"{stem}.sql" if file.of == 1 else f"{stem}-{file.number:02}-of-{file.of:02}.sql"

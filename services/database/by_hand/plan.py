@@ -7,15 +7,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.database.by_hand.editor_script import Plan, PlannedStatement
+from services.database.by_hand.queries import asked
+from services.database.by_hand.seen import BY_HAND
+from services.database.by_hand.settings import refuse_settings
+from services.database.by_hand.uncopied import uncopied
+from services.database.deployment.parts import known_apart
+from services.database.deployment.stalls import refuse_stalls
 from services.database.fingerprint import Fingerprint
 from services.database.history.migrations import Listing
-from services.database.names import identifier
-from services.database.script import Script, read_scripts
+from services.database.rehearsal.result import plan_hash as hash_of
+from services.database.script import Script, Statement, read_scripts
 from services.database.verification import Query
 from services.errors import Refused
 
 EDITOR_ROLE = "postgres"
-"""As whom Supabase's SQL Editor runs."""
+"""As whom Supabase's SQL Editor runs: taken only where the rehearsal does not say as whom it ran."""
 
 
 def plan_of(
@@ -29,14 +35,17 @@ def plan_of(
     target: str,
     plan_hash: str,
     actor: str,
-    role: str = EDITOR_ROLE,
+    role: str | None = None,
     accept_loss: bool = False,
+    accept_stall_ms: float | None = None,
     listings: Sequence[Listing] = (),
 ) -> Plan:
     """The plan of what was rehearsed.
 
     rehearsal: the document of `rehearse --json`; before, after: the target's catalog and the shadow's after the change.
-    Raises Refused unless the rehearsal passed, and where rows would be lost that the script cannot keep a copy of.
+    role: as whom it will be run; None: as whom it was rehearsed. accept_stall_ms: how long writers may be kept waiting.
+    Raises Refused unless the rehearsal passed and was of these scripts; where rows would be lost or changed of which
+    the script keeps no copy; where writers would wait for too long; and for what an editor's files cannot carry.
     """
     if rehearsal.get("verdict") != "pass" or before is None or after is None:
         raise Refused(
@@ -44,46 +53,119 @@ def plan_of(
             "No script was written.",
             f"`rehearse {release_id}` shows why.",
         )
-    losses = sorted({str(one["object"]) for one in rehearsal.get("dangers", ()) if one.get("class") == "loss"})
-    if losses and not accept_loss:
-        raise Refused(
-            f"{release_id} destroys what stands in {', '.join(losses)}.",
-            "No script was written: it would keep no proved copy of these rows, which our own deploy does.",
-            "Deploy it from here, or take a backup and ask again, accepting the loss (--accept-loss).",
-        )
-    return Plan(
+    statements = read_scripts(scripts).statements
+    _refuse_others(rehearsal, statements, scripts, before, release_id)
+    if not accept_loss:
+        _refuse_loss(rehearsal, statements, before, release_id)
+    refuse_stalls(statements, rehearsal["statements"], accept_stall_ms)
+    plan = Plan(
         release_id,
         target,
         plan_hash,
-        f"by-hand {uuid.uuid4()}",
+        f"{BY_HAND}{uuid.uuid4()}",
         str(uuid.uuid4()),
         actor,
-        role,
+        role or (rehearsal.get("shadow") or {}).get("runs_as") or EDITOR_ROLE,
         before,
         expected_after(before, after),
-        _planned(rehearsal, scripts),
+        _planned(rehearsal, statements),
         queries,
         listings,
+        *_way_back(rehearsal),
+    )
+    refuse_settings(plan.parts)
+    for query in queries:
+        asked(query)
+    return plan
+
+
+def _refuse_others(
+    rehearsal: Mapping[str, Any],
+    statements: Sequence[Statement],
+    scripts: Sequence[Script],
+    before: Fingerprint,
+    release_id: str,
+) -> None:
+    """What is to be written must be what was rehearsed: a list of migrations may have changed meanwhile."""
+    told = rehearsal.get("plan_hash")
+    same = len(statements) == len(rehearsal["statements"])
+    if same and (told is None or told == hash_of(scripts, before, rehearsal.get("order"))):
+        return
+    raise Refused(
+        f"What {release_id} would run now is not what was rehearsed.",
+        "No script was written.",
+        f"Rehearse it again (`rehearse {release_id}`), then ask again.",
     )
 
 
-def _planned(rehearsal: Mapping[str, Any], scripts: Sequence[Script]) -> list[PlannedStatement]:
-    apart = {(str(file), int(line)) for file, line in rehearsal.get("apart") or ()}
-    statements = read_scripts(scripts).statements
+def _refuse_loss(
+    rehearsal: Mapping[str, Any], statements: Sequence[Statement], before: Fingerprint, release_id: str
+) -> None:
+    losses = sorted({str(one["object"]) for one in rehearsal.get("dangers", ()) if one.get("class") == "loss"})
+    changed = [one for one in uncopied(statements, rehearsal["statements"], before) if one not in losses]
+    does = [f"destroys what stands in {', '.join(losses)}"] if losses else []
+    does += [f"changes rows or columns of {', '.join(changed)}"] if changed else []
+    if does:
+        raise Refused(
+            f"{release_id} {' and '.join(does)}.",
+            "No script was written: it would keep no proved copy of these rows, which our own deploy does.",
+            "Deploy it from here, or take a backup and ask again, accepting the loss (--accept-loss).",
+        )
+
+
+def _planned(rehearsal: Mapping[str, Any], statements: Sequence[Statement]) -> list[PlannedStatement]:
+    apart = _apart(rehearsal, statements)
     planned = [
-        PlannedStatement(one, float(ran.get("ms") or 0), _tables(ran.get("locks") or {}), (one.file, one.line) in apart)
-        for one, ran in zip(statements, rehearsal["statements"], strict=True)
+        PlannedStatement(
+            one,
+            float(ran.get("ms") or 0),
+            ran.get("locks") or {},
+            place in apart,
+            _at_most(ran),
+        )
+        for place, (one, ran) in enumerate(zip(statements, rehearsal["statements"], strict=True))
     ]
     order = rehearsal.get("order")
     return [planned[index] for index in order] if order else planned
+
+
+def _at_most(ran: Mapping[str, Any]) -> float | None:
+    predicted = ran.get("predicted_ms")
+    return None if predicted is None else float(predicted["high"])
+
+
+def _apart(rehearsal: Mapping[str, Any], statements: Sequence[Statement]) -> set[int]:
+    """The places of statements outside transactions. The rehearsal tells their lines, on which others may stand."""
+    known = known_apart(statements)
+    found = set(known)
+    for file, line in rehearsal.get("apart") or ():
+        there = {place for place, one in enumerate(statements) if (one.file, one.line) == (str(file), int(line))}
+        if there & known:
+            continue
+        if len(there) > 1:
+            raise Refused(
+                "One of the statements that end on this line cannot run in a transaction, and which is not known.",
+                "No script was written.",
+                "Write each on a line of its own and rehearse again.",
+                place=f"{file}:{line}",
+            )
+        found |= there
+    return found
+
+
+def _way_back(rehearsal: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, str]:
+    """The way back for the receipt, and a sentence on it. A release with rollback scripts has none derived."""
+    inverse = rehearsal.get("inverse")
+    rows = "rows that it changes or deletes do not come back, since it keeps no copy of them"
+    if inverse is None:
+        return None, f"Way back: the release's own rollback scripts; {rows}."
+    if not inverse.get("sql") or inverse.get("rehearsed") == "fail":
+        return None, "Way back: none could be derived and proved, so only a backup takes this back; take one first."
+    kept = {key: inverse.get(key) or [] for key in ("not_restored", "rows")}
+    return {"sql": inverse["sql"], **kept}, f"Way back: `rollback`, by what its receipt keeps; {rows}."
 
 
 def expected_after(before: Fingerprint, after: Fingerprint) -> Fingerprint:
     """What the target's catalog must be afterwards: the shadow's, but for versions of extensions, which differ."""
     own = {key: value for key, value in before.facts.items() if key.startswith("extension ") and key in after.facts}
     return Fingerprint.of({**after.facts, **own})
-
-
-def _tables(locks: Mapping[str, str]) -> dict[str, str]:
-    """The locks by names as SQL writes them."""
-    return {identifier(*name.split(".", 1)): mode for name, mode in locks.items()}

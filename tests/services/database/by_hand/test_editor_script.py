@@ -108,11 +108,14 @@ def test_a_query_is_asked_as_the_roles_that_its_comment_names(app: Owner) -> Non
         run(app, written)
 
 
-def test_a_second_run_finds_another_catalog_and_stops(app: Owner) -> None:
-    (written,) = editor_scripts(plan_for(app), NOW)
+@pytest.mark.parametrize("sql", [CHANGE, "UPDATE users SET email = 'x' || email;"])
+def test_a_second_run_changes_nothing(app: Owner, sql: str) -> None:
+    (written,) = editor_scripts(plan_for(app, sql, ()), NOW)
     run(app, written)
-    with pytest.raises(psycopg.Error, match="not the one that was rehearsed"):
+    rows = app.rows()
+    with pytest.raises(psycopg.Error, match="has been run already"):
         run(app, written)
+    assert app.rows() == rows
 
 
 def test_it_waits_for_a_lock_in_short_tries_so_that_others_do_not_queue(
@@ -120,7 +123,7 @@ def test_it_waits_for_a_lock_in_short_tries_so_that_others_do_not_queue(
 ) -> None:
     plan = plan_for(app)
     strong = [
-        replace(one, locks={'"public"."users"': "AccessExclusiveLock"}) if "ALTER" in one.statement.sql else one
+        replace(one, locks={"public.users": "AccessExclusiveLock"}) if "ALTER" in one.statement.sql else one
         for one in plan.statements
     ]
     (written,) = editor_scripts(replace(plan, statements=strong), NOW)
@@ -157,9 +160,14 @@ def test_nobody_but_the_owner_and_the_reader_has_rights_on_our_schema(app: Owner
     assert app.value(f"{others} AND x.grantee <> relowner") == 0
 
 
-def test_the_head_says_how_long_it_may_take(app: Owner) -> None:
+def test_the_head_says_how_long_it_may_take_only_where_that_was_predicted(app: Owner) -> None:
     plan = plan_for(app)
-    slow = replace(plan, statements=[replace(plan.statements[0], ms=45_000.0), *plan.statements[1:]])
-    assert "45.0 s" in editor_scripts(slow, NOW)[0].sql
-    assert "use psql" in editor_scripts(slow, NOW)[0].sql
-    assert "use psql" not in editor_scripts(plan, NOW)[0].sql
+
+    def told(at_most_ms: float | None) -> str:
+        statements = [replace(one, ms=45_000.0, at_most_ms=at_most_ms) for one in plan.statements[:1]]
+        return editor_scripts(replace(plan, statements=statements), NOW)[0].sql
+
+    assert "not known" in told(None) and "--predict" in told(None)
+    assert "up to 0.5 s" in told(500.0) and "use psql" not in told(500.0)
+    assert "up to 90.0 s" in told(90_000.0) and "use psql" in told(90_000.0)
+    assert "statement_timeout = '55s'" in told(500.0) and "statement_timeout = '600s'" in told(90_000.0)
