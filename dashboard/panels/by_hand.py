@@ -16,7 +16,7 @@ from dashboard.context import PageContext
 from dashboard.panels.release_steps import why_blocked
 from dashboard.results import results_of
 from services.access.permissions import Permission
-from services.database.by_hand.editor_script import EDITOR_S, EditorScript
+from services.database.by_hand.editor_script import EDITOR_S, EditorScript, whole_time
 from services.jobs.by_hand import scripts_by_hand
 from services.releases.actions import look_for_deploy
 from services.releases.run import RunView, StepView
@@ -24,23 +24,26 @@ from services.releases.run import RunView, StepView
 WRITTEN = "by-hand-scripts"
 
 
-def by_hand_part(context: PageContext, view: RunView, step: StepView) -> None:
-    """Closed by default: most deploys are ours."""
+def by_hand_part(context: PageContext, view: RunView, step: StepView, stall_ms: float | None = None) -> None:
+    """Closed by default: most deploys are ours. stall_ms: how long writers may wait, as it was accepted above."""
     found = results_of(context, "find_deploy")
     with st.expander("Deploy by hand, without giving us a key", key="by-hand", expanded=found.running is not None):
         st.caption(
-            "One SQL file for Supabase's SQL Editor: it stops unless the catalog is the rehearsed one, verifies before "
-            f"COMMIT and leaves the same receipt. The Editor gives up after about {EDITOR_S} s. This step passes when "
-            "our reading connection sees the receipt and the rehearsed catalog."
+            "SQL for Supabase's SQL Editor: it stops unless the catalog is the rehearsed one, verifies before COMMIT, "
+            "leaves a receipt with the way back, and keeps no copy of rows: ours does. Statements that refuse a "
+            "transaction stand in files of their own; each other file stops unless those before it were run. The "
+            f"Editor gives up after about {EDITOR_S} s. This step passes when our reading connection sees the receipt "
+            "and the rehearsed catalog."
         )
         blocked = None
         if not context.actor.may(Permission.DEPLOY):
             blocked = f"You are {context.actor.role.value}: your role may not {Permission.DEPLOY.value}."
-        loss = st.checkbox("Also where rows are destroyed, of which the script keeps no copy", key="by-hand-loss")
+        loss = st.checkbox(
+            "Also where rows are destroyed or changed, of which the script keeps no copy", key="by-hand-loss"
+        )
         with st.container(horizontal=True, vertical_alignment="center"):
-            action_button(
-                "Write the script", _write(view, loss=loss), key="by-hand-write", icon="edit", blocked=blocked
-            )
+            act = _write(view, loss=loss, stall_ms=stall_ms)
+            action_button("Write the script", act, key="by-hand-write", icon="edit", blocked=blocked)
             action_button(
                 "Look whether it was run",
                 _look(view, step),
@@ -56,7 +59,7 @@ def by_hand_part(context: PageContext, view: RunView, step: StepView) -> None:
             show_job(found.newest.id, key="find-deploy", compact=True, live=False)
 
 
-def _write(view: RunView, *, loss: bool) -> Act:
+def _write(view: RunView, *, loss: bool, stall_ms: float | None) -> Act:
     def act(context: PageContext) -> object:
         st.session_state[WRITTEN] = (
             (view.run.id, view.release.content_hash),
@@ -67,6 +70,7 @@ def _write(view: RunView, *, loss: bool) -> Act:
                 release=view.release,
                 now=context.now,
                 accept_loss=loss,
+                accept_stall_ms=stall_ms,
             ),
             context.now,
         )
@@ -91,6 +95,7 @@ def _look(view: RunView, step: StepView) -> Act:
 
 
 def _files(files: Sequence[EditorScript]) -> None:
+    st.caption(plain(f"{whole_time(files)} {files[0].way_back}", limit=600))
     if len(files) == 1:
         one = files[0]
         st.download_button(f"Take {one.name}", one.sql, file_name=one.name, mime="application/sql", key="by-hand-file")

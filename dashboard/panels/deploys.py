@@ -40,17 +40,18 @@ def deploy_panel(context: PageContext, view: RunView) -> None:
     st.markdown(f"{inline_badge(str(step.state))} {plain(step.because, limit=900)}")
     _rolled_back_since(context, results)
     arming_part(context)
+    stall = None
     if step.state.value != "passed":
         rehearsal = last_rehearsal(context.store, context.target.name, view.release) or {}
         approval_part(context, view.release.id, rehearsal)
         if results.running is None:
-            _deploy_button(context, view, step, rehearsal)
+            stall = _deploy_button(context, view, step, rehearsal)
     if results.newest is not None:
         show_job(results.newest.id, key="deploy", live=False)
         _result(results)
         statement_progress(events(context.store, results.newest.id), running=results.running is not None)
     if step.state.value != "passed" and results.running is None:
-        by_hand_part(context, view, step)
+        by_hand_part(context, view, step, stall)
 
 
 def _rolled_back_since(context: PageContext, deploys: Results) -> None:
@@ -65,7 +66,8 @@ def _rolled_back_since(context: PageContext, deploys: Results) -> None:
     )
 
 
-def _deploy_button(context: PageContext, view: RunView, step: StepView, rehearsal: Mapping[str, Any]) -> None:
+def _deploy_button(context: PageContext, view: RunView, step: StepView, rehearsal: Mapping[str, Any]) -> float | None:
+    """Returns how many milliseconds of waiting were accepted, None where none were."""
     longest, stall = _accepted_stall(rehearsal, context.now)
     blocked = why_blocked(context, "deploy", view, step) or _not_approved(context, view, rehearsal)
     if blocked is None and longest is not None and stall is None:
@@ -96,6 +98,7 @@ def _deploy_button(context: PageContext, view: RunView, step: StepView, rehearsa
                 act=_deploy(view.run.id, step, stall),
             )
         )
+    return stall
 
 
 def _not_approved(context: PageContext, view: RunView, rehearsal: Mapping[str, Any]) -> str | None:
