@@ -12,7 +12,7 @@ from dashboard.cli.answer import OF_VERDICT, Answer
 from dashboard.cli.on_a_target import ended_job, release_for, require_rehearsal
 from dashboard.cli.person import person
 from dashboard.cli.targets import target_of
-from services.database.by_hand.editor_script import EDITOR_S, EditorScript, time_sentence
+from services.database.by_hand.editor_script import EDITOR_S, EditorScript, at_most_of, whole_time
 from services.errors import NotUnderstood, Refused
 
 
@@ -113,8 +113,7 @@ def write_for(
 def _told(files: Sequence[EditorScript], folder: Path) -> Answer:
     paths = _written(files, folder)
     took = sum(one.took_ms for one in files)
-    times = [one.at_most_ms for one in files]
-    at_most = None if None in times else sum(one for one in times if one is not None)
+    at_most = at_most_of(files)
     document: dict[str, Any] = {
         "files": [
             {
@@ -130,7 +129,7 @@ def _told(files: Sequence[EditorScript], folder: Path) -> Answer:
         "editor_s": EDITOR_S,
         "way_back": files[0].way_back,
     }
-    lines = [*(str(path) for path in paths), time_sentence(took, at_most)]
+    lines = [*(str(path) for path in paths), whole_time(files)]
     if len(files) > 1:
         lines.append("Run them one after the other: each stops unless those before it were run.")
     if files[0].way_back:

@@ -243,6 +243,16 @@ def _time(took_ms: float, at_most_ms: float | None) -> str:
     return f"-- {time_sentence(took_ms, at_most_ms)}\n"
 
 
+def whole_time(files: Sequence[EditorScript]) -> str:
+    """How long all of them will take, in words."""
+    return time_sentence(sum(one.took_ms for one in files), at_most_of(files))
+
+
+def at_most_of(files: Sequence[EditorScript]) -> float | None:
+    """How many milliseconds all of them will take at the most, None where that is not known."""
+    return _sum(one.at_most_ms for one in files)
+
+
 def time_sentence(took_ms: float, at_most_ms: float | None) -> str:
     """How long statements will take, as predicted, or that it is not known; and how long an editor waits."""
     waits = f"The SQL Editor gives up after about {EDITOR_S} s"

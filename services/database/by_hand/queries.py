@@ -11,7 +11,7 @@ from services.errors import Refused
 
 _WRITES = ("insert_stmt", "update_stmt", "delete_stmt", "merge_stmt")
 _NOT_THERE = {
-    *("", "explain_stmt", "variable_show_stmt", "copy_stmt", "execute_stmt", "prepare_stmt", "fetch_stmt"),
+    *("", "explain_stmt", "variable_show_stmt", "copy_stdout", "execute_stmt", "prepare_stmt", "fetch_stmt"),
     *("declare_cursor_stmt", "transaction_stmt", "call_stmt", "vacuum_stmt"),
 }
 """Kinds of statement that EXECUTE refuses, or whose rows it cannot count."""

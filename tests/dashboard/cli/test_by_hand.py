@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.dashboard.cli.conftest import Run
 
@@ -15,6 +16,7 @@ def test_a_script_is_written_run_by_hand_and_seen(run: Run, database: str, chang
     wrote = run("deploy", *bare, "--as-script", "--out", str(tmp_path / "out"))
     assert wrote.code == 0
     (file,) = wrote.document["files"]
+    assert file["at_most_ms"] is not None and wrote.document["way_back"].startswith("Way back: `rollback`")
     assert Path(file["path"]).stat().st_mode & 0o777 == 0o600
     with psycopg.connect(database, autocommit=True) as editor:
         editor.execute(Path(file["path"]).read_bytes())
@@ -31,6 +33,31 @@ def test_what_fails_or_destroys_is_not_written(run: Run, database: str, tmp_path
 def test_a_phrase_has_no_place_where_nothing_is_changed(run: Run, database: str, change: Path) -> None:
     said = run("deploy", str(change), "--database", "env:DB", "--as-script", "--confirm", "deploy x", "--json")
     assert (said.code, said.error["place"]) == (64, "--confirm")
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        (("--as-script", "--rehearsal", "no.json"), "--rehearsal"),
+        (("--look", "--rehearsal", "no.json"), "--rehearsal"),
+        (("--look", "--accept-stall", "5"), "--accept-stall"),
+        (("--look", "--as-script"), "--look"),
+        (("--look", "--out", "here"), "--out"),
+        (("--accept-loss", "--confirm", "deploy x"), "--accept-loss"),
+        (("--out", "here", "--confirm", "deploy x"), "--out"),
+    ],
+)
+def test_an_option_that_would_not_be_heeded_is_refused(
+    run: Run, database: str, change: Path, options: tuple[str, ...], place: str
+) -> None:
+    said = run("deploy", str(change), "--database", "env:DB", *options, "--json")
+    assert (said.code, said.error["place"]) == (64, place)
+
+
+def test_a_wait_is_accepted_for_a_script_too(run: Run, database: str, change: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    bare = ("deploy", str(change), "--database", "env:DB", "--as-script", "--out", out, "--json")
+    assert run(*bare, "--accept-stall", "500").code == 0
 
 
 def test_there_is_nothing_to_approve_before_a_rehearsal(run: Run) -> None:

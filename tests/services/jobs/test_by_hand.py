@@ -106,6 +106,22 @@ def test_what_destroys_rows_is_not_written_unless_that_is_accepted(
     assert written(store, place, release, accept_loss=True)
 
 
+def test_a_list_that_changed_since_the_rehearsal_is_refused_in_a_sentence(
+    store: Store, settings: Settings, place: Target, database: SupabaseDatabase, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for version, name in (("20260101000000", "one"), ("20260102000000", "two")):
+        (folder / f"{version}_{name}.sql").write_text(f"CREATE TABLE IF NOT EXISTS {name} (id int);\n")
+    release = load_release(str(folder), root=tmp_path)
+    assert carried_out(store, settings, place, "rehearse", folder).state is JobState.PASSED
+    assert written(store, place, release)
+    with connect(database.owner) as owner:
+        owner.execute("INSERT INTO supabase_migrations.schema_migrations (version) VALUES ('20260101000000')")
+    with pytest.raises(Refused, match="is not what was rehearsed"):
+        written(store, place, release)
+
+
 def test_a_target_that_asks_for_a_second_person_gets_no_script_without(
     store: Store, settings: Settings, place: Target, tmp_path: Path
 ) -> None:
