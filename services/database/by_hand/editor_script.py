@@ -124,8 +124,7 @@ class _File:
         """What is true of the database where this file stops."""
         if self.number == 1:
             return "nothing was changed"
-        inside = "file 1 is in" if self.number == 2 else f"files 1 to {self.number - 1} are in"
-        return f"nothing was changed by this file, but {inside}; put it right, then run this file again"
+        return "nothing was changed by this file, and what was run before stays in; put it right, then run it again"
 
 
 def editor_scripts(plan: Plan, now: datetime) -> tuple[EditorScript, ...]:
@@ -264,10 +263,10 @@ def time_sentence(took_ms: float, at_most_ms: float | None) -> str:
         )
     if at_most_ms >= EDITOR_S * 1000 / 2:
         return (
-            f"Its statements will take up to {at_most_ms / 1000:.1f} s; {beside}. {waits}:"
+            f"Its statements will take up to {max(100.0, at_most_ms) / 1000:.1f} s; {beside}. {waits}:"
             " use psql on a direct connection instead."
         )
-    return f"Its statements will take up to {at_most_ms / 1000:.1f} s; {beside}. {waits}."
+    return f"Its statements will take up to {max(100.0, at_most_ms) / 1000:.1f} s; {beside}. {waits}."
 
 
 def _statements(group: Sequence[PlannedStatement], limits: str, unchanged: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -119,6 +120,18 @@ def test_what_begins_with_a_lone_statement_begins_with_a_guarded_file(app: Owner
         run(app, files[0])
     with pytest.raises(psycopg.Error, match="file 1 comes first"):
         run(app, files[2])
+
+
+def test_a_later_file_does_not_say_that_nothing_was_changed(app: Owner) -> None:
+    files = files_for(app, INDEX)
+    run(app, files[0])
+    run(app, files[1])
+    broken = files[2].sql.replace("current_user <> 'postgres'", "true")
+    assert broken != files[2].sql
+    with pytest.raises(psycopg.Error, match="nothing was changed by this file, and what was run before stays in"):
+        run(app, replace(files[2], sql=broken))
+    assert "if anything stops it, nothing was changed." in files[0].sql
+    assert all("if anything stops it, nothing was changed." not in one.sql for one in files[1:])
 
 
 def test_what_somebody_changes_between_two_files_stops_the_next(app: Owner) -> None:
