@@ -1,2 +1,1 @@
-UPDATE ops.deploy_receipts SET state = 'done', statements = {{statements}}, inverse = {{inverse}}
-WHERE id = {{receipt}};
+UPDATE ops.deploy_receipts SET state = 'done', statements = {{statements}} WHERE id = {{receipt}};

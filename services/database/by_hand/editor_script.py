@@ -361,12 +361,12 @@ def _receipt(plan: Plan) -> str:
         facts_before=packed(plan.before),
         after=literal(plan.after.digest),
         facts_after=packed(plan.after),
+        inverse="NULL" if plan.inverse is None else f"{literal(json.dumps(dict(plan.inverse)))}::jsonb",
     )
 
 
 def _done(plan: Plan) -> str:
-    inverse = "NULL" if plan.inverse is None else f"{literal(json.dumps(dict(plan.inverse)))}::jsonb"
-    return filled("done.sql", receipt=literal(plan.receipt_id), statements=str(len(plan.statements)), inverse=inverse)
+    return filled("done.sql", receipt=literal(plan.receipt_id), statements=str(len(plan.statements)))
 
 
 def _listing(plan: Plan, one: Listing, unchanged: str) -> str:

@@ -17,6 +17,7 @@ from services.database.by_hand.seen import seen_by_hand
 from services.database.connect import connect
 from services.database.deployment.deploy import deploy
 from services.database.rehearsal.rehearse import Rehearsal, rehearse
+from services.database.rollback.roll_back import rollback
 from services.verdict import Verdict
 from tests.services.database.app_database import Owner, script
 
@@ -171,6 +172,15 @@ def test_our_own_deploy_goes_on_where_the_files_stopped(app: Owner) -> None:
     assert "not by hand" in seen_by_hand(app.url, "beta", "hash").summary
     with pytest.raises(psycopg.Error, match="all files of this deploy have been run"):
         run(app, files[2])
+
+
+def test_what_our_own_deploy_ended_has_the_way_back_of_the_files(app: Owner) -> None:
+    before = app.fingerprint()
+    files = files_for(app, INDEX)
+    run(app, files[0])
+    assert deploy(app.url, script(INDEX), release_id="beta", plan_hash="hash", actor="ann", keep_inverse=True).applied
+    assert rollback(app.url, "beta", (), actor="ann").fingerprint_restored
+    assert app.fingerprint() == before
 
 
 def test_a_newer_deploy_ends_what_was_begun(app: Owner) -> None:
