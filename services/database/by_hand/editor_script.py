@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from services.database.by_hand.files import File, files_of
 from services.database.by_hand.lone import Trace, trace_of
 from services.database.by_hand.queries import asked
 from services.database.by_hand.settings import replayed, settings_made, taken_back
@@ -106,27 +107,6 @@ class EditorScript:
         return None if self.at_most_ms is None else self.at_most_ms < EDITOR_S * 1000 / 2
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """One file: a part, or None between two that stand alone, which it notes. number: counted from 1, `of` so many.
-
-    left: the part that stands alone in the file before it; coming: the one in the file after it.
-    """
-
-    number: int
-    of: int
-    part: Part | None
-    left: Part | None
-    coming: Part | None
-
-    @property
-    def unchanged(self) -> str:
-        """What is true of the database where this file stops."""
-        if self.number == 1:
-            return "nothing was changed"
-        return "nothing was changed by this file, and what was run before stays in; put it right, then run it again"
-
-
 def editor_scripts(plan: Plan, now: datetime) -> tuple[EditorScript, ...]:
     """The files in the order in which they are run; one, unless statements cannot run in a transaction.
 
@@ -134,7 +114,7 @@ def editor_scripts(plan: Plan, now: datetime) -> tuple[EditorScript, ...]:
     later one refuses to run unless all before it were and left the catalog as it is, and the last verifies and ends it.
     Raises Refused where a query cannot be asked from inside a script.
     """
-    files = _files(plan.parts)
+    files = files_of(plan.parts)
     numbers = {one.part.seq: one.number for one in files if one.part is not None}
     order = "ARRAY[" + ", ".join(str(numbers[seq]) for seq in sorted(numbers)) + "]"
     return tuple(
@@ -143,21 +123,7 @@ def editor_scripts(plan: Plan, now: datetime) -> tuple[EditorScript, ...]:
     )
 
 
-def _files(parts: Sequence[Part]) -> list[_File]:
-    slots: list[Part | None] = []
-    for part in parts:
-        if part.apart and slots and slots[-1] is not None and slots[-1].apart:
-            slots.append(None)
-        slots.append(part)
-
-    def lone(place: int) -> Part | None:
-        part = slots[place] if 0 <= place < len(slots) else None
-        return part if part is not None and part.apart else None
-
-    return [_File(place + 1, len(slots), part, lone(place - 1), lone(place + 1)) for place, part in enumerate(slots)]
-
-
-def _alone(plan: Plan, file: _File, part: Part) -> EditorScript:
+def _alone(plan: Plan, file: File, part: Part) -> EditorScript:
     (one,) = _planned(plan, part)
     trace = trace_of(one.statement)
     index = one.statement.kind in ("index_stmt", "reindex_stmt")
@@ -174,7 +140,7 @@ def _alone(plan: Plan, file: _File, part: Part) -> EditorScript:
     return EditorScript(name, f"{head}{one.statement.sql}\n;\n", one.ms, True, one.at_most_ms, plan.way_back)
 
 
-def _together(plan: Plan, file: _File, order: str, now: datetime) -> EditorScript:
+def _together(plan: Plan, file: File, order: str, now: datetime) -> EditorScript:
     group = _planned(plan, file.part)
     took, at_most = sum(one.ms for one in group), _sum(one.at_most_ms for one in group)
     first, final = file.number == 1, file.number == file.of
@@ -217,7 +183,7 @@ def _together(plan: Plan, file: _File, order: str, now: datetime) -> EditorScrip
     return EditorScript(_name(plan, file), sql, took, False, at_most, plan.way_back)
 
 
-def _head(plan: Plan, file: _File, took_ms: float, at_most_ms: float | None, now: datetime) -> str:
+def _head(plan: Plan, file: File, took_ms: float, at_most_ms: float | None, now: datetime) -> str:
     several = "" if file.of == 1 else f", file {file.number} of {file.of}; run them in this order"
     all_or_nothing = "It changes all or nothing: if anything stops it, " + (
         file.unchanged if file.number == 1 else "this file has changed nothing"
@@ -287,7 +253,7 @@ def _locks(one: PlannedStatement, unchanged: str) -> str:
     return filled("locks.sql", wanted=rows, tries=str(_LOCK_TRIES), unchanged=unchanged)
 
 
-def _after_lone(plan: Plan, file: _File, left: Part, order: str) -> str:
+def _after_lone(plan: Plan, file: File, left: Part, order: str) -> str:
     (one,) = _planned(plan, left)
     trace = trace_of(one.statement)
     return filled(
@@ -382,7 +348,7 @@ def _listing(plan: Plan, one: Listing, unchanged: str) -> str:
     )
 
 
-def _end(plan: Plan, file: _File, resets: Sequence[str]) -> str:
+def _end(plan: Plan, file: File, resets: Sequence[str]) -> str:
     receipt = literal(plan.receipt_id)
     if file.number == file.of:
         told = f"{plan.release_id} is deployed and verified; its receipt is {plan.receipt_id}."
@@ -425,6 +391,6 @@ def _where(one: PlannedStatement) -> str:
     return one_line(f"{one.statement.file}:{one.statement.line}")
 
 
-def _name(plan: Plan, file: _File) -> str:
+def _name(plan: Plan, file: File) -> str:
     stem = re.sub(r"[^a-z0-9_-]+", "-", plan.release_id.lower()).strip("-") or "release"
     return f"{stem}.sql" if file.of == 1 else f"{stem}-{file.number:02}-of-{file.of:02}.sql"
