@@ -86,11 +86,11 @@ def write_for(
 ) -> Answer:
     """The same for a database given by its URL, rehearsed now, with a prediction of its times; the script runs as the
     role that it was rehearsed as."""
-    from dashboard.cli.on_a_database import DATABASE, actor_here, given, rehearsed_now
+    from dashboard.cli.on_a_database import DATABASE, actor_here, given_to_deploy, rehearsed_now
     from services.database.by_hand.editor_script import editor_scripts
     from services.database.by_hand.plan import plan_of
 
-    release, address = given(reference, url, named)
+    release, address = given_to_deploy(reference, url, named)
     now = composition.now()
     result, wanted = rehearsed_now(release, address, now, predict=True)
     plan = plan_of(

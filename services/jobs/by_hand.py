@@ -19,6 +19,7 @@ from services.releases.bundle import Release
 from services.releases.catalogs import catalog_of
 from services.releases.ledger import pin
 from services.releases.pending import pending_of
+from services.releases.plans import refuse_another_plan
 from services.settings import Target
 from services.store import audit
 from services.store.database import Store
@@ -58,6 +59,7 @@ def scripts_by_hand(
             "The catalogs of that rehearsal are not kept any more.", "No script was written.", "Rehearse it once more."
         )
     wanted = pending_of(reading_url(target), release, now)
+    refuse_another_plan(rehearsal, release, wanted)
     plan = plan_of(
         rehearsal,
         before,

@@ -16,7 +16,7 @@ from services.database.by_hand.settings import replayed, settings_made, taken_ba
 from services.database.by_hand.texts import filled, literal, one_line, packed, quoted
 from services.database.change_lock import LOCK_KEY
 from services.database.deployment.parts import Part, parts_of
-from services.database.deployment.receipts import _MARK, SCHEMA_SQL
+from services.database.deployment.receipts import MARK, SCHEMA_SQL
 from services.database.fingerprint import CATALOG_QUERY, Fingerprint
 from services.database.history.migrations import Listing, bare
 from services.database.script import Statement
@@ -156,7 +156,7 @@ def _together(plan: Plan, file: File, order: str, now: datetime) -> EditorScript
             role=literal(plan.role),
             lock=str(LOCK_KEY),
             unchanged=unchanged,
-            mark=literal(_MARK),
+            mark=literal(MARK),
         ),
         filled("fingerprint.sql", query=CATALOG_QUERY),
         filled("first.sql", receipt=receipt, files=order, expected=literal(plan.before.digest)) if first else "",

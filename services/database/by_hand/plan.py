@@ -15,7 +15,6 @@ from services.database.deployment.parts import known_apart
 from services.database.deployment.stalls import refuse_stalls
 from services.database.fingerprint import Fingerprint
 from services.database.history.migrations import Listing
-from services.database.rehearsal.result import plan_hash as hash_of
 from services.database.script import Script, Statement, read_scripts
 from services.database.verification import Query
 from services.errors import Refused
@@ -54,7 +53,7 @@ def plan_of(
             f"`rehearse {release_id}` shows why.",
         )
     statements = read_scripts(scripts).statements
-    _refuse_others(rehearsal, statements, scripts, before, release_id)
+    _refuse_others(rehearsal, statements, release_id)
     if not accept_loss:
         _refuse_loss(rehearsal, statements, before, release_id)
     refuse_stalls(statements, rehearsal["statements"], accept_stall_ms)
@@ -79,17 +78,10 @@ def plan_of(
     return plan
 
 
-def _refuse_others(
-    rehearsal: Mapping[str, Any],
-    statements: Sequence[Statement],
-    scripts: Sequence[Script],
-    before: Fingerprint,
-    release_id: str,
-) -> None:
-    """What is to be written must be what was rehearsed: a list of migrations may have changed meanwhile."""
-    told = rehearsal.get("plan_hash")
-    same = len(statements) == len(rehearsal["statements"])
-    if same and (told is None or told == hash_of(scripts, before, rehearsal.get("order"))):
+def _refuse_others(rehearsal: Mapping[str, Any], statements: Sequence[Statement], release_id: str) -> None:
+    """What is to be written must be what was rehearsed, to the letter. An approval is bound to more: see `plans`."""
+    told = [(one["file"], one["line"], one["sql"]) for one in rehearsal["statements"]]
+    if told == [(one.file, one.line, one.sql) for one in statements]:
         return
     raise Refused(
         f"What {release_id} would run now is not what was rehearsed.",

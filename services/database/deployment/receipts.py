@@ -21,7 +21,7 @@ from services.database.fingerprint import Fingerprint
 from services.database.snapshots.settling import unsettled_inverse
 from services.errors import Refused, Unavailable
 
-_MARK = "Deploy receipts, parked tables and snapshots; made by the release cockpit, removed by it with one command"
+MARK = "Deploy receipts, parked tables and snapshots; made by the release cockpit, removed by it with one command"
 HIDDEN = "receipts-hidden"
 """The reason of an error: the role that asked may not look at the receipts."""
 
@@ -30,7 +30,7 @@ _FAST = 1
 
 _PARTS_SQL = f"""
 CREATE SCHEMA IF NOT EXISTS ops;
-COMMENT ON SCHEMA ops IS '{_MARK}';
+COMMENT ON SCHEMA ops IS '{MARK}';
 CREATE TABLE IF NOT EXISTS ops.deploy_receipts (
   id uuid PRIMARY KEY, job_id text NOT NULL UNIQUE, release_id text NOT NULL, plan_hash text NOT NULL,
   actor text NOT NULL,
@@ -110,7 +110,7 @@ def make_schema(conn: psycopg.Connection[Any]) -> None:
     row = conn.execute(
         "SELECT pg_catalog.obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace WHERE nspname = 'ops'"
     ).fetchone()
-    if row is not None and row[0] != _MARK:
+    if row is not None and row[0] != MARK:
         raise Refused(
             "The database has a schema named ops that was not made by this product.",
             "Nothing was changed: its contents are not ours.",
