@@ -119,7 +119,7 @@ def test_a_list_that_changed_since_the_rehearsal_is_refused_in_a_sentence(
     with connect(database.owner) as owner:
         owner.execute("INSERT INTO supabase_migrations.schema_migrations (version) VALUES ('20260101000000')")
     with pytest.raises(
-        Refused, match="list of applied migrations has changed since the rehearsal: .*_one.sql would not"
+        Refused, match=r"list of applied migrations has changed since the rehearsal: .*_one\.sql would not"
     ):
         written(store, place, release)
 
