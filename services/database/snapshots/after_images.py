@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from services.database.fingerprint import RowHash
+from services.database.snapshots.casts import bare_text
 from services.database.snapshots.effects import Place
 from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, kept_values, key_of, record_part
 from services.database.snapshots.storage import close_to_others, steady_texts
@@ -57,9 +58,8 @@ SELECT DISTINCT ON ("ops key") 'more' AS "ops what", ARRAY[{n_hash}] AS "ops key
 
 
 def key_text(alias: str, columns: Sequence[str]) -> sql.Composed:
-    """The key of a row as an array of texts: one expression to join on, whatever its columns."""
-    parts = (sql.SQL("{}.{}::text").format(sql.Identifier(alias), sql.Identifier(name)) for name in columns)
-    return sql.SQL("ARRAY[{}]").format(sql.SQL(", ").join(parts))
+    """The key of a row as an array of texts: one expression to join on, letter by letter, whatever its columns."""
+    return sql.SQL("ARRAY[{}]").format(sql.SQL(", ").join(_bare_text(alias, name) for name in columns))
 
 
 def hash_text(alias: str, columns: Sequence[str]) -> sql.Composed:
@@ -169,8 +169,7 @@ def _compared(part: Part, common: Sequence[str], now: Mapping[str, str]) -> dict
 
 
 def _bare_text(alias: str, name: str) -> sql.Composed:
-    """The text of a value, compared letter by letter whatever the column's collation."""
-    return sql.SQL('{}.{}::text COLLATE "C"').format(sql.Identifier(alias), sql.Identifier(name))
+    return bare_text(sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(name)))
 
 
 def _only_changed(part: Part, common: Sequence[str]) -> str:

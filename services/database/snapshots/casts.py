@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 _TRY = """
 CREATE OR REPLACE FUNCTION pg_temp.ops_text_as(value text, type text) RETURNS text LANGUAGE plpgsql AS $$
@@ -13,9 +13,21 @@ DECLARE result text;
 BEGIN
   EXECUTE pg_catalog.format('SELECT (%L::%s)::text', value, type) INTO result;
   RETURN result;
-EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN RETURN NULL;
+EXCEPTION WHEN data_exception OR integrity_constraint_violation OR undefined_table OR undefined_object
+  OR undefined_function OR invalid_schema_name THEN RETURN NULL;
 END $$
 """
+
+NO_VALUE = (
+    *(errors.DataError, errors.UndefinedTable, errors.UndefinedObject, errors.UndefinedFunction),
+    errors.InvalidSchemaName,
+)
+"""What the server says of a text that is no value of a type; the last of these where it names an object."""
+
+
+def bare_text(value: sql.Composable) -> sql.Composed:
+    """The text of a value, compared letter by letter whatever its collation."""
+    return sql.SQL('({})::text COLLATE pg_catalog."C"').format(value)
 
 
 def cast_of(conn: psycopg.Connection[Any], value: sql.Composable, kind: str, wanted: str) -> sql.Composed:

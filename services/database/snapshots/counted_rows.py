@@ -8,7 +8,7 @@ import psycopg
 from psycopg import errors, sql
 
 from services.database.snapshots.after_images import common_columns, hash_text
-from services.database.snapshots.casts import cast_of
+from services.database.snapshots.casts import NO_VALUE, cast_of
 from services.database.snapshots.keyed_rows import Standing
 from services.database.snapshots.merge import Conflict, Merge, Why
 from services.database.snapshots.snapshot import Part, kept_types
@@ -80,7 +80,7 @@ def merge_counted(conn: psycopg.Connection[Any], part: Part, now: Standing, *, a
         conn.execute("SAVEPOINT ops_rows")
         try:
             done.put_back = conn.execute(sql.SQL(_ADD).format(wanted=wanted, **pieces)).rowcount
-        except (errors.IntegrityError, errors.DataError):
+        except (errors.IntegrityError, *NO_VALUE):
             conn.execute("ROLLBACK TO SAVEPOINT ops_rows")
             done.conflicts.append(Conflict(part.name, str(Why.NOT_TAKEN), _sum(conn, "GREATEST(m.undone, 0)")))
         conn.execute("RELEASE SAVEPOINT ops_rows")

@@ -145,6 +145,7 @@ class Keeping:
         self._now: dict[int, TableState] = {}
         self._rewriting: set[int] = set()
         self._aside: dict[int, Parked] = {}
+        self._copies: dict[int, TableState] = {}
         self._laid: str | None = None
         self._looked = False
 
@@ -176,6 +177,9 @@ class Keeping:
         for place, names in sorted(wanted.columns.items()):
             if place in there and place not in wanted.tables:
                 self._kept(keep_columns(self._conn, self._id(), len(self._parts), *place, sorted(names)))
+        if self._parts:
+            copies = {("ops", part.copy_name) for part in self._parts}
+            self._copies = {oid: one for oid, one in table_states(self._conn).items() if one.place in copies}
 
     def instead(self, statement: Statement) -> bool:
         """Park what a plain DROP TABLE takes, True; False where the statement is to run as it is.
@@ -188,9 +192,13 @@ class Keeping:
         return bool(places) and self._parked(statement, places)
 
     def missing(self) -> Cover:
-        """What the statements took, measured by effect, and no part of the snapshot holds; empty: nothing is lost."""
+        """What the statements took, measured by effect, and no part of the snapshot holds; empty: nothing is lost.
+
+        Raises Refused where they reached what had been kept of it.
+        """
         self._forgive_rewrite()
         self._now = now = table_states(self._conn)
+        self._require_copies(now)
         missing = Cover()
         whole = {(part.schema, part.table) for part in self._parts if part.kind == "table"}
         kept = {(part.schema, part.table): set(part.columns) for part in self._parts}
@@ -209,6 +217,17 @@ class Keeping:
                 if number not in new.stored and column not in kept.get(old.place, set()):
                     missing.add_column(old.place, column)
         return missing
+
+    def _require_copies(self, now: Mapping[int, TableState]) -> None:
+        """Every copy still has all its columns and rows: a copy proved before the statements may be hit by them."""
+        for oid, old in self._copies.items():
+            new = now.get(oid)
+            if new is None or new.rows_touched_since(old) or (new.shape, new.inserted) != (old.shape, old.inserted):
+                raise Refused(
+                    f"The change alters {'.'.join(old.place)}, where the rows that it takes are kept.",
+                    "Nothing was changed: what it takes could not be brought back.",
+                    "Leave schema ops alone, and drop what the tables there hang on by its own name, without CASCADE.",
+                )
 
     def after(self, catalog: str) -> Kept:
         """Keep what the change made of the rows it altered and added; tells what the snapshot holds in all.

@@ -176,15 +176,24 @@ def record_part(conn: psycopg.Connection[Any], snapshot_id: str, number: int, pa
 def kept_values(
     conn: psycopg.Connection[Any], columns: Sequence[str], types: Sequence[str], alias: str = ""
 ) -> sql.Composed:
-    """The columns as they are kept: values of types that a change may drop as text, all others as they are."""
+    """The columns as they are kept: values of types that a change may drop as text, all others as they are.
+
+    None has a collation that a change may drop: with CASCADE, that would take the column of the copy along.
+    """
     dot = sql.SQL("{}.").format(sql.Identifier(alias)) if alias else sql.SQL("")
-    one = sql.SQL("{dot}{name}::text AS {name}")
-    plain = sql.SQL("{dot}{name}")
     lasting = _lasting(conn, types)
     return sql.SQL(", ").join(
-        (plain if type_name in lasting else one).format(dot=dot, name=sql.Identifier(name))
+        sql.SQL(_AS_KEPT[lasting.get(type_name)]).format(dot=dot, name=sql.Identifier(name))
         for name, type_name in zip(columns, types, strict=True)
     )
+
+
+_AS_KEPT = {
+    None: '{dot}{name}::text COLLATE pg_catalog."C" AS {name}',
+    True: '{dot}{name} COLLATE pg_catalog."C" AS {name}',
+    False: "{dot}{name}",
+}
+"""How a value is kept, by whether its type, if it lasts, is one that has a collation."""
 
 
 @contextmanager
@@ -296,12 +305,18 @@ def kept_types(conn: psycopg.Connection[Any], types: Sequence[str]) -> list[str]
     return [kind if kind in lasting else "text" for kind in types]
 
 
-def _lasting(conn: psycopg.Connection[Any], types: Sequence[str]) -> frozenset[str]:
-    """Those of the types that are the server's own, which no change can drop."""
+def _lasting(conn: psycopg.Connection[Any], types: Sequence[str]) -> dict[str, bool]:
+    """Those of the types that are the server's own, which no change can drop, and whether each has a collation.
+
+    References to objects by their oid (regclass and the like) are not among them: their text is the object's name,
+    which means something only as long as the object is there and bears it.
+    """
     rows = conn.execute(
-        "SELECT n.name FROM pg_catalog.unnest(%s::text[]) n(name)"
+        "SELECT n.name, t.typcollation <> 0 FROM pg_catalog.unnest(%s::text[]) n(name)"
         " JOIN pg_catalog.pg_type t ON t.oid = pg_catalog.to_regtype(n.name)"
-        " WHERE t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace",
+        " LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'"
+        " WHERE t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace"
+        " AND COALESCE(e.typname, t.typname) !~ '^reg'",
         (list(set(types)),),
     ).fetchall()
-    return frozenset(row[0] for row in rows)
+    return {row[0]: row[1] for row in rows}
