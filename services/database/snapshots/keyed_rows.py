@@ -10,7 +10,7 @@ import psycopg
 from psycopg import errors, sql
 
 from services.database.snapshots.after_images import key_text
-from services.database.snapshots.casts import cast_of, text_as, try_casts
+from services.database.snapshots.casts import NO_VALUE, bare_text, cast_of, text_as, try_casts
 from services.database.snapshots.merge import Action, Conflict, Merge, Why
 from services.database.snapshots.snapshot import Part, kept_types
 
@@ -78,7 +78,7 @@ def merge_keyed(
     conn.execute("SAVEPOINT ops_decide")
     try:
         conn.execute(_decision(part, now, columns, added_goes=added_goes))
-    except errors.DataError:
+    except NO_VALUE:
         # Something of now is no value of the type of before: told by trying each by itself.
         conn.execute("ROLLBACK TO SAVEPOINT ops_decide")
         try_casts(conn)
@@ -132,14 +132,14 @@ def _columns(
         column, kind = sql.Identifier(name), now.types[name]
         b, a, t = (sql.SQL("{}.{}").format(sql.Identifier(alias), column) for alias in "bat")
         value = cast_of(conn, b, before.get(name, "text"), kind)
-        same = sql.SQL("{}::text IS NOT DISTINCT FROM ({})::text").format(t, value)
+        same = sql.SQL("{} IS NOT DISTINCT FROM {}").format(bare_text(t), bare_text(value))
         if not part.copy_name:
             same = sql.Composed([sql.SQL("false")])
         if lost:
             blank = sql.SQL(now.defaults.get(name, "NULL"))
             altered: sql.Composable = sql.SQL("true")
-            since: sql.Composable = sql.SQL("NOT ({t} IS NULL OR {t}::text IS NOT DISTINCT FROM ({d})::text)").format(
-                t=t, d=blank
+            since: sql.Composable = sql.SQL("NOT ({} IS NULL OR {} IS NOT DISTINCT FROM {})").format(
+                t, bare_text(t), bare_text(blank)
             )
         elif name not in after:
             altered, since = sql.SQL("false"), sql.SQL("false")
@@ -148,12 +148,14 @@ def _columns(
                 # In a table that was filled anew, what fitted no longer is not there, and was told then.
                 (text_as(a, kind) if now.filled else sql.SQL("COALESCE({}, {}::text)").format(text_as(a, kind), a))
                 if carefully
-                else sql.SQL("({})::text").format(cast_of(conn, a, after[name], kind))
+                else cast_of(conn, a, after[name], kind)
             )
-            altered = sql.SQL("a.{key} IS NOT NULL AND {b}::text IS DISTINCT FROM {a}::text").format(
-                key=_KEY, b=b, a=a
+            altered = sql.SQL("a.{key} IS NOT NULL AND {b} IS DISTINCT FROM {a}").format(
+                key=_KEY, b=bare_text(b), a=bare_text(a)
             ) if part.copy_name else sql.SQL("false")  # fmt: skip
-            since = sql.SQL("a.{key} IS NOT NULL AND {t}::text IS DISTINCT FROM {a}").format(key=_KEY, t=t, a=as_after)
+            since = sql.SQL("a.{key} IS NOT NULL AND {t} IS DISTINCT FROM {a}").format(
+                key=_KEY, t=bare_text(t), a=bare_text(as_after)
+            )
         found.append(_Column(name, lost, value, altered, since, same))
     return found
 
@@ -204,12 +206,14 @@ def _driver(part: Part, columns: Sequence[_Column]) -> tuple[sql.Composable, sql
     if not part.copy_name:
         return (
             sql.SQL('{} a CROSS JOIN (SELECT NULL::text[] AS "ops b") b').format(image),
-            sql.SQL('a."ops key"'),
+            sql.SQL('a."ops key" COLLATE pg_catalog."C"'),
             deleted,
         )
     join = "FULL" if any(c.lost for c in columns) else "RIGHT"
-    driver = sql.SQL('{} {} JOIN {} a ON a."ops key" = b."ops b"').format(b_side, sql.SQL(join), image)
-    return driver, sql.SQL('COALESCE(b."ops b", a."ops key")'), deleted
+    driver = sql.SQL('{} {} JOIN {} a ON a."ops key" COLLATE pg_catalog."C" = b."ops b"').format(
+        b_side, sql.SQL(join), image
+    )
+    return driver, sql.SQL('COALESCE(b."ops b", a."ops key" COLLATE pg_catalog."C")'), deleted
 
 
 def _pieces(
@@ -229,7 +233,9 @@ def _pieces(
         for c in touched
     ]
     image = sql.Identifier("ops", part.after_name) if part.after_name else None
-    after = sql.SQL("LEFT JOIN {} a ON a.{} = m.key").format(image, _KEY) if image else sql.SQL("")
+    after = (
+        sql.SQL('LEFT JOIN {} a ON a.{} COLLATE pg_catalog."C" = m.key').format(image, _KEY) if image else sql.SQL("")
+    )
     return {
         "table": now.table,
         "copy": part.copy if part.copy_name else sql.SQL("nothing"),
@@ -248,7 +254,7 @@ def _is_touched(conn: psycopg.Connection[Any], part: Part, now: Standing, column
         return False
     query = sql.SQL(
         "SELECT EXISTS (SELECT FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key"
-        " LEFT JOIN {image} a ON a.{key} = m.key JOIN ONLY {table} t ON {t_key} = m.key"
+        ' LEFT JOIN {image} a ON a.{key} COLLATE pg_catalog."C" = m.key JOIN ONLY {table} t ON {t_key} = m.key'
         " WHERE m.action = 'merge' AND ({altered}) AND NOT ({same}))"
     ).format(
         copy=part.copy,
@@ -282,14 +288,14 @@ def _apply(
         count = conn.execute(query.format(**pieces, only=sql.SQL(""))).rowcount
         conn.execute("RELEASE SAVEPOINT ops_rows")
         return count
-    except (errors.IntegrityError, errors.DataError):
+    except (errors.IntegrityError, *NO_VALUE):
         conn.execute("ROLLBACK TO SAVEPOINT ops_rows")
     count, refused = 0, []
     for key in keys:
         conn.execute("SAVEPOINT ops_row")
         try:
             count += conn.execute(query.format(**pieces, only=sql.SQL("AND m.key = {}").format(key))).rowcount
-        except (errors.IntegrityError, errors.DataError):
+        except (errors.IntegrityError, *NO_VALUE):
             conn.execute("ROLLBACK TO SAVEPOINT ops_row")
             refused.append(key)
         conn.execute("RELEASE SAVEPOINT ops_row")
@@ -346,7 +352,8 @@ def _note_values(conn: psycopg.Connection[Any], snapshot_id: str, part: Part, no
         sql.SQL(
             "INSERT INTO ops.conflicts (snapshot_id, table_name, key, column_name, why, before, after, now)"
             " SELECT {id}, {table_name}, m.key, {column}, {why}, b.{name}::text, {after}, t.{name}::text"
-            " FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key LEFT JOIN {image} a ON a.{key} = m.key"
+            " FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key"
+            ' LEFT JOIN {image} a ON a.{key} COLLATE pg_catalog."C" = m.key'
             " JOIN ONLY {table} t ON {t_key} = m.key WHERE m.action = 'BOTH' AND {column} = ANY(m.clash)"
         ).format(
             id=sql.Literal(snapshot_id),
