@@ -365,4 +365,4 @@ def _add_sequence(draft: Draft, roles: Roles, found: Relations, row: Any, major:
     add_rights(draft, roles, whole, on, "S", relation.acl, relation.plain, owner=relation.owner)
     if row.last is not None:
         text = f"SELECT pg_catalog.setval({_quoted(relation.name)}, {row.last}, true)"
-        draft.property_of(whole, "sequence position", text, None)
+        draft.property_of(whole, "sequence position", text, None, facts={"step": row.increment})

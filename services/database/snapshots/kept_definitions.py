@@ -64,7 +64,8 @@ def _differs(before: Definitions, after: Definitions, key: str) -> bool:
         return old is not None or key.partition(" position ")[0] != "sequence"
     if old.kind == "sequence position":
         # Further on is where writers bring it as well; only what stands behind where it was is put back.
-        return position_of(new) < position_of(old)
+        back = int(old.facts.get("step", 1)) < 0
+        return position_of(new) > position_of(old) if back else position_of(new) < position_of(old)
     return old.kind not in _OF_EVERY_CHANGE and not is_same(old, new, same_database=True)
 
 

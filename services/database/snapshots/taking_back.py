@@ -21,6 +21,7 @@ from services.database.snapshots.keyed_rows import give_defaults, merge_keyed
 from services.database.snapshots.made_last import make_last
 from services.database.snapshots.merge import Conflict, Merge, Why
 from services.database.snapshots.park import oid_of, parked, quietly, unpark
+from services.database.snapshots.positions import put_positions
 from services.database.snapshots.rebuilding import Aside, fill, set_aside, to_rebuild
 from services.database.snapshots.snapshot import Part, columns_of, is_home, was_restored
 from services.database.snapshots.standing_tables import nothing_acts, standing, take_off_foreign_keys
@@ -48,6 +49,7 @@ class _Work:
     emit: Emit
     again: bool
     target: Definitions = field(default_factory=lambda: Definitions.of(()))
+    start: Definitions = field(default_factory=lambda: Definitions.of(()))
     unparked: set[Place] = field(default_factory=set)
     counted: set[Place] = field(default_factory=set)
     filled: set[Place] = field(default_factory=set)
@@ -100,6 +102,10 @@ def take_back_inside(
         work.done.not_restored += inverse.not_restored
         for aside in asides:
             conn.execute(sql.SQL("DROP TABLE {} CASCADE").format(aside.name))
+        if with_catalog:
+            kept = definitions_of(conn, snapshot_id).before
+            for sequence, position in put_positions(conn, kept, work.start, work.target, parts):
+                work.emit("position", {"object": sequence, "position": position})
     return work.done
 
 
@@ -114,7 +120,7 @@ def _keep_writers_out(work: _Work) -> None:
 def _structure(work: _Work, *, with_catalog: bool) -> list[Aside]:
     """Say what the catalog is to be; move back what was parked, and aside what has to be made anew."""
     now = read_definitions(work.conn)
-    work.target = now
+    work.start = work.target = now
     if not with_catalog:
         return []
     here = is_home(work.conn, work.snapshot_id)

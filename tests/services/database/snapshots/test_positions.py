@@ -1,0 +1,46 @@
+"""A sequence stands, once rows are back, behind no place where it stood and behind no row."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.database.rollback.restoring import restore
+from services.verdict import Verdict
+from tests.services.database.app_database import Listener, Owner
+from tests.services.database.snapshots.thin_change import change
+
+SERIAL = "CREATE TABLE t (id serial PRIMARY KEY, x int); INSERT INTO t (x) SELECT i FROM generate_series(1, 5) i;"
+DOWN = "ALTER SEQUENCE t_id_seq INCREMENT -1 MINVALUE -100 MAXVALUE 100 RESTART 50; INSERT INTO t (x) VALUES (7), (8)"
+AGAIN = "DROP TABLE t; CREATE TABLE t (id serial PRIMARY KEY, x int)"
+TO_IDENTITY = (
+    "ALTER TABLE t ALTER id DROP DEFAULT; DROP SEQUENCE t_id_seq; ALTER TABLE t ALTER id ADD GENERATED ALWAYS AS"
+    " IDENTITY (START 6)"
+)
+
+
+@pytest.mark.parametrize("undo", [True, False])
+@pytest.mark.parametrize(
+    ("before", "sql", "later", "next_one"),
+    [
+        ("", "TRUNCATE t RESTART IDENTITY", "", 6),
+        ("", "TRUNCATE t RESTART IDENTITY", "SELECT nextval('t_id_seq')", 6),
+        ("", "ALTER SEQUENCE t_id_seq RESTART", "SELECT nextval('t_id_seq')", 6),
+        ("", "TRUNCATE t RESTART IDENTITY", "SELECT setval('t_id_seq', 70)", 71),
+        ("", AGAIN, "INSERT INTO t (id, x) VALUES (77, 77)", 78),
+        ("", TO_IDENTITY, "INSERT INTO t (x) VALUES (9), (9)", 8),
+        (DOWN, "ALTER SEQUENCE t_id_seq RESTART 50", "SELECT nextval('t_id_seq')", 48),
+        ("INSERT INTO t VALUES (500, 1)", "TRUNCATE t RESTART IDENTITY", "", 6),
+    ],
+)
+def test_the_next_number_is_free(app: Owner, before: str, sql: str, later: str, next_one: int, undo: bool):
+    if not undo and sql == TO_IDENTITY:
+        pytest.skip("the identity stays where it is not taken back")
+    app.run(SERIAL + before)
+    done = change(app.url, sql)
+    app.run(later)
+    listener = Listener()
+    told = restore(app.url, str(done.snapshot_id), undo=undo, emit=listener)
+    assert (told.verdict, told.conflicts) == (Verdict.PASS, [])
+    assert app.value("SELECT nextval(pg_get_serial_sequence('t', 'id'))") == next_one
+    assert [one["object"] for one in listener.of("position")] in ([], ["public.t_id_seq"])
+    assert app.run("SELECT last_value FROM pg_sequences WHERE sequencename LIKE 'journal%'") == [(300,)]
