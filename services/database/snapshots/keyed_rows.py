@@ -351,7 +351,8 @@ def _note_values(conn: psycopg.Connection[Any], snapshot_id: str, part: Part, no
     conn.execute(
         sql.SQL(
             "INSERT INTO ops.conflicts (snapshot_id, table_name, key, column_name, why, before, after, now)"
-            " SELECT {id}, {table_name}, m.key, {column}, {why}, b.{name}::text, {after}, t.{name}::text"
+            " SELECT {id}, {table_name}, m.key, {column}, {why}, b.{name}::text, {after},"
+            " COALESCE({whole}, t.{name}::text)"
             " FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key"
             ' LEFT JOIN {image} a ON a.{key} COLLATE pg_catalog."C" = m.key'
             " JOIN ONLY {table} t ON {t_key} = m.key WHERE m.action = 'BOTH' AND {column} = ANY(m.clash)"
@@ -360,6 +361,7 @@ def _note_values(conn: psycopg.Connection[Any], snapshot_id: str, part: Part, no
             table_name=sql.Literal(part.name),
             column=sql.Literal(column.name),
             why=sql.Literal(str(Why.BOTH)),
+            whole=_whole_value(snapshot_id, part, column.name),
             name=name,
             after=sql.SQL("a.{}::text").format(name) if has_after else sql.SQL("NULL"),
             copy=part.copy,
@@ -370,3 +372,11 @@ def _note_values(conn: psycopg.Connection[Any], snapshot_id: str, part: Part, no
             t_key=key_text("t", part.key_columns),
         )
     )
+
+
+def _whole_value(snapshot_id: str, part: Part, column: str) -> sql.Composed:
+    """The value of now as it was written, where it had to be shortened to fit the type of before."""
+    return sql.SQL(
+        "(SELECT c.now FROM ops.conflicts c WHERE c.snapshot_id = {} AND c.table_name = {} AND c.key = m.key"
+        " AND c.column_name = {} AND c.why = {} AND c.found_at >= pg_catalog.transaction_timestamp() LIMIT 1)"
+    ).format(sql.Literal(snapshot_id), sql.Literal(part.name), sql.Literal(column), sql.Literal(str(Why.NO_CAST)))

@@ -33,6 +33,7 @@ class Why(StrEnum):
     NOT_TOLD = "rows without a key were deleted or changed since, and cannot be told from others"
     NO_TABLE = "the table, or a column of it, is not there any more"
     NO_CAST = "what was written since does not fit the column's type of before"
+    LEFT_OUT = "what was written since does not fit the table of before: the whole row lies in ops.conflicts"
     NO_VALUE = "rows were added since that have no value for this column"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -11,13 +11,22 @@ from psycopg import errors, sql
 
 from services.database.definitions.definition import Definition, Definitions
 from services.database.snapshots.after_images import common_columns, hash_text, key_text, told_by_key
-from services.database.snapshots.casts import cast_of, text_as, try_casts
+from services.database.snapshots.casts import NO_VALUE, cast_of, text_as
 from services.database.snapshots.effects import Place
 from services.database.snapshots.kept_definitions import Changed
 from services.database.snapshots.keyed_rows import Standing, told
 from services.database.snapshots.merge import Conflict, Merge, Why
+from services.database.snapshots.narrowed import (
+    Narrowing,
+    left_out,
+    needs_care,
+    shortened,
+    tell_left_out,
+    tell_shortened,
+    unfit,
+)
 from services.database.snapshots.park import drop_all, move_aside, oid_of, part_from_others, quietly, what_goes
-from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, kept_types
+from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, kept_types, key_of
 
 _FAMILY = """
 WITH RECURSIVE family AS (
@@ -39,6 +48,7 @@ class Aside:
     place: Place
     name: sql.Identifier
     types: Mapping[str, str] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
 
 
 def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[str, dict[str, str]]:
@@ -121,7 +131,8 @@ def set_aside(
             conn.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(sql.Identifier(schema, table)))
             move_aside(conn, oid, (schema, table), name)
             columns, types = columns_of(conn, "ops", name)
-            asides.append(Aside((schema, table), sql.Identifier("ops", name), dict(zip(columns, types, strict=True))))
+            of = dict(zip(columns, types, strict=True))
+            asides.append(Aside((schema, table), sql.Identifier("ops", name), of, tuple(key_of(conn, "ops", name))))
     return asides
 
 
@@ -136,22 +147,28 @@ def fill(
     part = part or next((one for one in parts if one.kind in ("table", "parked")), None)
     if part is not None and not told_by_key(conn, part.key_columns, aside.name, list(aside.types)):
         if part.kind in ("table", "parked"):
-            return _fill_counted(conn, aside, part, now), True
+            return _fill_counted(conn, aside, part, now, snapshot_id), True
         part = None
     merge = Merge()
     lost = [name for name in part.columns if name not in aside.types and name in now.types] if part else []
     if part is not None and lost:
         merge.conflicts += _allow_missing(conn, aside, part, now, lost)
-    conn.execute("SAVEPOINT ops_fill")
-    try:
-        conn.execute(_filling(conn, aside, part, now, lost))
-    except errors.DataError:
-        conn.execute("ROLLBACK TO SAVEPOINT ops_fill")
-        try_casts(conn)
-        merge.conflicts += _told_casts(conn, aside, part, now, snapshot_id)
-        conn.execute(_filling(conn, aside, part, now, lost, carefully=True))
-    conn.execute("RELEASE SAVEPOINT ops_fill")
+    key = part.key_columns if part is not None else aside.key
+    narrowing = Narrowing(aside.place, aside.name, aside.types, now.types, key, part)
+    narrowing = replace(narrowing, carefully=needs_care(conn, narrowing))
+    merge.conflicts += tell_shortened(conn, snapshot_id, narrowing)
+    out = left_out(conn, narrowing, _never_null(conn, aside.place))
+    merge.conflicts += tell_left_out(conn, snapshot_id, narrowing, out)
+    conn.execute(_filling(conn, aside, part, now, lost, out, carefully=narrowing.carefully))
     return merge, False
+
+
+def _never_null(conn: psycopg.Connection[Any], place: Place) -> list[str]:
+    rows = conn.execute(
+        "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum > 0 AND attnotnull",
+        (oid_of(conn, place),),
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def _filling(
@@ -160,6 +177,7 @@ def _filling(
     part: Part | None,
     now: Standing,
     lost: Sequence[str],
+    out: sql.Composable,
     *,
     carefully: bool = False,
 ) -> sql.Composed:
@@ -187,8 +205,8 @@ def _filling(
         join = sql.SQL('LEFT JOIN (SELECT {} AS "ops key", b.* FROM ONLY {} b) b ON b."ops key" = {}').format(
             key_text("b", part.key_columns), part.copy, key_text("n", part.key_columns)
         )
-    return sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM ONLY {} n {}").format(
-        now.table, sql.SQL(", ").join(names), sql.SQL(", ").join(values), aside.name, join
+    return sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM ONLY {} n {} WHERE NOT {}").format(
+        now.table, sql.SQL(", ").join(names), sql.SQL(", ").join(values), aside.name, join, out
     )
 
 
@@ -218,47 +236,6 @@ def _allow_missing(
     return found
 
 
-def _told_casts(
-    conn: psycopg.Connection[Any], aside: Aside, part: Part | None, now: Standing, snapshot_id: str
-) -> list[Conflict]:
-    """Values of now that are none of the type of before: written down, and named by their key."""
-    found = []
-    for name, kind in now.types.items():
-        if name not in aside.types or aside.types[name] == kind:
-            continue
-        value = sql.SQL("n.{}").format(sql.Identifier(name))
-        key = key_text("n", part.key_columns) if part is not None else sql.SQL("ARRAY[]::text[]")
-        rows = conn.execute(
-            sql.SQL(
-                "INSERT INTO ops.conflicts (snapshot_id, table_name, key, column_name, why, now)"
-                " SELECT {id}, {table}, {key}, {column}, {why}, {value}::text FROM ONLY {aside} n"
-                " WHERE {value} IS NOT NULL AND {cast} IS NULL AND {since} RETURNING key"
-            ).format(
-                since=_not_by_the_change(part, name, value),
-                id=sql.Literal(snapshot_id),
-                table=sql.Literal(".".join(aside.place)),
-                key=key,
-                column=sql.Literal(name),
-                why=sql.Literal(str(Why.NO_CAST)),
-                value=value,
-                aside=aside.name,
-                cast=text_as(value, kind),
-            )
-        ).fetchall()
-        if rows:
-            found.append(told(f"{'.'.join(aside.place)}.{name}", Why.NO_CAST, [row[0] for row in rows]))
-    return found
-
-
-def _not_by_the_change(part: Part | None, column: str, value: sql.Composable) -> sql.Composable:
-    """Whether a value was written after the change: what the change itself put there is no loss."""
-    if part is None or part.after_name is None or column not in part.after_columns:
-        return sql.SQL("true")
-    return sql.SQL(
-        'NOT EXISTS (SELECT FROM {} a WHERE a."ops key" = {} AND a.{}::text IS NOT DISTINCT FROM {}::text)'
-    ).format(sql.Identifier("ops", part.after_name), key_text("n", part.key_columns), sql.Identifier(column), value)
-
-
 _LATER = """
 CREATE TEMP TABLE ops_later ON COMMIT DROP AS
 SELECT h.hash, COALESCE(n.n, 0) - (COALESCE(b.n, 0) + COALESCE(a.more, 0)) AS later,
@@ -278,7 +255,15 @@ _WRITTEN = """
 INSERT INTO {table} ({common}) OVERRIDING SYSTEM VALUE SELECT {of_now}
 FROM (SELECT {n_hash} AS "ops hash", pg_catalog.row_number() OVER (PARTITION BY {n_hash}) AS "ops nth", n.*
       FROM ONLY {aside} n) n
-JOIN pg_temp.ops_later l ON l.hash = n."ops hash" WHERE n."ops nth" <= l.later
+JOIN pg_temp.ops_later l ON l.hash = n."ops hash" WHERE n."ops nth" <= l.later AND NOT {unfit}
+"""
+
+_TOLD_LATER = """
+INSERT INTO ops.conflicts (snapshot_id, table_name, key, why, now)
+SELECT {id}, {name}, ARRAY[]::text[], {why}, (pg_catalog.row_to_json(n.*)::jsonb - 'ops hash' - 'ops nth')::text
+FROM (SELECT {n_hash} AS "ops hash", pg_catalog.row_number() OVER (PARTITION BY {n_hash}) AS "ops nth", n.*
+      FROM ONLY {aside} n) n
+JOIN pg_temp.ops_later l ON l.hash = n."ops hash" WHERE n."ops nth" <= l.later AND {told}
 """
 
 _DELETED = """
@@ -289,8 +274,11 @@ DELETE FROM ONLY {table} WHERE ctid IN (
 """
 
 
-def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: Standing) -> Merge:
+def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: Standing, snapshot_id: str) -> Merge:
     """Rows of before, less those deleted since, and those written since, told by counting equal ones."""
+    narrowing = Narrowing(aside.place, aside.name, aside.types, now.types, ())
+    narrowing = replace(narrowing, carefully=needs_care(conn, narrowing))
+    retyped = narrowing.retyped
     kept = dict(zip(part.columns, kept_types(conn, part.column_types), strict=True))
     names = [name for name in part.columns if name in now.types]
     common = [name for name in common_columns(part, list(aside.types)) if name in now.types]
@@ -307,9 +295,16 @@ def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: 
         ),
         "common": sql.SQL(", ").join(sql.Identifier(name) for name in common),
         "of_now": sql.SQL(", ").join(
-            cast_of(conn, sql.SQL("n.{}").format(sql.Identifier(name)), aside.types[name], now.types[name])
+            sql.SQL("{}::{}").format(text_as(sql.SQL("n.{}").format(sql.Identifier(name)), now.types[name]),
+                                     sql.SQL(now.types[name]))
+            if narrowing.carefully and name in retyped
+            else cast_of(conn, sql.SQL("n.{}").format(sql.Identifier(name)), aside.types[name], now.types[name])
             for name in common
         ),
+        "unfit": _any([unfit(narrowing, name) for name in retyped] if narrowing.carefully else []),
+        "told": _any([shortened(conn, narrowing, name) for name in retyped]),
+        "id": sql.Literal(snapshot_id),
+        "name": sql.Literal(part.name),
         "n_hash": hash_text("n", common),
         "b_hash": hash_text("b", common),
         "t_hash": hash_text("t", common),
@@ -320,15 +315,23 @@ def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: 
     conn.execute(sql.SQL(_DELETED).format(**pieces))
     conn.execute("SAVEPOINT ops_written")
     try:
+        if count := conn.execute(sql.SQL(_TOLD_LATER).format(why=sql.Literal(str(Why.NO_CAST)), **pieces)).rowcount:
+            merge.conflicts.append(Conflict(part.name, str(Why.NO_CAST), count))
         merge.kept = conn.execute(sql.SQL(_WRITTEN).format(**pieces)).rowcount
-    except (errors.IntegrityError, errors.DataError):
+    except (errors.IntegrityError, *NO_VALUE):
         conn.execute("ROLLBACK TO SAVEPOINT ops_written")
-        merge.conflicts.append(Conflict(part.name, str(Why.NO_CAST), _sum(conn, "GREATEST(l.later, 0)")))
+        all_of_them = {**pieces, "told": sql.SQL("true")}
+        count = conn.execute(sql.SQL(_TOLD_LATER).format(why=sql.Literal(str(Why.LEFT_OUT)), **all_of_them)).rowcount
+        merge.conflicts[:] = [Conflict(part.name, str(Why.LEFT_OUT), count)]
     conn.execute("RELEASE SAVEPOINT ops_written")
     if short := _sum(conn, "GREATEST(-l.later - l.unaltered, 0)"):
         merge.conflicts.append(Conflict(part.name, str(Why.NOT_TOLD), short))
     conn.execute("DROP TABLE pg_temp.ops_later")
     return merge
+
+
+def _any(conditions: Sequence[sql.Composable]) -> sql.Composable:
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(conditions)) if conditions else sql.SQL("false")
 
 
 def _sum(conn: psycopg.Connection[Any], expression: str) -> int:

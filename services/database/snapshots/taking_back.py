@@ -20,6 +20,7 @@ from services.database.snapshots.kept_definitions import definitions_of, target_
 from services.database.snapshots.keyed_rows import give_defaults, merge_keyed
 from services.database.snapshots.made_last import make_last
 from services.database.snapshots.merge import Conflict, Merge, Why
+from services.database.snapshots.narrowed import tell_retyped
 from services.database.snapshots.park import oid_of, parked, quietly, unpark
 from services.database.snapshots.positions import put_positions
 from services.database.snapshots.rebuilding import Aside, fill, set_aside, to_rebuild
@@ -87,6 +88,8 @@ def take_back_inside(
         inverse = derive_inverse(
             *(side if here else without_places(side) for side in (work.target, middle)), same_database=here
         )
+        places = [aside.place for aside in asides]
+        work.done.merge.conflicts += tell_retyped(conn, snapshot_id, parts, middle, work.target, places)
         for text in inverse.before_rows:
             if run is None:
                 conn.execute(text.encode())
