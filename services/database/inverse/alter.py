@@ -133,16 +133,47 @@ def _text_search_configuration(before: Definition, after: Definition) -> tuple[s
 
 
 def _attributes(before: Definition, after: Definition) -> tuple[str, ...]:
-    was = {name: (kind, collation) for name, kind, collation, _ in before.facts["attributes"] or ()}
-    is_now = {name: (kind, collation) for name, kind, collation, _ in after.facts["attributes"] or ()}
-    steps = [f"DROP ATTRIBUTE {name}" for name in is_now if name not in was]
-    for name, (kind, collation) in was.items():
+    """One with another name is given its old one back: taken out and added, it would be empty in every row."""
+    pairs = attribute_pairs(before, after)
+    kept = {now[0]: old for old, now in pairs}
+    present = [attribute[0] for attribute in after.facts["attributes"] or ()]
+    steps = [f"DROP ATTRIBUTE {name}" for name in present if name not in kept]
+    renamed = [(name, old[0]) for name, old in kept.items() if name != old[0]]
+    crossed = {name for name, _ in renamed} & {name for _, name in renamed}
+    steps += [f"RENAME ATTRIBUTE {name} TO {_aside(name)}" for name, _ in renamed if name in crossed]
+    steps += [f"RENAME ATTRIBUTE {_aside(now) if now in crossed else now} TO {old}" for now, old in renamed]
+    stands = {old[0]: now for old, now in pairs}
+    for name, kind, collation, _ in before.facts["attributes"] or ():
         words = f"{kind}{f' COLLATE {collation}' if collation else ''}"
-        if name not in is_now:
+        if name not in stands:
             steps.append(f"ADD ATTRIBUTE {name} {words}")
-        elif is_now[name] != (kind, collation):
+        elif (stands[name][1], stands[name][2]) != (kind, collation):
             steps.append(f"ALTER ATTRIBUTE {name} TYPE {words}")
-    return tuple(f"ALTER TYPE {before.identity} {step}" for step in steps)
+    # Tables made of the type follow it.
+    return tuple(f"ALTER TYPE {before.identity} {step} CASCADE" for step in steps)
+
+
+def attribute_pairs(before: Definition, after: Definition) -> list[tuple[Sequence[Any], Sequence[Any]]]:
+    """The attributes that a composite type has on both sides: by number where it is one type, else by name."""
+    at = 3 if before.oid and before.oid == after.oid else 0
+    now = {attribute[at]: attribute for attribute in after.facts["attributes"] or ()}
+    return [(one, now[one[at]]) for one in before.facts["attributes"] or () if one[at] in now]
+
+
+def is_composite(definition: Definition) -> bool:
+    """Whether it is a composite type of its own, no table's."""
+    return definition.kind == "type" and definition.facts["type"] == "c"
+
+
+def is_reordered(before: Definition, after: Definition) -> bool:
+    """Whether the attributes of a composite type will stand in another order: what comes back stands last."""
+    was = [attribute[0] for attribute in before.facts["attributes"] or ()]
+    stay = [old[0] for old, _ in sorted(attribute_pairs(before, after), key=lambda pair: pair[1][3])]
+    return [*stay, *(name for name in was if name not in stay)] != was
+
+
+def _aside(name: str) -> str:
+    return '"' + name.strip('"')[:48] + '_in_the_way"'
 
 
 def _publication(before: Definition, after: Definition) -> tuple[str, ...] | None:

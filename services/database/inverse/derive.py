@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from services.database.definitions.definition import BEFORE_ROWS, SESSION, Definition, Definitions, in_order
 from services.database.definitions.rights import change_rights
-from services.database.inverse.alter import alter, is_anew, is_same, retype, rights_of
+from services.database.inverse.alter import alter, is_anew, is_composite, is_reordered, is_same, retype, rights_of
 from services.database.inverse.dropping import drops
 from services.database.inverse.renames import rename_back
 
@@ -326,6 +326,11 @@ def _not_restored(work: _Work) -> list[str]:
         definition = work.before.by_key[key]
         if definition.kind == "cannot be written":
             found.append(f"{definition.identity}: no SQL is written for this kind of object")
+    found += [
+        f"the order of the attributes of {key.partition(' ')[2]}: what comes back stands last"
+        for key in sorted(work.changed)
+        if is_composite(work.before.by_key[key]) and is_reordered(work.before.by_key[key], work.after.by_key[key])
+    ]
     return found + _orders(work)
 
 

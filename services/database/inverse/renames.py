@@ -58,7 +58,9 @@ def rename_back(before: Definitions, after: Definitions) -> Renaming:
         if home is not None and home.key not in after.by_key:
             statements += home.create
             after = Definitions.of((*after, home))
-        statements += _statements(now, old)
+        # The columns of a table that is made of a type are renamed with the type's attributes.
+        follows = now.kind == "column" and f"of type {now.part_of}" in after.by_key
+        statements += () if follows else _statements(now, old)
         after = _renamed(after, now, old)
     return Renaming(tuple(statements), after)
 

@@ -11,6 +11,7 @@ import psycopg
 from services.database.execution import Emit, silent
 from services.database.script import Statement
 from services.database.snapshots.after_images import keep_after_image, keep_inserted
+from services.database.snapshots.compounds import Reached, attributes_held, holders_of_lost
 from services.database.snapshots.effects import Place, TableState, table_states
 from services.database.snapshots.foretold import (
     all_placed,
@@ -146,6 +147,7 @@ class Keeping:
         self._rewriting: set[int] = set()
         self._aside: dict[int, Parked] = {}
         self._copies: dict[int, TableState] = {}
+        self._held: Reached = {}
         self._laid: str | None = None
         self._looked = False
 
@@ -167,6 +169,7 @@ class Keeping:
         make_tables(self._conn)
         self.look()
         self._base = table_states(self._conn)
+        self._held = attributes_held(self._conn)
         wanted = self._foretold(statements)
         wanted.add(cover)
         wanted.tables -= {*self._to_park(statements)}
@@ -202,6 +205,7 @@ class Keeping:
         missing = Cover()
         whole = {(part.schema, part.table) for part in self._parts if part.kind == "table"}
         kept = {(part.schema, part.table): set(part.columns) for part in self._parts}
+        hollow = holders_of_lost(self._conn, self._held)
         for oid, old in self._base.items():
             if old.place[0] == "ops" or old.place in whole:
                 continue
@@ -210,7 +214,7 @@ class Keeping:
                 if new is None or new.rows_touched_since(old) or (new.shape, new.inserted) != (old.shape, old.inserted):
                     missing.copied.add(old.place)
                 continue
-            if new is None or new.rows_touched_since(old):
+            if new is None or new.rows_touched_since(old) or oid in hollow:
                 missing.tables.add(old.place)
                 continue
             for number, column in old.stored.items():

@@ -34,6 +34,7 @@ class Why(StrEnum):
     NO_TABLE = "the table, or a column of it, is not there any more"
     NO_CAST = "what was written since does not fit the column's type of before"
     LEFT_OUT = "what was written since does not fit the table of before: the whole row lies in ops.conflicts"
+    REORDERED = "the attributes of its type stand in another order now: its values of before lie in schema ops"
     NO_VALUE = "rows were added since that have no value for this column"
 
 

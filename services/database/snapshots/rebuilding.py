@@ -60,7 +60,7 @@ def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[
     found: dict[str, dict[str, str]] = {}
     for key, old in changed.before.by_key.items():
         is_now, wanted, then = now.by_key.get(key), target.by_key.get(key), changed.after.by_key.get(key)
-        if old.kind != "table" or is_now is None or wanted is None or then is None:
+        if old.kind != "table" or is_now is None or wanted is None or then is None or _is_type_of_others(key, now):
             continue
         if _columns(is_now) != _columns(then) or _columns(wanted) != _columns(old):
             continue
@@ -72,6 +72,15 @@ def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[
         if [column for column in have if column[0] in names] != _columns(old):
             found[key] = renamed
     return found
+
+
+def _is_type_of_others(table: str, now: Definitions) -> bool:
+    """Whether columns of other tables hold rows of this one: making it anew would take those columns along."""
+    name = now.by_key[table].identity
+    return any(
+        d.kind in ("domain", "type") or (d.kind == "column" and str(d.facts["type"]).partition("[")[0] == name)
+        for d in (now.by_key[key] for key in now.needed_by.get(table, ()))
+    )
 
 
 def _standing(table: str, target: Definitions) -> list[str]:

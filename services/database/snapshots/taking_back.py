@@ -12,8 +12,9 @@ from psycopg import sql
 from services.database.definitions.definition import Definitions
 from services.database.definitions.read import read_definitions
 from services.database.execution import Emit, silent
-from services.database.inverse.derive import derive_inverse
+from services.database.inverse.derive import derive_inverse, reordered
 from services.database.snapshots.after_images import told_by_key
+from services.database.snapshots.compounds import tell_emptied, without_reordered
 from services.database.snapshots.counted_rows import merge_counted
 from services.database.snapshots.effects import Place
 from services.database.snapshots.kept_definitions import definitions_of, target_of, without_places
@@ -24,6 +25,7 @@ from services.database.snapshots.narrowed import tell_retyped
 from services.database.snapshots.park import oid_of, parked, quietly, unpark
 from services.database.snapshots.positions import put_positions
 from services.database.snapshots.rebuilding import Aside, fill, set_aside, to_rebuild
+from services.database.snapshots.restating import restated
 from services.database.snapshots.snapshot import Part, columns_of, is_home, was_restored
 from services.database.snapshots.standing_tables import nothing_acts, standing, take_off_foreign_keys
 from services.database.snapshots.storage import steady_texts
@@ -90,11 +92,16 @@ def take_back_inside(
         )
         places = [aside.place for aside in asides]
         work.done.merge.conflicts += tell_retyped(conn, snapshot_id, parts, middle, work.target, places)
-        for text in inverse.before_rows:
-            if run is None:
-                conn.execute(text.encode())
-            else:
-                run(text)
+        work.done.merge.conflicts += tell_emptied(conn, snapshot_id, parts, middle, work.target)
+        parts, told = without_reordered(conn, parts, middle, work.target, reordered(inverse.not_restored))
+        work.parts = parts
+        work.done.merge.conflicts += told
+        with restated(conn, parts, middle, work.target):
+            for text in inverse.before_rows:
+                if run is None:
+                    conn.execute(text.encode())
+                else:
+                    run(text)
         for aside in asides:
             go_on()
             _fill(work, aside)

@@ -51,7 +51,9 @@ def test_a_script_that_reaches_what_is_kept_of_it_is_refused(app: Owner):
     assert app.rows() == rows
 
 
-@pytest.mark.parametrize("sql", ["DELETE FROM audit; DROP TABLE foo"])
+@pytest.mark.parametrize(
+    "sql", ["DELETE FROM audit; DROP TABLE foo", "UPDATE audit SET x = 'z'; ALTER TABLE foo RENAME TO bar"]
+)
 def test_a_name_of_an_object_is_kept_as_it_was(app: Owner, sql: str):
     app.run("CREATE TABLE foo (id int PRIMARY KEY); INSERT INTO foo VALUES (1)")
     app.run("CREATE TABLE audit (id int PRIMARY KEY, t regclass, p regprocedure[], x text);"
