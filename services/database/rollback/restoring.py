@@ -29,7 +29,7 @@ def restore(
     """Bring back, in one transaction, all that the snapshot keeps: tables, columns, what hung on them, every row.
 
     What was written since is kept: a column that only the change altered gets its value of before, one that only a
-    later write altered keeps it, and where both did the row stays as it is and is listed.
+    later write altered keeps it, and where both did the column stays as it is and is listed.
     undo: also what the change had made goes again, objects and rows, where nobody wrote to them since.
     Restoring twice changes nothing the second time. Triggers of the tables do not fire.
     Raises NotUnderstood (no such snapshot), Refused (nothing was changed), Unavailable, Stopped.

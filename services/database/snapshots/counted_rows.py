@@ -77,7 +77,7 @@ def merge_counted(conn: psycopg.Connection[Any], part: Part, now: Standing, *, a
             done.conflicts.append(Conflict(part.name, str(Why.NOT_TOLD), short))
     if part.copy_name:
         wanted = sql.SQL(_WANTED).format(again=sql.Literal(again))
-        conn.execute("SAVEPOINT ops_rows")
+        conn.execute("SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT ops_rows")
         try:
             done.put_back = conn.execute(sql.SQL(_ADD).format(wanted=wanted, **pieces)).rowcount
         except (errors.IntegrityError, *NO_VALUE):

@@ -12,13 +12,14 @@ from psycopg import errors, sql
 from services.database.snapshots.after_images import key_text
 from services.database.snapshots.casts import NO_VALUE, bare_text, cast_of, text_as, try_casts
 from services.database.snapshots.merge import Action, Conflict, Merge, Why
+from services.database.snapshots.park import oid_of
 from services.database.snapshots.snapshot import Part, kept_types
 
 _EXAMPLES = 20
 
 _DECIDE = """
 CREATE TEMP TABLE ops_merge ON COMMIT DROP AS
-SELECT r.key, r.clash, r.kept, CASE
+SELECT r.key, r.clash, r.kept, r.free, CASE
     WHEN r.b IS NULL THEN CASE WHEN r.t IS NULL OR NOT {added_goes} THEN 'leave' WHEN r.since THEN 'WRITTEN'
                           ELSE 'take out' END
     WHEN r.deleted THEN CASE WHEN r.t IS NULL THEN 'put back' WHEN r.same THEN 'in place' ELSE 'TAKEN' END
@@ -27,7 +28,7 @@ SELECT r.key, r.clash, r.kept, CASE
     WHEN r.merged THEN 'merge' WHEN r.altered THEN 'in place' ELSE 'leave' END AS action
 FROM (
   SELECT {key} AS key, b."ops b" AS b, t.ctid AS t, {deleted} AS deleted, {any_altered} AS altered,
-         {any_since} AS since, {all_same} AS same, {any_merged} AS merged,
+         {any_since} AS since, {all_same} AS same, {any_merged} AS merged, {any_free} AS free,
          pg_catalog.array_remove(ARRAY[{both}]::text[], NULL) AS clash,
          t.ctid IS NOT NULL AND {any_since} AS kept
   FROM {driver} LEFT JOIN ONLY {table} t ON {t_key} = {key}
@@ -38,7 +39,7 @@ _APPLIED = {
     Action.PUT_BACK: "INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {values}"
     " FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key WHERE m.action = 'put back' {only}",
     Action.MERGE: "UPDATE ONLY {table} t SET {sets} FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key"
-    " {after_join} WHERE {t_key} = m.key AND m.action = 'merge' {only}",
+    " {after_join} WHERE {t_key} = m.key AND m.free AND m.action IN ('merge', 'BOTH') {only}",
     Action.TAKE_OUT: "DELETE FROM ONLY {table} t USING pg_temp.ops_merge m"
     " WHERE {t_key} = m.key AND m.action = 'take out' {only}",
 }
@@ -75,7 +76,8 @@ def merge_keyed(
     """
     names = [name for name in (part.columns if part.copy_name else part.after_columns) if name in now.types]
     columns = _columns(conn, part, now, names)
-    conn.execute("SAVEPOINT ops_decide")
+    # What is only checked at COMMIT would be refused with everything else; so it is one row's conflict.
+    conn.execute("SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT ops_decide")
     try:
         conn.execute(_decision(part, now, columns, added_goes=added_goes))
     except NO_VALUE:
@@ -179,6 +181,7 @@ def _decision(part: Part, now: Standing, columns: Sequence[_Column], *, added_go
         any_since=_any([c.since for c in columns]),
         all_same=sql.SQL("NOT ({})").format(_any([sql.SQL("NOT ({})").format(c.same) for c in columns])),
         any_merged=_any(merged),
+        any_free=_any([sql.SQL("({} AND NOT ({}))").format(m, c.since) for m, c in zip(merged, columns, strict=True)]),
         both=sql.SQL(", ").join(both),
         driver=driver,
         table=now.table,
@@ -226,12 +229,8 @@ def _pieces(
         if part.copy_name
     ]
     touched = [c for c in columns if _is_touched(conn, part, now, c)] if part.copy_name else []
-    sets = [
-        sql.SQL("{c} = CASE WHEN {altered} THEN {value} ELSE t.{c} END").format(
-            c=sql.Identifier(c.name), altered=c.altered, value=c.value
-        )
-        for c in touched
-    ]
+    sets = [sql.SQL("{c} = {becomes}").format(c=sql.Identifier(c.name), becomes=_becomes(c)) for c in touched]
+    becomes = {c.name: _becomes(c) for c in touched}
     image = sql.Identifier("ops", part.after_name) if part.after_name else None
     after = (
         sql.SQL('LEFT JOIN {} a ON a.{} COLLATE pg_catalog."C" = m.key').format(image, _KEY) if image else sql.SQL("")
@@ -242,10 +241,21 @@ def _pieces(
         "names": sql.SQL(", ").join(sql.Identifier(name) for name in names),
         "values": sql.SQL(", ").join(values),
         "sets": sql.SQL(", ").join(sets),
+        "whole": sql.SQL(", ").join(sql.Identifier(name) for name in now.types),
+        "merged": sql.SQL(", ").join(
+            becomes.get(name, sql.SQL("t.{}").format(sql.Identifier(name))) for name in now.types
+        ),
         "after_join": after,
         "b_key": key_text("b", part.key_columns),
         "t_key": key_text("t", part.key_columns),
     }
+
+
+def _becomes(column: _Column) -> sql.Composed:
+    """What a merged row has in a column: the value of before where only the change altered it."""
+    return sql.SQL("CASE WHEN {altered} AND NOT {name} = ANY (m.clash) THEN {value} ELSE t.{column} END").format(
+        altered=column.altered, name=sql.Literal(column.name), value=column.value, column=sql.Identifier(column.name)
+    )
 
 
 def _is_touched(conn: psycopg.Connection[Any], part: Part, now: Standing, column: _Column) -> bool:
@@ -255,7 +265,7 @@ def _is_touched(conn: psycopg.Connection[Any], part: Part, now: Standing, column
     query = sql.SQL(
         "SELECT EXISTS (SELECT FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key"
         ' LEFT JOIN {image} a ON a.{key} COLLATE pg_catalog."C" = m.key JOIN ONLY {table} t ON {t_key} = m.key'
-        " WHERE m.action = 'merge' AND ({altered}) AND NOT ({same}))"
+        " WHERE m.action IN ('merge', 'BOTH') AND ({altered}) AND NOT ({same}))"
     ).format(
         copy=part.copy,
         b_key=key_text("b", part.key_columns),
@@ -279,7 +289,9 @@ def _apply(
     done: Merge,
 ) -> int:
     """Do one action to all its rows at once; one by one where a row of them is refused, which is then a conflict."""
-    keys = [r[0] for r in conn.execute("SELECT key FROM pg_temp.ops_merge WHERE action = %s", (action,)).fetchall()]
+    wanted = ["merge", "BOTH"] if action is Action.MERGE else [action.value]
+    query_keys = "SELECT key FROM pg_temp.ops_merge WHERE action = ANY(%s) AND (free OR NOT %s)"
+    keys = [row[0] for row in conn.execute(query_keys, (wanted, action is Action.MERGE)).fetchall()]
     if not keys:
         return 0
     query = sql.SQL(_APPLIED[action])
@@ -288,6 +300,11 @@ def _apply(
         count = conn.execute(query.format(**pieces, only=sql.SQL(""))).rowcount
         conn.execute("RELEASE SAVEPOINT ops_rows")
         return count
+    except (errors.UniqueViolation, errors.ExclusionViolation):
+        conn.execute("ROLLBACK TO SAVEPOINT ops_rows")
+        if action is Action.MERGE and (count := _all_at_once(conn, part, pieces)):
+            conn.execute("RELEASE SAVEPOINT ops_rows")
+            return count
     except (errors.IntegrityError, *NO_VALUE):
         conn.execute("ROLLBACK TO SAVEPOINT ops_rows")
     count, refused = 0, []
@@ -303,6 +320,40 @@ def _apply(
     if refused:
         done.conflicts.append(told(part.name, Why.NOT_TAKEN, refused))
         _note(conn, snapshot_id, part, Why.NOT_TAKEN, refused)
+    return count
+
+
+_TAKEN_OUT_FIRST = """
+CREATE TEMP TABLE ops_moved ON COMMIT DROP AS SELECT {merged}
+FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key {after_join} JOIN ONLY {table} t ON {t_key} = m.key
+WHERE m.free AND m.action IN ('merge', 'BOTH');
+DELETE FROM ONLY {table} t USING pg_temp.ops_merge m
+WHERE {t_key} = m.key AND m.free AND m.action IN ('merge', 'BOTH')
+"""
+
+_PUT_IN_AGAIN = "INSERT INTO {table} ({whole}) OVERRIDING SYSTEM VALUE SELECT * FROM pg_temp.ops_moved"
+
+_REFERRED_TO = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = %s)"
+
+
+def _all_at_once(conn: psycopg.Connection[Any], part: Part, pieces: Mapping[str, sql.Composable]) -> int:
+    """Merge rows that have changed places: all are taken out, and put in merged, so that none stands in another's way.
+
+    Returns their number; 0, with nothing done, where a row of others stands in the way, or where a foreign key that is
+    not ours to take off refers to the table, which would act on what is taken out.
+    """
+    row = conn.execute(_REFERRED_TO, (oid_of(conn, (part.schema, part.table)),)).fetchone()
+    if row is None or row[0]:
+        return 0
+    conn.execute("SAVEPOINT ops_at_once")
+    try:
+        conn.execute(sql.SQL(_TAKEN_OUT_FIRST).format(**pieces))
+        count = conn.execute(sql.SQL(_PUT_IN_AGAIN).format(**pieces)).rowcount
+        conn.execute("DROP TABLE pg_temp.ops_moved")
+    except (errors.IntegrityError, *NO_VALUE):
+        conn.execute("ROLLBACK TO SAVEPOINT ops_at_once; RELEASE SAVEPOINT ops_at_once")
+        return 0
+    conn.execute("RELEASE SAVEPOINT ops_at_once")
     return count
 
 

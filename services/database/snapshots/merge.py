@@ -22,7 +22,7 @@ class Action(StrEnum):
 
 
 class Why(StrEnum):
-    """Why a row was left as it is now."""
+    """Why a row, or a column of it, was left as it is now."""
 
     TAKEN = "another row has its key now"
     GONE = "the change altered it, and it was deleted since"
@@ -54,7 +54,7 @@ def merge_row(
     """Take a change (before -> after) back from a row that is `now`; None: no such row.
 
     A column that only the change altered gets its value of before; one that only a later write altered keeps it. Where
-    both did, the row stays as it is now. A column that `after` lacks was dropped: there, a value of now counts as
+    both did, the column stays as it is now. A column that `after` lacks was dropped: there, a value of now counts as
     written later if there is any. added_goes: whether rows that the change added go.
     """
     if before is None:
@@ -87,9 +87,10 @@ def _of_a_changed_row(before: Row, after: Row, now: Row, blank: Row) -> Outcome:
             continue
         if since:
             both.append(name)
-        result[name] = was
+        else:
+            result[name] = was
     if both:
-        return Outcome(Action.CONFLICT, now, Why.BOTH, tuple(both))
+        return Outcome(Action.CONFLICT, result, Why.BOTH, tuple(both))
     return Outcome(Action.MERGE, result) if result != now else Outcome(Action.LEAVE, now)
 
 

@@ -46,16 +46,31 @@ def standing(conn: psycopg.Connection[Any], place: Place, target: Definitions, *
     return Standing(sql.Identifier(*place), dict(zip(columns, types, strict=True)), defaults, filled)
 
 
+_ALWAYS = """
+SELECT n.nspname::text, c.relname::text, a.attname::text FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = COALESCE(pg_catalog.pg_partition_root(a.attrelid), a.attrelid)
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE a.attrelid = %s AND a.attnum > 0 AND a.attidentity = 'a'
+"""
+
+
 @contextmanager
 def nothing_acts(conn: psycopg.Connection[Any], place: Place) -> Iterator[None]:
-    """Within: triggers and rules of the table do nothing, and every row is seen. They have acted when the rows were
-    first written."""
+    """Within: triggers and rules of the table do nothing, every row is seen, and numbers that the server always gives
+    can be written. Triggers and rules have acted when the rows were first written."""
     acting = conn.execute(_ACTING, {"table": oid_of(conn, place)}).fetchall()
     table = sql.Identifier(*place)
     for word, name, _ in acting:
         conn.execute(sql.SQL("ALTER TABLE {} DISABLE {} {}").format(table, sql.SQL(word), sql.Identifier(name)))
+    always = conn.execute(_ALWAYS, (oid_of(conn, place),)).fetchall()
+    identity = sql.SQL("ALTER TABLE {} ALTER {} SET GENERATED {}")
+    for schema, name, column in always:
+        root, number = sql.Identifier(schema, name), sql.Identifier(column)
+        conn.execute(identity.format(root, number, sql.SQL("BY DEFAULT")))
     with every_row_seen(conn, place):
         yield
+    for schema, name, column in always:
+        conn.execute(identity.format(sql.Identifier(schema, name), sql.Identifier(column), sql.SQL("ALWAYS")))
     for word, name, state in acting:
         enable = sql.SQL(_ON[state].format(word))
         conn.execute(sql.SQL("ALTER TABLE {} {} {}").format(table, enable, sql.Identifier(name)))

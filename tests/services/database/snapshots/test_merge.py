@@ -35,12 +35,22 @@ def test_what_the_change_left_alone_is_as_it_is_now(row, now):
 
 
 @given(MAYBE, MAYBE, MAYBE)
-def test_a_conflict_leaves_the_row_as_it_is(before, after, now):
+def test_a_conflict_leaves_the_row_or_the_columns_that_both_altered_as_they_are(before, after, now):
     found = merge_row(before, after, now)
     assert (found.action is Action.CONFLICT) == (found.why is not None)
-    if found.why is not None:
+    assert (found.why is Why.BOTH) == bool(found.columns)
+    if found.why not in (None, Why.BOTH):
         assert found.row == now
-        assert (found.why is Why.BOTH) == bool(found.columns)
+    for name in found.columns:
+        assert found.row[name] == now[name]
+
+
+@given(ROWS, ROWS, ROWS)
+def test_beside_a_conflict_the_other_columns_go_back(before, after, now):
+    found = merge_row(before, after, now)
+    for name in COLUMNS:
+        if after[name] == now[name]:
+            assert found.row[name] == before[name]
 
 
 @given(MAYBE, MAYBE, MAYBE)
