@@ -82,7 +82,7 @@ class Function(NamedTuple):
 class Attached(NamedTuple):
     """What has its name on a relation: trigger, policy, rule; of a default, `type` is the column's number.
 
-    type: pg_trigger's bits of when it fires.
+    type: pg_trigger's bits of when it fires, for rules too.
     """
 
     catalog: int

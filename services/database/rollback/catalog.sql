@@ -30,7 +30,7 @@ UNION ALL SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass::oid::bigint, oid::
        0, 0, ''
 FROM pg_catalog.pg_policy
 UNION ALL SELECT 'pg_catalog.pg_rewrite'::pg_catalog.regclass::oid::bigint, oid::bigint, ev_class::bigint, rulename::text,
-       0, 0, ''
+       0, CASE ev_type WHEN '4' THEN 8 WHEN '2' THEN 16 ELSE 0 END, ev_enabled::text
 FROM pg_catalog.pg_rewrite WHERE oid >= 16384
 UNION ALL SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass::oid::bigint, oid::bigint, adrelid::bigint, '', 0,
        adnum, ''

@@ -211,9 +211,11 @@ class _Player:
         return not direct or bool(names & set(deed.columns))
 
     def _fires(self, oid: int, effect: str) -> None:
-        """Play what the triggers of a relation do then."""
+        """Play what the triggers of a relation do then. What a rule makes of the statement is not worked out."""
         bit = _FIRES[effect]
         for one in list(self.catalog.attached.get(oid, ())):
+            if one.catalog == self.catalog.classes["pg_rewrite"] and one.type & bit and one.enabled in "OA":
+                self.told_unknown(f"rule {one.name} on {self.catalog.relations[oid].name}")
             is_trigger = one.catalog == self.catalog.classes["pg_trigger"]
             if is_trigger and one.type & bit and one.enabled in "OA" and one.function not in self._entered:
                 self._entered.add(one.function)

@@ -115,6 +115,26 @@ def test_what_a_trigger_takes_is_told(conn: psycopg.Connection[Any]):
     assert {loss.object: loss.rows for loss in losses} == {"public.kid": 1, "public.codes": 3}
 
 
+@pytest.mark.parametrize(
+    ("sql", "unknown"),
+    [
+        ("DELETE FROM kid", True),
+        # A rule acts on what the statement names.
+        ("DELETE FROM base", False),
+        ("UPDATE kid SET id = 4", False),
+        ("DROP RULE also ON kid; DELETE FROM kid", False),
+        ("TRUNCATE kid", False),
+    ],
+)
+def test_what_a_rule_makes_of_a_statement_is_unknown(conn: psycopg.Connection[Any], sql: str, unknown: bool):
+    with conn.transaction(force_rollback=True):
+        conn.execute("CREATE RULE also AS ON DELETE TO kid DO ALSO DELETE FROM codes")
+        conn.execute("CREATE RULE off AS ON UPDATE TO kid DO ALSO DELETE FROM codes; ALTER TABLE kid DISABLE RULE off")
+        losses = blast_radius_on(conn, [Script("a.sql", sql)])
+    told = [loss.object for loss in losses if loss.effect == "unknown"]
+    assert told == (["a.sql:1: rule also on kid"] if unknown else [])
+
+
 def test_dynamic_sql_is_unknown(conn: psycopg.Connection[Any]):
     assert told(conn, "SELECT dynamic()") == {"a.sql:1: a call of public.dynamic": (None, "unknown")}
 
