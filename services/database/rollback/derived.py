@@ -10,13 +10,18 @@ import psycopg
 from psycopg import sql
 
 from services.database.connect import connect
+from services.database.definitions.definition import Definitions
+from services.database.definitions.read import read_definitions
 from services.database.deployment.guarded import Ran, Watch, run_one, run_statements
 from services.database.deployment.receipts import Receipt
 from services.database.inverse.derive import only_order
 from services.database.script import Script, Statement, split
 from services.database.snapshots.effects import Place
 from services.database.snapshots.keep import Cover, Keeping
+from services.database.snapshots.kept_definitions import definitions_of
 from services.database.snapshots.merge import Conflict
+from services.database.snapshots.narrowed import tell_before_statement
+from services.database.snapshots.positions import put_positions
 from services.database.snapshots.restore import NotAsKept, merge_rows, take_back
 from services.database.snapshots.snapshot import Part, parts_of
 from services.errors import NotUnderstood, OpsError, Refused
@@ -134,13 +139,39 @@ def take_derived_way(
             run_statements(conn, statements, watch, ran, notices, instead=keeping.instead)
             return WayTaken(0, (_not_there(snapshot_id, gone),), words)
         return WayTaken(done.rows_restored, _told(done.conflicts), tuple(done.not_restored))
+    return _in_halves(conn, receipt, statements, keeping, watch, ran, notices, words)
+
+
+def _in_halves(
+    conn: psycopg.Connection[Any],
+    receipt: Receipt,
+    statements: Sequence[Statement],
+    keeping: Keeping,
+    watch: Watch,
+    ran: list[Ran],
+    notices: list[str],
+    words: tuple[str, ...],
+) -> WayTaken:
+    """Run the derived statements, with the kept rows put back between their halves."""
+    kept = _kept_by(conn, receipt)
+    parts = [part for one in kept for part in parts_of(conn, one)]
+    start = read_definitions(conn)
+    shortened: list[Conflict] = []
+
+    def instead(statement: Statement) -> bool:
+        shortened.extend(tell_before_statement(conn, kept[0], parts, statement.sql))
+        return keeping.instead(statement)
+
     first = [one for one in statements if not one.file.endswith("-inverse-2.sql")]
-    run_statements(conn, first, watch, ran, notices, instead=keeping.instead, of=len(statements))
-    taken = WayTaken(0, (), words)
-    for one in _kept_by(conn, receipt):
+    run_statements(conn, first, watch, ran, notices, instead=instead, of=len(statements))
+    taken = WayTaken(0, _told(shortened), words)
+    for one in kept:
         taken = taken.with_rows(*_rows_back(conn, one, watch))
     then = statements[len(first) :]
     run_statements(conn, then, watch, ran, notices, instead=keeping.instead, of=len(statements))
+    stood = [d for one in kept for d in definitions_of(conn, one).before if d.kind == "sequence position"]
+    for sequence, position in put_positions(conn, Definitions.of(stood), start, read_definitions(conn), parts):
+        watch.emit("position", {"object": sequence, "position": position})
     return taken
 
 

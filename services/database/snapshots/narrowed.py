@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from services.database.snapshots.effects import Place
 from services.database.snapshots.keyed_rows import told
 from services.database.snapshots.merge import Conflict, Why
 from services.database.snapshots.snapshot import Part, columns_of, key_of
+from services.database.snapshots.storage import steady_texts
 
 _Conn = psycopg.Connection[Any]
 
@@ -143,8 +145,34 @@ def tell_retyped(
         if column.kind == "column" and not column.facts["generated"]:
             is_now = now.by_place.get(("column", column.oid, column.number)) or now.by_key.get(column.key)
             if is_now is not None and is_now.facts["type"] != column.facts["type"]:
-                wanted = tables.setdefault(str(is_now.facts["table"]), {})
-                wanted[str(is_now.facts["name"])] = str(column.facts["type"])
+                names = tables.setdefault(str(is_now.facts["table"]), {})
+                names[str(is_now.facts["name"])] = str(column.facts["type"])
+    return _tell_altered(conn, snapshot_id, parts, tables, aside)
+
+
+_NAME = r'(?:"(?:[^"]|"")+"|[^\W\d"][\w$]*)'
+_RETYPE = re.compile(
+    rf"ALTER TABLE ({_NAME}\.{_NAME}) ALTER COLUMN ({_NAME}) TYPE (.+?)(?: COLLATE (?:{_NAME}\.)?{_NAME})? USING "
+)
+
+
+def tell_before_statement(conn: _Conn, snapshot_id: str, parts: Sequence[Part], text: str) -> list[Conflict]:
+    """The same for a statement that is about to be run, if it gives a column another type, as `retype` writes it."""
+    match = _RETYPE.match(text.strip())
+    if match is None:
+        return []
+    with steady_texts(conn):
+        return _tell_altered(conn, snapshot_id, parts, {match[1]: {match[2]: match[3]}}, ())
+
+
+def _tell_altered(
+    conn: _Conn,
+    snapshot_id: str,
+    parts: Sequence[Part],
+    tables: Mapping[str, Mapping[str, str]],
+    aside: Collection[Place],
+) -> list[Conflict]:
+    """tables: by table and column as SQL names them, the types that columns will have."""
     found: list[Conflict] = []
     for table, retyped in tables.items():
         place = _place(conn, table)
@@ -152,8 +180,10 @@ def tell_retyped(
             continue
         part = next((one for one in parts if (one.schema, one.table) == place and one.key_columns), None)
         types = dict(zip(*columns_of(conn, *place), strict=True))
-        wanted = {name: retyped.get(sql.Identifier(name).as_string(conn), kind) for name, kind in types.items()}
-        wanted |= {name: retyped[name] for name in types if name in retyped}
+        wanted = {
+            name: retyped.get(name, retyped.get(sql.Identifier(name).as_string(conn), kind))
+            for name, kind in types.items()
+        }
         key = part.key_columns if part is not None else key_of(conn, *place)
         narrowing = Narrowing(place, sql.Identifier(*place), types, wanted, key, part)
         if not needs_care(conn, narrowing):  # else the server refuses to alter it, and all of this is undone

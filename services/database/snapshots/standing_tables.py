@@ -50,7 +50,7 @@ _ALWAYS = """
 SELECT n.nspname::text, c.relname::text, a.attname::text FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = COALESCE(pg_catalog.pg_partition_root(a.attrelid), a.attrelid)
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE a.attrelid = %s AND a.attnum > 0 AND a.attidentity = 'a'
+WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity = 'a'
 """
 
 

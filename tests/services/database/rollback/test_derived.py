@@ -112,3 +112,25 @@ def test_a_deploy_of_several_transactions_goes_back_in_one(app: Owner):
     assert [one["name"] for one in heard.of("phase")].count("commit") == 1
     assert (done.fingerprint_restored, done.conflicts, done.merged) == (True, (), 31)
     assert (app.fingerprint().facts, app.rows()) == (before.facts, rows)
+
+
+LATER_INDEX = "CREATE INDEX CONCURRENTLY later ON t (a)"
+
+
+@pytest.mark.parametrize("then", ["SELECT 1", LATER_INDEX])
+def test_what_the_type_of_before_would_cut_off_is_told(app: Owner, then: str):
+    app.run("CREATE TABLE t (id int PRIMARY KEY, a varchar(3)); INSERT INTO t VALUES (1, 'abc')")
+    up(app, f"ALTER TABLE t ALTER a TYPE text; {then}")
+    app.run("UPDATE t SET a = 'toolong1'")
+    done = back(app)
+    assert (done.verdict, [one["keys"] for one in done.conflicts]) == (Verdict.FAIL, [["1"]])
+    assert app.run("SELECT key, now FROM ops.conflicts") == [(["1"], "toolong1")]
+
+
+@pytest.mark.parametrize("then", ["SELECT 1", LATER_INDEX])
+def test_a_sequence_is_behind_no_row_afterwards(app: Owner, then: str):
+    app.run("CREATE TABLE t (id serial PRIMARY KEY, a int); INSERT INTO t (a) SELECT 1 FROM generate_series(1, 5)")
+    up(app, f"DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, a int); {then}")
+    app.run("INSERT INTO t VALUES (70, 70)")
+    assert back(app).verdict is Verdict.PASS
+    assert app.value("SELECT nextval('t_id_seq')") == 71

@@ -95,3 +95,13 @@ def test_beside_a_column_that_both_altered_the_others_go_back(app: Owner):
     assert [one.keys for one in told.conflicts] == [("1",)]
     assert app.run("SELECT a, b FROM t") == [(2, 10)]
     assert app.run("SELECT column_name, before, after, now FROM ops.conflicts") == [("a", "10", "1", "2")]
+
+
+@pytest.mark.parametrize("undo", [True, False])
+def test_an_identity_that_was_dropped_before_is_no_hindrance(app: Owner, undo: bool):
+    app.run("CREATE TABLE t (gone int GENERATED ALWAYS AS IDENTITY, id int PRIMARY KEY, v int);"
+            "ALTER TABLE t DROP COLUMN gone; INSERT INTO t VALUES (1, 1)")  # fmt: skip
+    rows = app.rows()
+    done = change(app.url, "UPDATE t SET v = 2")
+    assert restore(app.url, str(done.snapshot_id), undo=undo).verdict is Verdict.PASS
+    assert app.rows() == rows
