@@ -54,9 +54,9 @@ WITH RECURSIVE reached AS (
 SELECT DISTINCT name FROM reached WHERE type = ANY(%s::oid[])
 """
 
-_STANDING = """
+_DROPPED = """
 SELECT attrelid::bigint, attnum FROM pg_catalog.pg_attribute
-WHERE attrelid = ANY(%s::oid[]) AND attnum > 0 AND NOT attisdropped
+WHERE attrelid = ANY(%s::oid[]) AND attnum > 0 AND attisdropped
 """
 
 Reached = Mapping[int, frozenset[tuple[int, int]]]
@@ -72,12 +72,13 @@ def attributes_held(conn: psycopg.Connection[Any]) -> Reached:
 
 
 def holders_of_lost(conn: psycopg.Connection[Any], before: Reached) -> set[int]:
-    """The oids of the tables that held values of an attribute which is not there any more."""
+    """The oids of the tables that held values of an attribute which was dropped. A type that went whole took columns
+    along, which are told by themselves."""
     relations = sorted({relation for attributes in before.values() for relation, _ in attributes})
     if not relations:
         return set()
-    standing = {(row[0], row[1]) for row in conn.execute(_STANDING, (relations,)).fetchall()}
-    return {table for table, attributes in before.items() if attributes - standing}
+    dropped = {(row[0], row[1]) for row in conn.execute(_DROPPED, (relations,)).fetchall()}
+    return {table for table, attributes in before.items() if attributes & dropped}
 
 
 _COLUMNS = """

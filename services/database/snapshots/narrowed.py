@@ -85,10 +85,13 @@ def needs_care(conn: _Conn, narrowing: Narrowing) -> bool:
     return False
 
 
-def tell_shortened(conn: _Conn, snapshot_id: str, narrowing: Narrowing) -> list[Conflict]:
-    """Write down whole each value, written since the change, that does not fit or only shortened; tells their keys."""
+def tell_shortened(conn: _Conn, snapshot_id: str, narrowing: Narrowing, *, but: Sequence[str] = ()) -> list[Conflict]:
+    """Write down whole each value, written since the change, that does not fit or only shortened; tells their keys.
+
+    but: columns of which the whole row is told instead.
+    """
     found = []
-    for name in narrowing.retyped:
+    for name in (one for one in narrowing.retyped if one not in but):
         rows = conn.execute(
             sql.SQL(
                 "INSERT INTO ops.conflicts (snapshot_id, table_name, key, column_name, why, now)"
@@ -118,8 +121,9 @@ def tell_left_out(conn: _Conn, snapshot_id: str, narrowing: Narrowing, left_out:
         sql.SQL(
             "INSERT INTO ops.conflicts (snapshot_id, table_name, key, why, now)"
             " SELECT {id}, {table}, {key}, {why}, pg_catalog.row_to_json(n.*)::text FROM ONLY {rows} n"
-            " WHERE {left_out} RETURNING key"
+            " WHERE {left_out} AND {since} RETURNING key"
         ).format(
+            since=_not_a_row_of_the_change(narrowing),
             id=sql.Literal(snapshot_id),
             table=sql.Literal(".".join(narrowing.place)),
             key=_key(narrowing),
@@ -214,6 +218,24 @@ def left_out(conn: _Conn, narrowing: Narrowing, never_null: Sequence[str]) -> sq
     if not conditions:
         return sql.SQL("false")
     return sql.SQL("({})").format(sql.SQL(" OR ").join(conditions))
+
+
+def _not_a_row_of_the_change(narrowing: Narrowing) -> sql.Composable:
+    """Whether a row (alias n) is not just as the change made it."""
+    part = narrowing.part
+    if part is None or part.after_name is None:
+        return sql.SQL("true")
+    names = [name for name in part.after_columns if name in narrowing.types]
+    return sql.SQL('NOT EXISTS (SELECT FROM {} a WHERE a."ops key" COLLATE pg_catalog."C" = {} AND {})').format(
+        sql.Identifier("ops", part.after_name),
+        key_text("n", part.key_columns),
+        sql.SQL(" AND ").join(
+            sql.SQL("{} IS NOT DISTINCT FROM {}").format(
+                bare_text(sql.SQL("a.{}").format(sql.Identifier(name))), bare_text(_now(name))
+            )
+            for name in names
+        ),
+    )
 
 
 def _not_before(narrowing: Narrowing, name: str) -> sql.Composable:

@@ -165,7 +165,7 @@ def fill(
     key = part.key_columns if part is not None else aside.key
     narrowing = Narrowing(aside.place, aside.name, aside.types, now.types, key, part)
     narrowing = replace(narrowing, carefully=needs_care(conn, narrowing))
-    merge.conflicts += tell_shortened(conn, snapshot_id, narrowing)
+    merge.conflicts += tell_shortened(conn, snapshot_id, narrowing, but=key)
     out = left_out(conn, narrowing, _never_null(conn, aside.place))
     merge.conflicts += tell_left_out(conn, snapshot_id, narrowing, out)
     conn.execute(_filling(conn, aside, part, now, lost, out, carefully=narrowing.carefully))

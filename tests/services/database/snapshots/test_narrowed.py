@@ -90,6 +90,16 @@ def test_a_row_whose_key_does_not_fit_is_told_and_stays_readable(app: Owner, was
     assert app.value("SELECT now::json ->> 'v' FROM ops.conflicts WHERE column_name IS NULL") == "later"
 
 
+def test_keys_that_the_change_itself_had_made_are_no_conflict(app: Owner):
+    app.run("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    rows = app.rows()
+    done = change(app.url, "ALTER TABLE t ALTER id TYPE text USING 'x' || id")
+    app.run("INSERT INTO t VALUES ('y', 'later')")
+    told = restore(app.url, str(done.snapshot_id), undo=True)
+    assert [one.keys for one in told.conflicts] == [("y",)]
+    assert app.rows() == rows
+
+
 def test_a_row_with_no_value_for_what_takes_no_null_is_told(app: Owner):
     app.run("CREATE TABLE t (id int PRIMARY KEY, v int NOT NULL); INSERT INTO t VALUES (1, 1)")
     done = change(app.url, "ALTER TABLE t ALTER v TYPE text")
