@@ -70,6 +70,10 @@ def merge_counted(conn: psycopg.Connection[Any], part: Part, now: Standing, *, a
     driver = sql.SQL(_ALTERED if part.after_name else _ALL_GONE).format(image=image, **pieces)
     conn.execute(sql.SQL(_DECIDE).format(driver=driver, **pieces))
     done = Merge()
+    lost = [name for name in names if part.copy_name and part.after_name and name not in part.after_columns]
+    if part.rows.count and not now.filled and not again:
+        # Of which row each value was is not known any more: all stay where they are kept.
+        done.conflicts += [Conflict(f"{part.name}.{name}", str(Why.NOT_TOLD), part.rows.count) for name in lost]
     if added_goes and not again:
         done.taken_out = conn.execute(sql.SQL(_TAKE).format(**pieces)).rowcount
         short = _sum(conn, "GREATEST(-m.undone - m.is_now, 0)")

@@ -19,7 +19,7 @@ _EXAMPLES = 20
 
 _DECIDE = """
 CREATE TEMP TABLE ops_merge ON COMMIT DROP AS
-SELECT r.key, r.clash, r.kept, r.free, CASE
+SELECT r.key, r.clash, r.kept, r.b IS NOT NULL AND r.t IS NOT NULL AND NOT r.deleted AND r.free AS free, CASE
     WHEN r.b IS NULL THEN CASE WHEN r.t IS NULL OR NOT {added_goes} THEN 'leave' WHEN r.since THEN 'WRITTEN'
                           ELSE 'take out' END
     WHEN r.deleted THEN CASE WHEN r.t IS NULL THEN 'put back' WHEN r.same THEN 'in place' ELSE 'TAKEN' END
@@ -134,7 +134,8 @@ def _columns(
         column, kind = sql.Identifier(name), now.types[name]
         b, a, t = (sql.SQL("{}.{}").format(sql.Identifier(alias), column) for alias in "bat")
         value = cast_of(conn, b, before.get(name, "text"), kind)
-        same = sql.SQL("{} IS NOT DISTINCT FROM {}").format(bare_text(t), bare_text(value))
+        as_before = sql.SQL("COALESCE({}, {}::text)").format(text_as(b, kind), b) if carefully else value
+        same = sql.SQL("{} IS NOT DISTINCT FROM {}").format(bare_text(t), bare_text(as_before))
         if not part.copy_name:
             same = sql.Composed([sql.SQL("false")])
         if lost:

@@ -152,6 +152,10 @@ def fill(
 
     Returns what came of it, and whether rows without a key were merged already: those are when they are filled in.
     """
+    # Types may have got their names back since the table was moved, and columns with attributes of a type.
+    name = aside.name.as_string(conn).rpartition(".")[2].strip('"')
+    named_now = dict(zip(*columns_of(conn, "ops", name), strict=True))
+    aside = replace(aside, types={one: named_now.get(one, kind) for one, kind in aside.types.items()})
     part = next((one for one in parts if one.copy_name and set(one.columns) - set(aside.types)), None)
     part = part or next((one for one in parts if one.kind in ("table", "parked")), None)
     if part is not None and not told_by_key(conn, part.key_columns, aside.name, list(aside.types)):

@@ -80,3 +80,12 @@ def test_what_was_written_into_an_attribute_that_goes_is_told(app: Owner, later:
     told = restore(app.url, str(done.snapshot_id), undo=True)
     assert [one.keys for one in told.conflicts] == [("1",)]
     assert "9,y,5" in app.value("SELECT now FROM ops.conflicts")
+
+
+def test_values_of_a_table_without_a_key_that_cannot_be_told_apart_are_told(app: Owner):
+    app.run(BASE + "; INSERT INTO base VALUES (1, 'x', 'y')")
+    done = change(app.url, "ALTER TABLE base DROP COLUMN c")
+    told = restore(app.url, str(done.snapshot_id), undo=True)
+    assert [one.table for one in told.conflicts] == ["public.base.c"]
+    copy = app.value("SELECT copy_name FROM ops.snapshot_parts WHERE table_name = 'base'")
+    assert app.value(f"SELECT c FROM ops.{copy}") == "y"

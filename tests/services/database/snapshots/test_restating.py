@@ -43,3 +43,12 @@ def test_a_later_write_of_a_renamed_label_alone_is_kept(app: Owner):
     told = restore(app.url, str(done.snapshot_id), undo=True)
     assert (told.verdict, told.conflicts) == (Verdict.PASS, [])
     assert app.run("SELECT id, z, v FROM t ORDER BY 1") == [(1, "m", 1), (2, "m", 2)]
+
+
+def test_a_type_that_only_got_its_name_back_makes_no_value_unfit(app: Owner):
+    app.run(SIZES)
+    done = change(app.url, "ALTER TYPE size RENAME TO size2; UPDATE t SET z = 'm'")
+    app.run("INSERT INTO t (id, z) VALUES (4, 's')")
+    told = restore(app.url, str(done.snapshot_id), undo=True)
+    assert (told.verdict, told.conflicts) == (Verdict.PASS, [])
+    assert app.run("SELECT id, z FROM t ORDER BY 1") == [(1, "s"), (2, "m"), (4, "s")]
