@@ -118,7 +118,12 @@ def target_of(changed: Changed, now: Definitions, *, added_goes: bool, same_data
         return is_same(one, other, same_database=same_database)
 
     for key, old in changed.before.by_key.items():
-        _bring_back(target, found, old, changed.after.by_key.get(key), now.by_key.get(key), same)
+        is_now = now.by_key.get(key)
+        if not added_goes and is_now is not None and _is_put_in_place_of(old, is_now, now):
+            # It stays with all that the change gave it, and gets back what it lacks.
+            found[key] = replace(old, oid=is_now.oid)
+            continue
+        _bring_back(target, found, old, changed.after.by_key.get(key), is_now, same)
     renamed = {(d.kind, d.oid, d.number) for d in changed.before if d.oid}
     for key, new in changed.after.by_key.items():
         goes = added_goes or (new.oid and (new.kind, new.oid, new.number) in renamed)
@@ -131,6 +136,12 @@ def target_of(changed: Changed, now: Definitions, *, added_goes: bool, same_data
     _leave_no_orphans(target, found, changed)
     target.definitions = Definitions.of(found.values())
     return target
+
+
+def _is_put_in_place_of(old: Definition, is_now: Definition, now: Definitions) -> bool:
+    """Whether this is a plain table that took the name of another one, which is gone."""
+    plain = old.kind == "table" and old.facts.get("relkind") == is_now.facts.get("relkind") == "r"
+    return plain and bool(old.oid) and old.oid != is_now.oid and ("table", old.oid, 0) not in now.by_place
 
 
 def _bring_back(

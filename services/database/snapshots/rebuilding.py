@@ -10,6 +10,7 @@ import psycopg
 from psycopg import errors, sql
 
 from services.database.definitions.definition import Definition, Definitions
+from services.database.inverse.alter import is_anew, is_same
 from services.database.snapshots.after_images import common_columns, hash_text, key_text, told_by_key
 from services.database.snapshots.casts import cast_of, text_as, try_casts
 from services.database.snapshots.effects import Place
@@ -45,7 +46,8 @@ def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[
     """Keys of the tables that only making anew gives their columns of before, each with its renamed ones: new -> old.
 
     Only those that have the columns the change gave them, none of which is to stay beside those of before: what others
-    changed since, or what the change added and nobody takes out, is left to altering in place.
+    changed since, or what the change added and nobody takes out, is left to altering in place. A table that the change
+    put in the place of another one is among them, as the way back drops it; not where the other one still stands.
     """
     found: dict[str, dict[str, str]] = {}
     for key, old in changed.before.by_key.items():
@@ -54,14 +56,23 @@ def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[
             continue
         if _columns(is_now) != _columns(then) or _columns(wanted) != _columns(old):
             continue
+        if is_now.oid != old.oid and ("table", old.oid, 0) in now.by_place:
+            continue
         renamed = _renamed(key, changed, now)
         have = [(renamed.get(name, name), *rest) for name, *rest in _columns(is_now)]
         names = {name for name, *_ in _columns(old)}
         if any(renamed.get(name, name) not in names for name in _standing(key, target)):
             continue
-        if [column for column in have if column[0] in names] != _columns(old):
+        if [column for column in have if column[0] in names] != _columns(old) or _is_replaced(wanted, is_now):
             found[key] = renamed
     return found
+
+
+def _is_replaced(wanted: Definition, is_now: Definition) -> bool:
+    """Whether a plain table goes to make room for another plain one: its rows have to be carried over."""
+    plain = wanted.facts.get("relkind") == is_now.facts.get("relkind") == "r"
+    gone = bool(wanted.oid) and is_anew(wanted, is_now, same_database=True)
+    return plain and gone and not is_same(wanted, is_now, same_database=True)
 
 
 def _standing(table: str, target: Definitions) -> list[str]:
