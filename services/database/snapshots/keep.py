@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -209,6 +209,43 @@ class Keeping:
                 if number not in new.stored and column not in kept.get(old.place, set()):
                     missing.add_column(old.place, column)
         return missing
+
+    def gone(self, carried: Mapping[Place, Collection[str]]) -> Cover:
+        """What went with tables and columns that are no more, and no part holds; rows altered in place do not count.
+
+        carried: columns, by the names of before, that are empty, or whose values were moved over to another table.
+        """
+        self._forgive_rewrite()
+        self._now = now = table_states(self._conn)
+        missing = Cover()
+        kept: dict[Place, set[str]] = {}
+        for part in self._parts:
+            kept.setdefault((part.schema, part.table), set()).update(part.columns)
+        whole = {(part.schema, part.table) for part in self._parts if part.kind in ("table", "parked")}
+        for oid, old in self._base.items():
+            new = now.get(oid)
+            if oid in self._aside and (new is None or new.rows_touched_since(old) or new.inserted != old.inserted):
+                missing.copied.add(old.place)
+            if old.place[0] == "ops" or old.place in whole:
+                continue
+            if new is None and old.place not in carried:
+                missing.copied.add(old.place)
+                continue
+            stays = {name for number, name in old.stored.items() if new is not None and number in new.stored}
+            stays |= {*carried.get(old.place, ()), *kept.get(old.place, ())}
+            for name in {*old.stored.values()} - stays:
+                missing.add_column(old.place, name)
+        return missing
+
+    def forget(self) -> None:
+        """Take out again what `look` laid down, where nothing was kept: then nothing is to be settled."""
+        if self._laid is not None:
+            self._conn.execute("DELETE FROM ops.unsettled WHERE id = %s", (self._laid,))
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything was kept."""
+        return bool(self._parts)
 
     def after(self, catalog: str) -> Kept:
         """Keep what the change made of the rows it altered and added; tells what the snapshot holds in all.

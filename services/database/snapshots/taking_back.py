@@ -41,11 +41,15 @@ Run = Callable[[str], None]
 
 @dataclass(slots=True)
 class TakenBack:
-    """What came of it: rows, what was made again ("public.logs", "public.users.premium"), and what was not."""
+    """What came of it: rows, what was made again ("public.logs", "public.users.premium"), and what was not.
+
+    carried: the columns of tables that were made anew, whose values of now were moved over.
+    """
 
     merge: Merge = field(default_factory=Merge)
     recreated: list[str] = field(default_factory=list)
     not_restored: list[str] = field(default_factory=list)
+    carried: dict[Place, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -202,6 +206,7 @@ def _fill(work: _Work, aside: Aside) -> None:
     came.filled, came.told = aside.name, sum(one.rows for one in merge.conflicts)
     work.done.merge.add(merge)
     work.filled.add(aside.place)
+    work.done.carried[aside.place] = frozenset(now.types)
     if counted:
         work.counted.add(aside.place)
         came.merge.add(undone_rows(work.conn, parts))
