@@ -34,6 +34,9 @@ class Why(StrEnum):
     NO_TABLE = "the table, or a column of it, is not there any more"
     NO_CAST = "what was written since does not fit the column's type of before"
     NO_VALUE = "rows were added since that have no value for this column"
+    NO_KEY = "what was written since has no value for the key of before: it lies in ops.conflicts"
+    NO_COLUMN = "what was written since has no column in common with the table of before: it lies in ops.conflicts"
+    NO_ROOM = "the table of before does not take what was written since: it lies in ops.conflicts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ def fill(
     part = part or next((one for one in parts if one.kind in ("table", "parked")), None)
     if part is not None and not told_by_key(conn, part.key_columns, aside.name, list(aside.types)):
         if part.kind in ("table", "parked"):
-            return _fill_counted(conn, aside, part, now), True
+            return _fill_counted(conn, aside, part, now, snapshot_id), True
         part = None
     merge = Merge()
     lost = [name for name in part.columns if name not in aside.types and name in now.types] if part else []
@@ -292,6 +292,15 @@ FROM (SELECT {n_hash} AS "ops hash", pg_catalog.row_number() OVER (PARTITION BY 
 JOIN pg_temp.ops_later l ON l.hash = n."ops hash" WHERE n."ops nth" <= l.later
 """
 
+_NOT_WRITTEN = """
+INSERT INTO ops.conflicts (snapshot_id, table_name, key, why, now)
+SELECT {snapshot}, {name}, ARRAY[]::text[], {why}, (pg_catalog.to_jsonb(n) - 'ops hash' - 'ops nth')::text
+FROM (SELECT {n_hash} AS "ops hash", pg_catalog.row_number() OVER (PARTITION BY {n_hash}) AS "ops nth", n.*
+      FROM ONLY {aside} n) n
+JOIN pg_temp.ops_later l ON l.hash = n."ops hash" WHERE {every} OR n."ops nth" <= l.later
+"""
+"""Rows that the table does not take stay readable: each as one JSON object, as it was."""
+
 _DELETED = """
 DELETE FROM ONLY {table} WHERE ctid IN (
   SELECT t.place FROM (SELECT {t_hash} AS hash, pg_catalog.row_number() OVER (PARTITION BY {t_hash}) AS nth,
@@ -300,8 +309,11 @@ DELETE FROM ONLY {table} WHERE ctid IN (
 """
 
 
-def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: Standing) -> Merge:
-    """Rows of before, less those deleted since, and those written since, told by counting equal ones."""
+def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: Standing, snapshot_id: str) -> Merge:
+    """Rows of before, less those deleted since, and those written since, told by counting equal ones.
+
+    What was written since and cannot stand in the table of before is told, and kept in ops.conflicts.
+    """
     kept = dict(zip(part.columns, kept_types(conn, part.column_types), strict=True))
     names = [name for name in part.columns if name in now.types]
     common = [name for name in common_columns(part, list(aside.types)) if name in now.types]
@@ -317,6 +329,8 @@ def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: 
             cast_of(conn, sql.SQL("b.{}").format(sql.Identifier(name)), kept[name], now.types[name]) for name in names
         ),
         "common": sql.SQL(", ").join(sql.Identifier(name) for name in common),
+        "snapshot": sql.Literal(snapshot_id),
+        "name": sql.Literal(part.name),
         "of_now": sql.SQL(", ").join(
             cast_of(conn, sql.SQL("n.{}").format(sql.Identifier(name)), aside.types[name], now.types[name])
             for name in common
@@ -328,18 +342,41 @@ def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: 
     conn.execute(sql.SQL(_BASE).format(**pieces))
     conn.execute(sql.SQL(_LATER).format(**pieces))
     merge = Merge()
+    if names and not common:
+        # Nothing tells rows of the change from later ones but how many there are.
+        if later := _sum(conn, "pg_catalog.abs(l.later)"):
+            merge.conflicts.append(_not_written(conn, part, Why.NO_COLUMN, later, pieces, every=True))
+        conn.execute("DROP TABLE pg_temp.ops_later")
+        return merge
     conn.execute(sql.SQL(_DELETED).format(**pieces))
     conn.execute("SAVEPOINT ops_written")
     try:
         merge.kept = conn.execute(sql.SQL(_WRITTEN).format(**pieces)).rowcount
-    except (errors.IntegrityError, errors.DataError):
+    except (errors.IntegrityError, errors.DataError) as error:
         conn.execute("ROLLBACK TO SAVEPOINT ops_written")
-        merge.conflicts.append(Conflict(part.name, str(Why.NO_CAST), _sum(conn, "GREATEST(l.later, 0)")))
+        keyless = isinstance(error, errors.NotNullViolation) and not set(part.key_columns) <= set(common)
+        why = Why.NO_KEY if keyless else Why.NO_CAST if isinstance(error, errors.DataError) else Why.NO_ROOM
+        merge.conflicts.append(_not_written(conn, part, why, _sum(conn, "GREATEST(l.later, 0)"), pieces))
     conn.execute("RELEASE SAVEPOINT ops_written")
     if short := _sum(conn, "GREATEST(-l.later - l.unaltered, 0)"):
         merge.conflicts.append(Conflict(part.name, str(Why.NOT_TOLD), short))
     conn.execute("DROP TABLE pg_temp.ops_later")
     return merge
+
+
+def _not_written(
+    conn: psycopg.Connection[Any],
+    part: Part,
+    why: Why,
+    rows: int,
+    pieces: Mapping[str, sql.Composable],
+    *,
+    every: bool = False,
+) -> Conflict:
+    """Keep the rows that were not filled in, and tell how many. every: not only those written since."""
+    given = {"why": sql.Literal(str(why)), "every": sql.SQL("true" if every else "false")}
+    conn.execute(sql.SQL(_NOT_WRITTEN).format(**pieces, **given))
+    return Conflict(part.name, str(why), rows)
 
 
 def _sum(conn: psycopg.Connection[Any], expression: str) -> int:

@@ -26,9 +26,10 @@ from services.database.snapshots.all_back import (
 from services.database.snapshots.counted_rows import merge_counted
 from services.database.snapshots.effects import Place
 from services.database.snapshots.kept_definitions import Changed, definitions_of, target_of, without_places
-from services.database.snapshots.keyed_rows import give_defaults, merge_keyed
+from services.database.snapshots.keyed_rows import Standing, give_defaults, merge_keyed
 from services.database.snapshots.made_last import make_last
 from services.database.snapshots.merge import Conflict, Merge, Why
+from services.database.snapshots.numbering import Numbers, hand_over, lend_numbers
 from services.database.snapshots.park import oid_of, parked, quietly, unpark
 from services.database.snapshots.rebuilding import Aside, fill, set_aside, to_rebuild
 from services.database.snapshots.snapshot import Part, columns_of, is_home, was_restored
@@ -70,6 +71,7 @@ class _Work:
     counts: dict[int, int] = field(default_factory=dict)
     came: dict[Place, Came] = field(default_factory=dict)
     merged: list[tuple[Part, bool]] = field(default_factory=list)
+    numbers: set[Numbers] = field(default_factory=set)
     done: TakenBack = field(default_factory=TakenBack)
 
 
@@ -117,6 +119,7 @@ def take_back_inside(
             _merge(work, part)
         last = make_last(conn, inverse.after_rows, work.filled)
         work.done.merge.conflicts += last
+        hand_over(conn, work.numbers)
         _prove(work, last)
         work.done.not_restored += inverse.not_restored
         for aside in asides:
@@ -200,6 +203,7 @@ def _fill(work: _Work, aside: Aside) -> None:
     if not now.types:
         work.done.merge.conflicts.append(Conflict(".".join(aside.place), str(Why.NO_TABLE), 0))
         return
+    now = _numbered(work, aside.place, now, [name for name in now.types if name not in aside.types])
     with nothing_acts(work.conn, aside.place):
         merge, counted = fill(work.conn, aside, parts, now, snapshot_id=work.snapshot_id)
     came = _came(work, aside.place)
@@ -210,6 +214,13 @@ def _fill(work: _Work, aside: Aside) -> None:
     if counted:
         work.counted.add(aside.place)
         came.merge.add(undone_rows(work.conn, parts))
+
+
+def _numbered(work: _Work, place: Place, now: Standing, columns: Sequence[str]) -> Standing:
+    """The table with numbers for those of these columns, not there until now, that a sequence is to fill again."""
+    numbers = lend_numbers(work.conn, work.target, place, columns)
+    work.numbers.update(numbers.values())
+    return replace(now, defaults={**now.defaults, **{name: one.next for name, one in numbers.items()}})
 
 
 def _came(work: _Work, place: Place) -> Came:
@@ -245,6 +256,9 @@ def _merge(work: _Work, part: Part) -> None:
         # What the change had made of the rows went with the table that it put there: none of them is here.
         part = replace(part, after_name=None, after_columns=(), after_types=())
         _came(work, place).anew = True
+    elif part.after_name is not None and part.columns and not set(part.columns) & set(part.after_columns):
+        # Another table with other columns: what is known of its rows tells nothing of those of before.
+        part = replace(part, after_name=None, after_columns=(), after_types=())
     now = standing(conn, place, work.target, filled=place in work.filled)
     columns = part.columns if part.copy_name else part.after_columns
     if not now.types or set(columns) - now.types.keys():
@@ -259,7 +273,7 @@ def _merge(work: _Work, part: Part) -> None:
             merge = merge_keyed(conn, work.snapshot_id, part, now, added_goes=work.added_goes)
             if part.copy_name and place in work.columns and place not in work.filled:
                 came = [name for name in part.columns if name in now.types and name not in work.columns[place]]
-                give_defaults(conn, part, now, came)
+                give_defaults(conn, part, _numbered(work, place, now, came), came)
         elif part.kind == "column":
             merge = Merge(conflicts=[Conflict(part.name, str(Why.NOT_TOLD), part.rows.count)])
         else:
