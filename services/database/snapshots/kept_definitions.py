@@ -65,6 +65,8 @@ def _differs(before: Definitions, after: Definitions, key: str) -> bool:
     if old.kind == "sequence position":
         # Further on is where writers bring it as well; only what stands behind where it was is put back.
         return position_of(new) < position_of(old)
+    if old.part_of != new.part_of:
+        return True  # a column of a view that has the name of a table that went
     return old.kind not in _OF_EVERY_CHANGE and not is_same(old, new, same_database=True)
 
 
@@ -115,7 +117,7 @@ def target_of(changed: Changed, now: Definitions, *, added_goes: bool, same_data
     target = Target(now)
 
     def same(one: Definition, other: Definition) -> bool:
-        return is_same(one, other, same_database=same_database)
+        return one.part_of == other.part_of and is_same(one, other, same_database=same_database)
 
     for key, old in changed.before.by_key.items():
         is_now = now.by_key.get(key)
@@ -133,9 +135,22 @@ def target_of(changed: Changed, now: Definitions, *, added_goes: bool, same_data
             del found[key]
         else:
             target.conflicts.append((key, "it is new since the change, and was altered after it"))
+    _give_columns_back(found, changed, now)
     _leave_no_orphans(target, found, changed)
     target.definitions = Definitions.of(found.values())
     return target
+
+
+def _give_columns_back(found: dict[str, Definition], changed: Changed, now: Definitions) -> None:
+    """The columns of a table that gets its name back are its own, not those of the one that has the name now."""
+    for key, old in changed.before.by_key.items():
+        away = now.by_place.get((old.kind, old.oid, 0)) if old.kind == "table" else None
+        if away is None or away.key == key or key not in found or found[key].oid != old.oid:
+            continue
+        for own in [one for one in now if one.kind == "column" and one.part_of == away.key]:
+            wanted = f"column {old.identity}.{own.facts['name']}"
+            if wanted in found and wanted not in changed.before.by_key:
+                found[wanted] = replace(found[wanted], oid=own.oid, number=own.number)
 
 
 def _is_put_in_place_of(old: Definition, is_now: Definition, now: Definitions) -> bool:

@@ -13,6 +13,7 @@ from services.database.definitions.definition import Definitions
 from services.database.definitions.read import read_definitions
 from services.database.execution import Emit, silent
 from services.database.inverse.derive import derive_inverse
+from services.database.inverse.renames import relations_of_one_name
 from services.database.snapshots.after_images import told_by_key
 from services.database.snapshots.all_back import (
     Came,
@@ -35,6 +36,7 @@ from services.database.snapshots.rebuilding import Aside, fill, set_aside, to_re
 from services.database.snapshots.snapshot import Part, columns_of, is_home, was_restored
 from services.database.snapshots.standing_tables import nothing_acts, standing, take_off_foreign_keys
 from services.database.snapshots.storage import steady_texts
+from services.errors import Refused
 
 Go = Callable[[], None]
 Run = Callable[[str], None]
@@ -159,6 +161,7 @@ def _structure(work: _Work, *, with_catalog: bool) -> list[Aside]:
         changed = type(changed)(without_places(changed.before), without_places(changed.after))
     target = target_of(changed, known, added_goes=work.added_goes, same_database=here)
     work.target = target.definitions
+    _refuse_one_name_for_two(work)
     work.done.merge.conflicts += [Conflict(thing, why, 0) for thing, why in target.conflicts]
     came = [d for d in work.target if d.kind in ("table", "column") and d.key not in known.by_key]
     tables = {d.key for d in came if d.kind == "table"}
@@ -166,6 +169,18 @@ def _structure(work: _Work, *, with_catalog: bool) -> list[Aside]:
     _unpark(work)
     rebuild = to_rebuild(changed, work.target, now)
     return set_aside(work.conn, rebuild, now, work.snapshot_id.split("-")[0]) if rebuild else []
+
+
+def _refuse_one_name_for_two(work: _Work) -> None:
+    two = relations_of_one_name(work.target)
+    if two is not None:
+        there, back = sorted(two, key=lambda one: one.key in work.changed.before.by_key)
+        undo = "" if work.added_goes else ", or use --undo if the change made it"
+        raise Refused(
+            f"{there.identity} is there as a {there.kind}, and the {back.kind} of that name is to come back.",
+            "Nothing was changed.",
+            f"Rename or drop the {there.kind} first{undo}.",
+        )
 
 
 def _unpark(work: _Work) -> None:
