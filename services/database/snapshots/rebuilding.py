@@ -18,7 +18,7 @@ from services.database.snapshots.kept_definitions import Changed
 from services.database.snapshots.keyed_rows import Standing, told
 from services.database.snapshots.merge import Conflict, Merge, Why
 from services.database.snapshots.park import drop_all, move_aside, oid_of, part_from_others, quietly, what_goes
-from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, kept_types
+from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, into, kept_types
 
 _FAMILY = """
 WITH RECURSIVE family AS (
@@ -175,7 +175,8 @@ def _filling(
     carefully: bool = False,
 ) -> sql.Composed:
     kept = dict(zip(part.columns, kept_types(conn, part.column_types), strict=True)) if part else {}
-    names, values = [], []
+    names: list[str] = []
+    values: list[sql.Composable] = []
     for name, kind in now.types.items():
         column = sql.Identifier(name)
         if name in aside.types:
@@ -191,15 +192,15 @@ def _filling(
             )
         else:
             continue
-        names.append(column)
+        names.append(name)
         values.append(value)
     join: sql.Composable = sql.SQL("")
     if part is not None:
         join = sql.SQL('LEFT JOIN (SELECT {} AS "ops key", b.* FROM ONLY {} b) b ON b."ops key" = {}').format(
             key_text("b", part.key_columns), part.copy, key_text("n", part.key_columns)
         )
-    return sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM ONLY {} n {}").format(
-        now.table, sql.SQL(", ").join(names), sql.SQL(", ").join(values), aside.name, join
+    return sql.SQL("INSERT INTO {} {} OVERRIDING SYSTEM VALUE SELECT {} FROM ONLY {} n {}").format(
+        now.table, into(names), sql.SQL(", ").join(values), aside.name, join
     )
 
 
@@ -283,10 +284,10 @@ LEFT JOIN (SELECT a."ops key"[1] AS hash, CASE a."ops what" WHEN 'more' THEN a."
 WHERE COALESCE(n.n, 0) <> COALESCE(b.n, 0) + COALESCE(a.more, 0)
 """
 
-_BASE = "INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM ONLY {copy} b"
+_BASE = "INSERT INTO {table} {names} OVERRIDING SYSTEM VALUE SELECT {values} FROM ONLY {copy} b"
 
 _WRITTEN = """
-INSERT INTO {table} ({common}) OVERRIDING SYSTEM VALUE SELECT {of_now}
+INSERT INTO {table} {common} OVERRIDING SYSTEM VALUE SELECT {of_now}
 FROM (SELECT {n_hash} AS "ops hash", pg_catalog.row_number() OVER (PARTITION BY {n_hash}) AS "ops nth", n.*
       FROM ONLY {aside} n) n
 JOIN pg_temp.ops_later l ON l.hash = n."ops hash" WHERE n."ops nth" <= l.later
@@ -324,11 +325,11 @@ def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: 
         "image": sql.Identifier("ops", part.after_name) if part.after_name else sql.SQL(
             "(SELECT ARRAY[NULL] AS \"ops key\", '' AS \"ops what\", 0 AS \"ops n\" WHERE false)"
         ),
-        "names": sql.SQL(", ").join(sql.Identifier(name) for name in names),
+        "names": into(names),
         "values": sql.SQL(", ").join(
             cast_of(conn, sql.SQL("b.{}").format(sql.Identifier(name)), kept[name], now.types[name]) for name in names
         ),
-        "common": sql.SQL(", ").join(sql.Identifier(name) for name in common),
+        "common": into(common),
         "snapshot": sql.Literal(snapshot_id),
         "name": sql.Literal(part.name),
         "of_now": sql.SQL(", ").join(

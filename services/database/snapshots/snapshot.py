@@ -274,6 +274,22 @@ def columns_of(conn: psycopg.Connection[Any], schema: str, table: str) -> tuple[
     return [row[0] for row in rows], [row[1] for row in rows]
 
 
+def is_table(conn: psycopg.Connection[Any], place: tuple[str, str]) -> bool:
+    """True if a table stands there, partitioned or not; it may have no columns."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class"
+        " WHERE oid = pg_catalog.to_regclass(%s) AND relkind IN ('r', 'p'))",
+        (sql.Identifier(*place).as_string(conn),),
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def into(columns: Sequence[str]) -> sql.Composable:
+    """The columns as INSERT names them; none where there are none, as in a table with only generated ones."""
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in columns)
+    return sql.SQL("({})").format(names) if columns else sql.SQL("")
+
+
 def key_of(conn: psycopg.Connection[Any], schema: str, table: str) -> list[str]:
     """The columns that tell each row from all others: the primary key, else a unique index over columns never NULL."""
     row = conn.execute(

@@ -33,7 +33,7 @@ from services.database.snapshots.merge import Conflict, Merge, Why
 from services.database.snapshots.numbering import Numbers, hand_over, lend_numbers
 from services.database.snapshots.park import oid_of, parked, quietly, unpark
 from services.database.snapshots.rebuilding import Aside, fill, set_aside, to_rebuild
-from services.database.snapshots.snapshot import Part, columns_of, is_home, was_restored
+from services.database.snapshots.snapshot import Part, columns_of, is_home, is_table, was_restored
 from services.database.snapshots.standing_tables import nothing_acts, standing, take_off_foreign_keys
 from services.database.snapshots.storage import steady_texts
 from services.errors import Refused
@@ -215,7 +215,7 @@ def _know_what_was_unparked(work: _Work, middle: Definitions) -> None:
 def _fill(work: _Work, aside: Aside) -> None:
     parts = [part for part in work.parts if (part.schema, part.table) == aside.place]
     now = standing(work.conn, aside.place, work.target)
-    if not now.types:
+    if not is_table(work.conn, aside.place):
         work.done.merge.conflicts.append(Conflict(".".join(aside.place), str(Why.NO_TABLE), 0))
         return
     now = _numbered(work, aside.place, now, [name for name in now.types if name not in aside.types])
@@ -276,10 +276,11 @@ def _merge(work: _Work, part: Part) -> None:
         part = replace(part, after_name=None, after_columns=(), after_types=())
     now = standing(conn, place, work.target, filled=place in work.filled)
     columns = part.columns if part.copy_name else part.after_columns
-    if not now.types or set(columns) - now.types.keys():
+    there = is_table(conn, place)
+    if not there or set(columns) - now.types.keys():
         work.done.merge.conflicts.append(Conflict(part.name, str(Why.NO_TABLE), part.rows.count))
         _came(work, place).told += part.rows.count
-        if not set(part.key_columns) <= now.types.keys() or not now.types:
+        if not there or not set(part.key_columns) <= now.types.keys():
             return
     with nothing_acts(conn, place):
         only = sql.SQL("ONLY {}").format(part.place)
