@@ -94,7 +94,7 @@ def covered(attempt: Callable[[Cover], _Outcome], cover: Cover | None = None) ->
 
     attempt opens its transaction, and has rolled it back when it raises. Raises Refused after four rounds.
     """
-    known = Cover()
+    known, last = Cover(), ""
     if cover is not None:
         known.add(cover)
     for _ in range(_ROUNDS):
@@ -102,8 +102,9 @@ def covered(attempt: Callable[[Cover], _Outcome], cover: Cover | None = None) ->
             return attempt(known)
         except Uncovered as uncovered:
             known.add(uncovered.cover)
+            last = str(uncovered)
     raise Refused(
-        "The change takes rows that could not be kept.",
+        f"The change takes rows that could not be kept, of {last}.",
         "Nothing was changed.",
         "Split the script, so that what it deletes can be told beforehand.",
     )
@@ -145,6 +146,7 @@ class Keeping:
         self._now: dict[int, TableState] = {}
         self._rewriting: set[int] = set()
         self._aside: dict[int, Parked] = {}
+        self._not_moved: set[Place] = set()
         self._laid: str | None = None
         self._looked = False
 
@@ -204,6 +206,7 @@ class Keeping:
                 continue
             if new is None or new.rows_touched_since(old):
                 missing.tables.add(old.place)
+                missing.copied |= {old.place} & self._not_moved
                 continue
             for number, column in old.stored.items():
                 if number not in new.stored and column not in kept.get(old.place, set()):
@@ -307,6 +310,8 @@ class Keeping:
     def _parked(self, statement: Statement, places: Sequence[Place]) -> bool:
         drops = what_goes(self._conn, statement.sql, places)
         if drops is None:
+            # Something goes with them that cannot be dropped by itself: they are copied in the next round.
+            self._not_moved |= {*places}
             return False
         self._conn.execute("SAVEPOINT ops_park")
         try:
@@ -317,6 +322,7 @@ class Keeping:
         except psycopg.errors.InsufficientPrivilege:
             # We may drop the table, but not move it: it is copied in the next round, and dropped.
             self._conn.execute("ROLLBACK TO SAVEPOINT ops_park; RELEASE SAVEPOINT ops_park")
+            self._not_moved |= {*places}
             return False
         self._conn.execute("RELEASE SAVEPOINT ops_park")
         oids = {state.place: oid for oid, state in self._base.items()}
