@@ -65,9 +65,17 @@ def _differs(before: Definitions, after: Definitions, key: str) -> bool:
     if old.kind == "sequence position":
         # Further on is where writers bring it as well; only what stands behind where it was is put back.
         return position_of(new) < position_of(old)
-    if old.part_of != new.part_of:
-        return True  # a column of a view that has the name of a table that went
+    if old.part_of != new.part_of or _is_elsewhere(old, new, after):
+        return True  # a column of a view that has the name of a table that went; or names that were swapped
     return old.kind not in _OF_EVERY_CHANGE and not is_same(old, new, same_database=True)
+
+
+def _is_elsewhere(old: Definition, new: Definition, after: Definitions) -> bool:
+    """Whether a table or column has another name now, and another one has its own."""
+    if old.kind not in ("table", "column") or not old.oid or (old.oid, old.number) == (new.oid, new.number):
+        return False
+    away = after.by_place.get((old.kind, old.oid, old.number))
+    return away is not None and (old.kind == "table" or old.oid == new.oid)
 
 
 def keep_definitions(conn: psycopg.Connection[Any], snapshot_id: str, changed: Changed) -> None:
@@ -117,7 +125,8 @@ def target_of(changed: Changed, now: Definitions, *, added_goes: bool, same_data
     target = Target(now)
 
     def same(one: Definition, other: Definition) -> bool:
-        return one.part_of == other.part_of and is_same(one, other, same_database=same_database)
+        swapped = one.kind == "column" and one.oid == other.oid and one.number != other.number
+        return one.part_of == other.part_of and not swapped and is_same(one, other, same_database=same_database)
 
     for key, old in changed.before.by_key.items():
         is_now = now.by_key.get(key)

@@ -98,6 +98,39 @@ def test_what_stands_under_its_name_goes_first(app: Owner, how: str, way: str):
     assert (app.fingerprint().facts, app.rows()) == (before.facts, rows)
 
 
+SWAPPED = {
+    "tables": (
+        "CREATE TABLE a (id int PRIMARY KEY, x int); INSERT INTO a VALUES (1, 1);"
+        "CREATE TABLE b (id int PRIMARY KEY, x int); INSERT INTO b VALUES (1, 2)",
+        "ALTER TABLE a RENAME TO c; ALTER TABLE b RENAME TO a; ALTER TABLE c RENAME TO b;"
+        "UPDATE a SET x = x + 10; UPDATE b SET x = x + 100",
+    ),
+    "columns": (
+        "CREATE TABLE a (id int PRIMARY KEY, x int, y int); INSERT INTO a VALUES (1, 1, 2)",
+        "ALTER TABLE a RENAME x TO z; ALTER TABLE a RENAME y TO x; ALTER TABLE a RENAME z TO y; UPDATE a SET x = 10",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SWAPPED)
+def test_names_that_were_swapped_are_swapped_back(app: Owner, what: str):
+    world, sql = SWAPPED[what]
+    app.run(world)
+    before, rows = app.fingerprint(), app.rows()
+    done = change(app.url, sql)
+    told = restore(app.url, str(done.snapshot_id))
+    assert (told.verdict, told.conflicts, told.not_restored) == (Verdict.PASS, [], [])
+    assert (app.fingerprint().facts, app.rows()) == (before.facts, rows)
+
+
+def test_a_table_under_a_view_with_whole_rows_is_copied(app: Owner):
+    app.run(f"{KEYED}; CREATE VIEW v AS SELECT * FROM t; CREATE VIEW w AS SELECT v AS whole FROM v")
+    before, rows = app.fingerprint(), app.rows()
+    done = change(app.url, "DROP TABLE t CASCADE")
+    assert restore(app.url, str(done.snapshot_id)).conflicts == []
+    assert (app.fingerprint().facts, app.rows()) == (before.facts, rows)
+
+
 def test_a_view_that_took_the_name_since_is_told(app: Owner):
     app.run(KEYED)
     done = change(app.url, "DROP TABLE t")
