@@ -33,6 +33,7 @@ class Why(StrEnum):
     NOT_TOLD = "rows without a key were deleted or changed since, and cannot be told from others"
     NO_TABLE = "the table, or a column of it, is not there any more"
     NO_CAST = "what was written since does not fit the column's type of before"
+    NO_COPY = "its kept rows were moved back by an earlier restore, and are gone since"
     NO_VALUE = "rows were added since that have no value for this column"
     NO_KEY = "what was written since has no value for the key of before: it lies in ops.conflicts"
     NO_COLUMN = "what was written since has no column in common with the table of before: it lies in ops.conflicts"

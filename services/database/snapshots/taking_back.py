@@ -265,7 +265,11 @@ def _merge(work: _Work, part: Part) -> None:
         work.done.merge.put_back += part.rows.count
         return
     if part.copy_name and not oid_of(conn, ("ops", part.copy_name)):
-        work.done.merge.in_place += part.rows.count
+        # It was parked, and moved back by an earlier restore; what became of it since is told.
+        if oid_of(conn, place) in work.tables:
+            work.done.merge.in_place += part.rows.count
+        else:
+            work.done.merge.conflicts.append(Conflict(part.name, str(Why.NO_COPY), part.rows.count))
         return
     if _made_anew(work, part):
         # What the change had made of the rows went with the table that it put there: none of them is here.
