@@ -144,7 +144,9 @@ def _know_what_stands(work: _Work) -> None:
     work.changed = definitions_of(work.conn, work.snapshot_id)
     oids = {oid_of(work.conn, (part.schema, part.table)) for part in work.parts}
     if is_home(work.conn, work.snapshot_id):
-        oids |= {one.oid for one in work.changed.before if one.kind == "table"}
+        names = {part.name.replace('"', "") for part in work.parts}
+        tables = [one for one in work.changed.before if one.kind == "table"]
+        oids |= {one.oid for one in tables if one.identity.replace('"', "") in names}
     work.counts = rows_of_now(work.conn, oids)
 
 
