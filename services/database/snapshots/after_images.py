@@ -19,6 +19,7 @@ from services.database.snapshots.snapshot import (
     kept_values,
     key_of,
     record_part,
+    refuse_unkeepable,
 )
 from services.database.snapshots.storage import close_to_others, steady_texts
 
@@ -199,6 +200,7 @@ def keep_inserted(conn: psycopg.Connection[Any], snapshot_id: str, number: int, 
     """Keep the rows that this transaction added to a table of which nothing went."""
     with steady_texts(conn):
         columns, types = columns_of(conn, *place)
+        refuse_unkeepable(place, columns)
         key = key_of(conn, *place)
         image_name = f"after_{snapshot_id.split('-')[0]}_{number}"
         with every_row_seen(conn, place):

@@ -25,6 +25,11 @@ _HOME = (
 )
 
 
+_OURS = frozenset({"ops what", "ops key", "ops n", "ops hash", "ops nth", "ops b"})
+_WIDEST = 1597
+"""What the server takes, less what a copy of altered rows has beside the table's own columns."""
+
+
 class NotProved(Exception):
     """A copy does not equal its original; the transaction must not go on."""
 
@@ -120,6 +125,18 @@ def keep_columns(
         return _keep(conn, snapshot_id, part, "column", (schema, table), kept, kept_types, key)
 
 
+def refuse_unkeepable(place: tuple[str, str], columns: Sequence[str]) -> None:
+    """Raise Refused where a table has columns of which no copy can be made beside ours."""
+    taken = sorted(_OURS & {*columns})
+    if taken or len(columns) > _WIDEST:
+        why = f"a column called {taken[0]!r}, as our copies have" if taken else f"more than {_WIDEST} columns"
+        raise Refused(
+            f"{place[0]}.{place[1]} has {why}: its rows cannot be kept.",
+            "Nothing was changed.",
+            "Rename that column first." if taken else "Drop columns that nobody needs in a change of its own.",
+        )
+
+
 def _keep(
     conn: psycopg.Connection[Any],
     snapshot_id: str,
@@ -130,6 +147,7 @@ def _keep(
     types: Sequence[str],
     key: Sequence[str],
 ) -> Part:
+    refuse_unkeepable(place, columns_of(conn, *place)[0])
     source = sql.Identifier(*place)
     copy_name = f"snapshot_{snapshot_id.split('-')[0]}_{number}"
     copy = sql.Identifier("ops", copy_name)
