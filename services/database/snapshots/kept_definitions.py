@@ -125,7 +125,9 @@ def target_of(changed: Changed, now: Definitions, *, added_goes: bool, same_data
     target = Target(now)
 
     def same(one: Definition, other: Definition) -> bool:
+        # Made anew under its name it is the same column; where the one of before still stands, they were swapped.
         swapped = one.kind == "column" and one.oid == other.oid and one.number != other.number
+        swapped = swapped and ("column", one.oid, one.number) in now.by_place
         return one.part_of == other.part_of and not swapped and is_same(one, other, same_database=same_database)
 
     for key, old in changed.before.by_key.items():
