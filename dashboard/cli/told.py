@@ -125,8 +125,11 @@ def restored(result: Document) -> Answer:
     lines = [
         *(f"stands again: {one}" for one in result.get("recreated", ())),
         *(f"not restored: {one}" for one in result.get("not_restored", ())),
+        *(f"parked, not dropped: {one}" for one in result.get("parked", ())),
         *_conflicts(result),
     ]
+    if kept := result.get("kept_snapshot_id"):
+        lines.append(f"what lay in tables and columns that went is kept: restore {kept}")
     good = [f"{_many(result['rows_restored'], 'row')} brought back"]
     if result.get("rows_taken_out"):
         good.append(f"{_many(result['rows_taken_out'], 'row')} that the change had added gone again")

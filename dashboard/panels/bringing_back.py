@@ -89,6 +89,8 @@ def brought_back(restores: Results, snapshot_id: str, *, place: str) -> None:
         st.markdown(f":gray[Rows: {plain(told)}]")
     for left in found.get("not_restored") or ():
         st.markdown(f":orange[:material/warning:] Differs still: {plain(left, limit=600)}")
+    if kept := found.get("kept_snapshot_id"):
+        st.markdown(f":gray[What lay in tables and columns that went is kept in snapshot {plain(kept)}]")
     conflicts(found.get("conflicts") or (), name=f"{place}-conflicts")
 
 

@@ -380,7 +380,8 @@ def restore(context: JobContext) -> Outcome:
     gone = f" {done.rows_taken_out} rows that the change had added are gone;" if payload.get("undo") is True else ""
     return Outcome(
         STATE_OF[done.verdict],
-        f"{done.rows_restored} rows are back;{gone} {len(done.conflicts)} conflicts.",
+        f"{done.rows_restored} rows are back;{gone} {len(done.conflicts)} conflicts."
+        + (f" What lay in what went is kept in snapshot {done.kept_snapshot_id}." if done.kept_snapshot_id else ""),
         {"applied": True, **done.to_json()},
     )
 

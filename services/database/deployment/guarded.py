@@ -298,6 +298,8 @@ def with_retries(
             roll_back_if_open(conn)
             locked = isinstance(wrapped.error, errors.LockNotAvailable | errors.DeadlockDetected)
             if not locked or number == watch.limits.attempts:
+                if wrapped is failed:
+                    raise
                 raise wrapped from failed
             _pause(watch, pauses, number, wrapped.statement)
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from services.database.definitions.definition import Definition, Definitions
 from services.database.definitions.rights import change_rights
@@ -17,7 +18,7 @@ def drops(definitions: Definitions, keys: AbstractSet[str]) -> list[str]:
     texts: list[str] = []
     waiting: dict[str, Definition] = {}
     went: set[str] = set()
-    for definition in reversed([d for d in definitions.ordered if d.key in keys]):
+    for definition in reversed(_partitions_go_too([d for d in definitions.ordered if d.key in keys])):
         waiting[definition.key] = definition
         if any(whole in keys for whole in definition.goes_with):
             continue
@@ -29,6 +30,12 @@ def drops(definitions: Definitions, keys: AbstractSet[str]) -> list[str]:
         went |= going
         waiting = {key: d for key, d in waiting.items() if key not in went and not d.goes_with & went}
     return texts
+
+
+def _partitions_go_too(ordered: list[Definition]) -> list[Definition]:
+    """The same, with partitions going with the table that they are attached to."""
+    ties: dict[str | None, frozenset[str]] = {d.part_of: d.goes_with for d in ordered if d.kind == "partition"}
+    return [replace(d, goes_with=d.goes_with | ties.get(d.key, frozenset())) for d in ordered]
 
 
 def _going_with(key: str, waiting: dict[str, Definition]) -> set[str]:

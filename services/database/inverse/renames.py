@@ -17,6 +17,8 @@ _IN_A_SCHEMA = frozenset(
         *("collation", "text search dictionary", "text search configuration"),
     }
 )
+_RELATIONS = ("table", "foreign table", "view", "materialized view", "sequence", "index")
+"""No two of these have one name."""
 _ROUTINES = frozenset({"function", "procedure", "aggregate"})
 _ON_A_TABLE = frozenset({"constraint", "foreign key", "trigger", "policy", "rule"})
 _RENAMED = frozenset({"schema", "column", "publication", "event trigger"}) | _IN_A_SCHEMA | _ROUTINES | _ON_A_TABLE
@@ -48,7 +50,7 @@ def rename_back(before: Definitions, after: Definitions) -> Renaming:
         if now is None or now.key == old.key or mark in seen:
             continue
         seen.add(mark)
-        taken = after.by_key.get(old.key)
+        taken = _under_its_name(after, old)
         if taken is not None and (taken.oid, taken.number) != (old.oid, old.number):
             away = _moved_away(taken)
             statements += _statements(taken, away)
@@ -63,6 +65,21 @@ def rename_back(before: Definitions, after: Definitions) -> Renaming:
         statements += () if follows else _statements(now, old)
         after = _renamed(after, now, old)
     return Renaming(tuple(statements), after)
+
+
+def _under_its_name(after: Definitions, old: Definition) -> Definition | None:
+    """What has the name now: a relation of whatever kind, where it is one."""
+    kinds = _RELATIONS if old.kind in _RELATIONS else (old.kind,)
+    return next((found for kind in kinds if (found := after.by_key.get(f"{kind} {old.identity}"))), None)
+
+
+def relations_of_one_name(definitions: Definitions) -> tuple[Definition, Definition] | None:
+    """Two relations of different kinds that are to have the same name, which cannot be."""
+    seen: dict[str, Definition] = {}
+    for one in definitions:
+        if one.kind in _RELATIONS and seen.setdefault(one.identity, one) is not one:
+            return seen[one.identity], one
+    return None
 
 
 def _outer_first(definition: Definition) -> tuple[float, str]:

@@ -12,7 +12,16 @@ from psycopg import sql
 from services.database.fingerprint import RowHash
 from services.database.snapshots.casts import bare_text
 from services.database.snapshots.effects import Place
-from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, kept_values, key_of, record_part
+from services.database.snapshots.snapshot import (
+    Part,
+    columns_of,
+    every_row_seen,
+    is_table,
+    kept_values,
+    key_of,
+    record_part,
+    refuse_unkeepable,
+)
 from services.database.snapshots.storage import close_to_others, steady_texts
 
 _OURS = sql.SQL(
@@ -24,7 +33,7 @@ _OURS = sql.SQL(
 _KEYED = """
 CREATE TABLE {image} AS
 SELECT CASE WHEN n.{one} IS NULL THEN 'deleted' WHEN b.{one} IS NULL THEN 'inserted' ELSE 'changed' END AS "ops what",
-       CASE WHEN b.{one} IS NULL THEN {n_key} ELSE {b_key} END AS "ops key", 1::bigint AS "ops n", {values}
+       CASE WHEN b.{one} IS NULL THEN {n_key} ELSE {b_key} END AS "ops key", 1::bigint AS "ops n"{values}
 FROM ONLY {copy} b FULL JOIN {table} n ON {same_key}
 WHERE (b.{one} IS NULL OR n.{one} IS NULL OR {differs}) {only_changed}
 """
@@ -37,7 +46,7 @@ _COUNTED = """
 CREATE TABLE {image} AS
 SELECT CASE WHEN COALESCE(n."ops n", 0) > COALESCE(b."ops n", 0) THEN 'more' ELSE 'fewer' END AS "ops what",
        ARRAY[COALESCE(b."ops hash", n."ops hash")] AS "ops key",
-       pg_catalog.abs(COALESCE(n."ops n", 0) - COALESCE(b."ops n", 0)) AS "ops n", {values}
+       pg_catalog.abs(COALESCE(n."ops n", 0) - COALESCE(b."ops n", 0)) AS "ops n"{values}
 FROM (SELECT {b_hash} AS "ops hash", pg_catalog.count(*) AS "ops n" FROM ONLY {copy} b GROUP BY 1) b
 FULL JOIN (SELECT DISTINCT ON ("ops hash") * FROM (
     SELECT {n_hash} AS "ops hash", pg_catalog.count(*) OVER (PARTITION BY {n_hash}) AS "ops n", n.* FROM {table} n
@@ -47,13 +56,13 @@ WHERE b."ops n" IS DISTINCT FROM n."ops n"
 
 _ADDED_KEYED = """
 CREATE TABLE {image} AS
-SELECT 'inserted' AS "ops what", {n_key} AS "ops key", 1::bigint AS "ops n", {values} FROM ONLY {table} n WHERE {ours}
+SELECT 'inserted' AS "ops what", {n_key} AS "ops key", 1::bigint AS "ops n"{values} FROM ONLY {table} n WHERE {ours}
 """
 
 _ADDED_COUNTED = """
 CREATE TABLE {image} AS
 SELECT DISTINCT ON ("ops key") 'more' AS "ops what", ARRAY[{n_hash}] AS "ops key",
-       pg_catalog.count(*) OVER (PARTITION BY {n_hash}) AS "ops n", {values} FROM ONLY {table} n WHERE {ours}
+       pg_catalog.count(*) OVER (PARTITION BY {n_hash}) AS "ops n"{values} FROM ONLY {table} n WHERE {ours}
 """
 
 
@@ -99,11 +108,11 @@ def keep_after_image(
     """Keep what the change made of the part's rows; returns the part with where that is. Unchanged rows are not kept.
 
     place: where the table stands now; renamed: its columns with another name now, new -> old. They are kept by the
-    names of before. A table that is not there any more has no after-image: all its rows went.
+    names of before. A table that is not there any more, or is a view now, has no after-image: all its rows went.
     """
     with steady_texts(conn):
         names, types = columns_of(conn, *place)
-        if not names:
+        if not is_table(conn, place):
             return part
         columns = [renamed.get(name, name) for name in names]
         view = sql.SQL("(SELECT {} FROM ONLY {})").format(
@@ -122,7 +131,7 @@ def keep_after_image(
                 return part
             given = {
                 "image": sql.Identifier("ops", image_name),
-                "values": kept_values(conn, columns, types, "n"),
+                "values": _besides(kept_values(conn, columns, types, "n"), columns),
                 "copy": part.copy,
                 "table": view,
             }
@@ -139,6 +148,11 @@ def keep_after_image(
         (image_name, columns, types, snapshot_id, number),
     )
     return replace(part, after_name=image_name, after_columns=tuple(columns), after_types=tuple(types))
+
+
+def _besides(values: sql.Composable, columns: Sequence[str]) -> sql.Composable:
+    """The values after others; a table may have none that it keeps."""
+    return sql.SQL(", {}").format(values) if columns else sql.SQL("")
 
 
 def _is_key_still(conn: psycopg.Connection[Any], part: Part, place: Place, renamed: Mapping[str, str]) -> bool:
@@ -185,13 +199,14 @@ def keep_inserted(conn: psycopg.Connection[Any], snapshot_id: str, number: int, 
     """Keep the rows that this transaction added to a table of which nothing went."""
     with steady_texts(conn):
         columns, types = columns_of(conn, *place)
+        refuse_unkeepable(place, columns)
         key = key_of(conn, *place)
         image_name = f"after_{snapshot_id.split('-')[0]}_{number}"
         with every_row_seen(conn, place):
             conn.execute(
                 sql.SQL(_ADDED_KEYED if key else _ADDED_COUNTED).format(
                     image=sql.Identifier("ops", image_name),
-                    values=kept_values(conn, columns, types, "n"),
+                    values=_besides(kept_values(conn, columns, types, "n"), columns),
                     n_key=key_text("n", key),
                     n_hash=hash_text("n", columns),
                     table=sql.Identifier(*place),

@@ -11,7 +11,7 @@ from services.database.snapshots.after_images import common_columns, hash_text
 from services.database.snapshots.casts import NO_VALUE, cast_of
 from services.database.snapshots.keyed_rows import Standing
 from services.database.snapshots.merge import Conflict, Merge, Why
-from services.database.snapshots.snapshot import Part, kept_types
+from services.database.snapshots.snapshot import Part, into, kept_types
 
 _DECIDE = """
 CREATE TEMP TABLE ops_merge ON COMMIT DROP AS
@@ -32,7 +32,7 @@ _ALL_GONE = "SELECT {b_hash} AS hash, pg_catalog.count(*) AS undone FROM {copy} 
 _WANTED = "CASE WHEN {again} THEN LEAST(m.undone, m.was - m.is_now) ELSE m.undone END"
 
 _ADD = """
-INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {values}
+INSERT INTO {table} {names} OVERRIDING SYSTEM VALUE SELECT {values}
 FROM (SELECT {b_hash} AS "ops hash", pg_catalog.row_number() OVER (PARTITION BY {b_hash}) AS "ops nth", b.*
       FROM ONLY {copy} b) b
 JOIN pg_temp.ops_merge m ON m.hash = b."ops hash" WHERE b."ops nth" <= {wanted}
@@ -61,7 +61,7 @@ def merge_counted(conn: psycopg.Connection[Any], part: Part, now: Standing, *, a
         "copy": part.copy if part.copy_name else empty,
         "t_hash": hash_text("t", common),
         "b_hash": hash_text("b", common) if part.copy_name else sql.SQL("''"),
-        "names": sql.SQL(", ").join(sql.Identifier(name) for name in names),
+        "names": into(names),
         "values": sql.SQL(", ").join(
             cast_of(conn, sql.SQL("b.{}").format(sql.Identifier(name)), kept[name], now.types[name]) for name in names
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -95,7 +95,7 @@ def covered(attempt: Callable[[Cover], _Outcome], cover: Cover | None = None) ->
 
     attempt opens its transaction, and has rolled it back when it raises. Raises Refused after four rounds.
     """
-    known = Cover()
+    known, last = Cover(), ""
     if cover is not None:
         known.add(cover)
     for _ in range(_ROUNDS):
@@ -103,8 +103,9 @@ def covered(attempt: Callable[[Cover], _Outcome], cover: Cover | None = None) ->
             return attempt(known)
         except Uncovered as uncovered:
             known.add(uncovered.cover)
+            last = str(uncovered)
     raise Refused(
-        "The change takes rows that could not be kept.",
+        f"The change takes rows that could not be kept, of {last}.",
         "Nothing was changed.",
         "Split the script, so that what it deletes can be told beforehand.",
     )
@@ -148,6 +149,7 @@ class Keeping:
         self._aside: dict[int, Parked] = {}
         self._copies: dict[int, TableState] = {}
         self._held: Reached = {}
+        self._not_moved: set[Place] = set()
         self._laid: str | None = None
         self._looked = False
 
@@ -216,6 +218,7 @@ class Keeping:
                 continue
             if new is None or new.rows_touched_since(old) or oid in hollow:
                 missing.tables.add(old.place)
+                missing.copied |= {old.place} & self._not_moved
                 continue
             for number, column in old.stored.items():
                 if number not in new.stored and column not in kept.get(old.place, set()):
@@ -232,6 +235,43 @@ class Keeping:
                     "Nothing was changed: what it takes could not be brought back.",
                     "Leave schema ops alone, and drop what the tables there hang on by its own name, without CASCADE.",
                 )
+
+    def gone(self, carried: Mapping[Place, Collection[str]]) -> Cover:
+        """What went with tables and columns that are no more, and no part holds; rows altered in place do not count.
+
+        carried: columns, by the names of before, that are empty, or whose values were moved over to another table.
+        """
+        self._forgive_rewrite()
+        self._now = now = table_states(self._conn)
+        missing = Cover()
+        kept: dict[Place, set[str]] = {}
+        for part in self._parts:
+            kept.setdefault((part.schema, part.table), set()).update(part.columns)
+        whole = {(part.schema, part.table) for part in self._parts if part.kind in ("table", "parked")}
+        for oid, old in self._base.items():
+            new = now.get(oid)
+            if oid in self._aside and (new is None or new.rows_touched_since(old) or new.inserted != old.inserted):
+                missing.copied.add(old.place)
+            if old.place[0] == "ops" or old.place in whole:
+                continue
+            if new is None and old.place not in carried:
+                missing.copied.add(old.place)
+                continue
+            stays = {name for number, name in old.stored.items() if new is not None and number in new.stored}
+            stays |= {*carried.get(old.place, ()), *kept.get(old.place, ())}
+            for name in {*old.stored.values()} - stays:
+                missing.add_column(old.place, name)
+        return missing
+
+    def forget(self) -> None:
+        """Take out again what `look` laid down, where nothing was kept: then nothing is to be settled."""
+        if self._laid is not None:
+            self._conn.execute("DELETE FROM ops.unsettled WHERE id = %s", (self._laid,))
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything was kept."""
+        return bool(self._parts)
 
     def after(self, catalog: str) -> Kept:
         """Keep what the change made of the rows it altered and added; tells what the snapshot holds in all.
@@ -293,6 +333,8 @@ class Keeping:
     def _parked(self, statement: Statement, places: Sequence[Place]) -> bool:
         drops = what_goes(self._conn, statement.sql, places)
         if drops is None:
+            # Something goes with them that cannot be dropped by itself: they are copied in the next round.
+            self._not_moved |= {*places}
             return False
         self._conn.execute("SAVEPOINT ops_park")
         try:
@@ -303,6 +345,7 @@ class Keeping:
         except psycopg.errors.InsufficientPrivilege:
             # We may drop the table, but not move it: it is copied in the next round, and dropped.
             self._conn.execute("ROLLBACK TO SAVEPOINT ops_park; RELEASE SAVEPOINT ops_park")
+            self._not_moved |= {*places}
             return False
         self._conn.execute("RELEASE SAVEPOINT ops_park")
         oids = {state.place: oid for oid, state in self._base.items()}

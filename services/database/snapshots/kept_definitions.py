@@ -66,7 +66,17 @@ def _differs(before: Definitions, after: Definitions, key: str) -> bool:
         # Further on is where writers bring it as well; only what stands behind where it was is put back.
         back = int(old.facts.get("step", 1)) < 0
         return position_of(new) > position_of(old) if back else position_of(new) < position_of(old)
+    if old.part_of != new.part_of or _is_elsewhere(old, new, after):
+        return True  # a column of a view that has the name of a table that went; or names that were swapped
     return old.kind not in _OF_EVERY_CHANGE and not is_same(old, new, same_database=True)
+
+
+def _is_elsewhere(old: Definition, new: Definition, after: Definitions) -> bool:
+    """Whether a table or column has another name now, and another one has its own."""
+    if old.kind not in ("table", "column") or not old.oid or (old.oid, old.number) == (new.oid, new.number):
+        return False
+    away = after.by_place.get((old.kind, old.oid, old.number))
+    return away is not None and (old.kind == "table" or old.oid == new.oid)
 
 
 def keep_definitions(conn: psycopg.Connection[Any], snapshot_id: str, changed: Changed) -> None:
@@ -116,10 +126,18 @@ def target_of(changed: Changed, now: Definitions, *, added_goes: bool, same_data
     target = Target(now)
 
     def same(one: Definition, other: Definition) -> bool:
-        return is_same(one, other, same_database=same_database)
+        # Made anew under its name it is the same column; where the one of before still stands, they were swapped.
+        swapped = one.kind == "column" and one.oid == other.oid and one.number != other.number
+        swapped = swapped and ("column", one.oid, one.number) in now.by_place
+        return one.part_of == other.part_of and not swapped and is_same(one, other, same_database=same_database)
 
     for key, old in changed.before.by_key.items():
-        _bring_back(target, found, old, changed.after.by_key.get(key), now.by_key.get(key), same)
+        is_now = now.by_key.get(key)
+        if not added_goes and is_now is not None and _is_put_in_place_of(old, is_now, now):
+            # It stays with all that the change gave it, and gets back what it lacks.
+            found[key] = replace(old, oid=is_now.oid)
+            continue
+        _bring_back(target, found, old, changed.after.by_key.get(key), is_now, same)
     renamed = {(d.kind, d.oid, d.number) for d in changed.before if d.oid}
     for key, new in changed.after.by_key.items():
         goes = added_goes or (new.oid and (new.kind, new.oid, new.number) in renamed)
@@ -129,9 +147,28 @@ def target_of(changed: Changed, now: Definitions, *, added_goes: bool, same_data
             del found[key]
         else:
             target.conflicts.append((key, "it is new since the change, and was altered after it"))
+    _give_columns_back(found, changed, now)
     _leave_no_orphans(target, found, changed)
     target.definitions = Definitions.of(found.values())
     return target
+
+
+def _give_columns_back(found: dict[str, Definition], changed: Changed, now: Definitions) -> None:
+    """The columns of a table that gets its name back are its own, not those of the one that has the name now."""
+    for key, old in changed.before.by_key.items():
+        away = now.by_place.get((old.kind, old.oid, 0)) if old.kind == "table" else None
+        if away is None or away.key == key or key not in found or found[key].oid != old.oid:
+            continue
+        for own in [one for one in now if one.kind == "column" and one.part_of == away.key]:
+            wanted = f"column {old.identity}.{own.facts['name']}"
+            if wanted in found and wanted not in changed.before.by_key:
+                found[wanted] = replace(found[wanted], oid=own.oid, number=own.number)
+
+
+def _is_put_in_place_of(old: Definition, is_now: Definition, now: Definitions) -> bool:
+    """Whether this is a plain table that took the name of another one, which is gone."""
+    plain = old.kind == "table" and old.facts.get("relkind") == is_now.facts.get("relkind") == "r"
+    return plain and bool(old.oid) and old.oid != is_now.oid and ("table", old.oid, 0) not in now.by_place
 
 
 def _bring_back(

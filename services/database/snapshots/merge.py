@@ -35,7 +35,11 @@ class Why(StrEnum):
     NO_CAST = "what was written since does not fit the column's type of before"
     LEFT_OUT = "what was written since does not fit the table of before: the whole row lies in ops.conflicts"
     REORDERED = "the attributes of its type stand in another order now: its values of before lie in schema ops"
+    NO_COPY = "its kept rows were moved back by an earlier restore, and are gone since"
     NO_VALUE = "rows were added since that have no value for this column"
+    NO_KEY = "what was written since has no value for the key of before: it lies in ops.conflicts"
+    NO_COLUMN = "what was written since has no column in common with the table of before: it lies in ops.conflicts"
+    NO_ROOM = "the table of before does not take what was written since: it lies in ops.conflicts"
 
 
 @dataclass(frozen=True, slots=True)

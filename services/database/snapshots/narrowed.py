@@ -135,6 +135,16 @@ def tell_left_out(conn: _Conn, snapshot_id: str, narrowing: Narrowing, left_out:
     return [told(".".join(narrowing.place), Why.LEFT_OUT, [_texts(row[0]) for row in rows])] if rows else []
 
 
+def undone(conn: _Conn, narrowing: Narrowing, left_out: sql.Composable) -> int:
+    """How many rows (alias n) have no place any more, and are just as the change made them: they go with it."""
+    row = conn.execute(
+        sql.SQL("SELECT pg_catalog.count(*) FROM ONLY {} n WHERE {} AND NOT {}").format(
+            narrowing.rows, left_out, _not_a_row_of_the_change(narrowing)
+        )
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def tell_retyped(
     conn: _Conn,
     snapshot_id: str,

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import errors, sql
 
 from services.database.definitions.definition import Definition, Definitions
+from services.database.inverse.alter import is_anew, is_same
 from services.database.snapshots.after_images import common_columns, hash_text, key_text, told_by_key
 from services.database.snapshots.casts import NO_VALUE, cast_of, text_as
 from services.database.snapshots.effects import Place
@@ -23,10 +24,11 @@ from services.database.snapshots.narrowed import (
     shortened,
     tell_left_out,
     tell_shortened,
+    undone,
     unfit,
 )
 from services.database.snapshots.park import drop_all, move_aside, oid_of, part_from_others, quietly, what_goes
-from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, kept_types, key_of
+from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, into, kept_types, key_of
 
 _FAMILY = """
 WITH RECURSIVE family AS (
@@ -55,7 +57,8 @@ def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[
     """Keys of the tables that only making anew gives their columns of before, each with its renamed ones: new -> old.
 
     Only those that have the columns the change gave them, none of which is to stay beside those of before: what others
-    changed since, or what the change added and nobody takes out, is left to altering in place.
+    changed since, or what the change added and nobody takes out, is left to altering in place. A table that the change
+    put in the place of another one is among them, as the way back drops it; not where the other one still stands.
     """
     found: dict[str, dict[str, str]] = {}
     for key, old in changed.before.by_key.items():
@@ -64,12 +67,14 @@ def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[
             continue
         if _columns(is_now) != _columns(then) or _columns(wanted) != _columns(old):
             continue
+        if is_now.oid != old.oid and ("table", old.oid, 0) in now.by_place:
+            continue
         renamed = _renamed(key, changed, now)
         have = [(renamed.get(name, name), *rest) for name, *rest in _columns(is_now)]
         names = {name for name, *_ in _columns(old)}
         if any(renamed.get(name, name) not in names for name in _standing(key, target)):
             continue
-        if [column for column in have if column[0] in names] != _columns(old):
+        if [column for column in have if column[0] in names] != _columns(old) or _is_replaced(wanted, is_now):
             found[key] = renamed
     return found
 
@@ -81,6 +86,13 @@ def _is_type_of_others(table: str, now: Definitions) -> bool:
         d.kind in ("domain", "type") or (d.kind == "column" and str(d.facts["type"]).partition("[")[0] == name)
         for d in (now.by_key[key] for key in now.needed_by.get(table, ()))
     )
+
+
+def _is_replaced(wanted: Definition, is_now: Definition) -> bool:
+    """Whether a plain table goes to make room for another plain one: its rows have to be carried over."""
+    plain = wanted.facts.get("relkind") == is_now.facts.get("relkind") == "r"
+    gone = bool(wanted.oid) and is_anew(wanted, is_now, same_database=True)
+    return plain and gone and not is_same(wanted, is_now, same_database=True)
 
 
 def _standing(table: str, target: Definitions) -> list[str]:
@@ -172,6 +184,7 @@ def fill(
     merge.conflicts += tell_shortened(conn, snapshot_id, narrowing, but=key)
     out = left_out(conn, narrowing, _never_null(conn, aside.place))
     merge.conflicts += tell_left_out(conn, snapshot_id, narrowing, out)
+    merge.taken_out += undone(conn, narrowing, out)
     conn.execute(_filling(conn, aside, part, now, lost, out, carefully=narrowing.carefully))
     return merge, False
 
@@ -195,7 +208,8 @@ def _filling(
     carefully: bool = False,
 ) -> sql.Composed:
     kept = dict(zip(part.columns, kept_types(conn, part.column_types), strict=True)) if part else {}
-    names, values = [], []
+    names: list[str] = []
+    values: list[sql.Composable] = []
     for name, kind in now.types.items():
         column = sql.Identifier(name)
         if name in aside.types:
@@ -211,15 +225,15 @@ def _filling(
             )
         else:
             continue
-        names.append(column)
+        names.append(name)
         values.append(value)
     join: sql.Composable = sql.SQL("")
     if part is not None:
         join = sql.SQL('LEFT JOIN (SELECT {} AS "ops key", b.* FROM ONLY {} b) b ON b."ops key" = {}').format(
             key_text("b", part.key_columns), part.copy, key_text("n", part.key_columns)
         )
-    return sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM ONLY {} n {} WHERE NOT {}").format(
-        now.table, sql.SQL(", ").join(names), sql.SQL(", ").join(values), aside.name, join, out
+    return sql.SQL("INSERT INTO {} {} OVERRIDING SYSTEM VALUE SELECT {} FROM ONLY {} n {} WHERE NOT {}").format(
+        now.table, into(names), sql.SQL(", ").join(values), aside.name, join, out
     )
 
 
@@ -262,10 +276,10 @@ LEFT JOIN (SELECT a."ops key"[1] AS hash, CASE a."ops what" WHEN 'more' THEN a."
 WHERE COALESCE(n.n, 0) <> COALESCE(b.n, 0) + COALESCE(a.more, 0)
 """
 
-_BASE = "INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM ONLY {copy} b"
+_BASE = "INSERT INTO {table} {names} OVERRIDING SYSTEM VALUE SELECT {values} FROM ONLY {copy} b"
 
 _WRITTEN = """
-INSERT INTO {table} ({common}) OVERRIDING SYSTEM VALUE SELECT {of_now}
+INSERT INTO {table} {common} OVERRIDING SYSTEM VALUE SELECT {of_now}
 FROM (SELECT {n_hash} AS "ops hash", pg_catalog.row_number() OVER (PARTITION BY {n_hash}) AS "ops nth", n.*
       FROM ONLY {aside} n) n
 JOIN pg_temp.ops_later l ON l.hash = n."ops hash" WHERE n."ops nth" <= l.later AND NOT {unfit}
@@ -273,11 +287,20 @@ JOIN pg_temp.ops_later l ON l.hash = n."ops hash" WHERE n."ops nth" <= l.later A
 
 _TOLD_LATER = """
 INSERT INTO ops.conflicts (snapshot_id, table_name, key, why, now)
-SELECT {id}, {name}, ARRAY[]::text[], {why}, (pg_catalog.row_to_json(n.*)::jsonb - 'ops hash' - 'ops nth')::text
+SELECT {snapshot}, {name}, ARRAY[]::text[], {why}, (pg_catalog.row_to_json(n.*)::jsonb - 'ops hash' - 'ops nth')::text
 FROM (SELECT {n_hash} AS "ops hash", pg_catalog.row_number() OVER (PARTITION BY {n_hash}) AS "ops nth", n.*
       FROM ONLY {aside} n) n
 JOIN pg_temp.ops_later l ON l.hash = n."ops hash" WHERE n."ops nth" <= l.later AND {told}
 """
+
+_NOT_WRITTEN = """
+INSERT INTO ops.conflicts (snapshot_id, table_name, key, why, now)
+SELECT {snapshot}, {name}, ARRAY[]::text[], {why}, (pg_catalog.to_jsonb(n) - 'ops hash' - 'ops nth')::text
+FROM (SELECT {n_hash} AS "ops hash", pg_catalog.row_number() OVER (PARTITION BY {n_hash}) AS "ops nth", n.*
+      FROM ONLY {aside} n) n
+JOIN pg_temp.ops_later l ON l.hash = n."ops hash" WHERE {every} OR n."ops nth" <= l.later
+"""
+"""Rows that the table does not take stay readable: each as one JSON object, as it was."""
 
 _DELETED = """
 DELETE FROM ONLY {table} WHERE ctid IN (
@@ -288,7 +311,10 @@ DELETE FROM ONLY {table} WHERE ctid IN (
 
 
 def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: Standing, snapshot_id: str) -> Merge:
-    """Rows of before, less those deleted since, and those written since, told by counting equal ones."""
+    """Rows of before, less those deleted since, and those written since, told by counting equal ones.
+
+    What was written since and cannot stand in the table of before is told, and kept in ops.conflicts.
+    """
     narrowing = Narrowing(aside.place, aside.name, aside.types, now.types, ())
     narrowing = replace(narrowing, carefully=needs_care(conn, narrowing))
     retyped = narrowing.retyped
@@ -302,11 +328,13 @@ def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: 
         "image": sql.Identifier("ops", part.after_name) if part.after_name else sql.SQL(
             "(SELECT ARRAY[NULL] AS \"ops key\", '' AS \"ops what\", 0 AS \"ops n\" WHERE false)"
         ),
-        "names": sql.SQL(", ").join(sql.Identifier(name) for name in names),
+        "names": into(names),
         "values": sql.SQL(", ").join(
             cast_of(conn, sql.SQL("b.{}").format(sql.Identifier(name)), kept[name], now.types[name]) for name in names
         ),
-        "common": sql.SQL(", ").join(sql.Identifier(name) for name in common),
+        "common": into(common),
+        "snapshot": sql.Literal(snapshot_id),
+        "name": sql.Literal(part.name),
         "of_now": sql.SQL(", ").join(
             sql.SQL("{}::{}").format(text_as(sql.SQL("n.{}").format(sql.Identifier(name)), now.types[name]),
                                      sql.SQL(now.types[name]))
@@ -316,8 +344,6 @@ def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: 
         ),
         "unfit": _any([unfit(narrowing, name) for name in retyped] if narrowing.carefully else []),
         "told": _any([shortened(conn, narrowing, name) for name in retyped]),
-        "id": sql.Literal(snapshot_id),
-        "name": sql.Literal(part.name),
         "n_hash": hash_text("n", common),
         "b_hash": hash_text("b", common),
         "t_hash": hash_text("t", common),
@@ -325,17 +351,23 @@ def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: 
     conn.execute(sql.SQL(_BASE).format(**pieces))
     conn.execute(sql.SQL(_LATER).format(**pieces))
     merge = Merge()
+    if names and not common:
+        # Nothing tells rows of the change from later ones but how many there are.
+        if later := _sum(conn, "pg_catalog.abs(l.later)"):
+            merge.conflicts.append(_not_written(conn, part, Why.NO_COLUMN, later, pieces, every=True))
+        conn.execute("DROP TABLE pg_temp.ops_later")
+        return merge
     conn.execute(sql.SQL(_DELETED).format(**pieces))
     conn.execute("SAVEPOINT ops_written")
     try:
         if count := conn.execute(sql.SQL(_TOLD_LATER).format(why=sql.Literal(str(Why.NO_CAST)), **pieces)).rowcount:
             merge.conflicts.append(Conflict(part.name, str(Why.NO_CAST), count))
         merge.kept = conn.execute(sql.SQL(_WRITTEN).format(**pieces)).rowcount
-    except (errors.IntegrityError, *NO_VALUE):
+    except (errors.IntegrityError, *NO_VALUE) as error:
         conn.execute("ROLLBACK TO SAVEPOINT ops_written")
-        all_of_them = {**pieces, "told": sql.SQL("true")}
-        count = conn.execute(sql.SQL(_TOLD_LATER).format(why=sql.Literal(str(Why.LEFT_OUT)), **all_of_them)).rowcount
-        merge.conflicts[:] = [Conflict(part.name, str(Why.LEFT_OUT), count)]
+        keyless = isinstance(error, errors.NotNullViolation) and not set(part.key_columns) <= set(common)
+        why = Why.NO_KEY if keyless else Why.NO_CAST if isinstance(error, errors.DataError) else Why.NO_ROOM
+        merge.conflicts[:] = [_not_written(conn, part, why, _sum(conn, "GREATEST(l.later, 0)"), pieces)]
     conn.execute("RELEASE SAVEPOINT ops_written")
     if short := _sum(conn, "GREATEST(-l.later - l.unaltered, 0)"):
         merge.conflicts.append(Conflict(part.name, str(Why.NOT_TOLD), short))
@@ -345,6 +377,21 @@ def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: 
 
 def _any(conditions: Sequence[sql.Composable]) -> sql.Composable:
     return sql.SQL("({})").format(sql.SQL(" OR ").join(conditions)) if conditions else sql.SQL("false")
+
+
+def _not_written(
+    conn: psycopg.Connection[Any],
+    part: Part,
+    why: Why,
+    rows: int,
+    pieces: Mapping[str, sql.Composable],
+    *,
+    every: bool = False,
+) -> Conflict:
+    """Keep the rows that were not filled in, and tell how many. every: not only those written since."""
+    given = {"why": sql.Literal(str(why)), "every": sql.SQL("true" if every else "false")}
+    conn.execute(sql.SQL(_NOT_WRITTEN).format(**pieces, **given))
+    return Conflict(part.name, str(why), rows)
 
 
 def _sum(conn: psycopg.Connection[Any], expression: str) -> int:

@@ -31,7 +31,8 @@ class Restoration:
     before; rows_kept: written since and left so; rows_taken_out: added by the change, gone again.
 
     recreated: tables and columns that stand again; not_restored: what of the catalog differs still, in words; undo:
-    whether it was to be all as before.
+    whether it was to be all as before. kept_snapshot_id: where rows of tables and columns that went are kept, if any
+    did; parked: those of the tables that were moved aside.
     """
 
     snapshot_id: str
@@ -44,6 +45,8 @@ class Restoration:
     not_restored: list[str] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     undo: bool = False
+    kept_snapshot_id: str | None = None
+    parked: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, snapshot_id: str, done: TakenBack, *, undo: bool) -> Restoration:
@@ -79,6 +82,8 @@ class Restoration:
             "recreated": list(self.recreated),
             "not_restored": list(self.not_restored),
             "conflicts": [conflict.to_json() for conflict in self.conflicts],
+            "kept_snapshot_id": self.kept_snapshot_id,
+            "parked": list(self.parked),
         }
 
 

@@ -25,6 +25,11 @@ _HOME = (
 )
 
 
+_OURS = frozenset({"ops what", "ops key", "ops n", "ops hash", "ops nth", "ops b"})
+_WIDEST = 1597
+"""What the server takes, less what a copy of altered rows has beside the table's own columns."""
+
+
 class NotProved(Exception):
     """A copy does not equal its original; the transaction must not go on."""
 
@@ -121,6 +126,18 @@ def keep_columns(
         return _keep(conn, snapshot_id, part, "column", (schema, table), kept, kept_types, key)
 
 
+def refuse_unkeepable(place: tuple[str, str], columns: Sequence[str]) -> None:
+    """Raise Refused where a table has columns of which no copy can be made beside ours."""
+    taken = sorted(_OURS & {*columns})
+    if taken or len(columns) > _WIDEST:
+        why = f"a column called {taken[0]!r}, as our copies have" if taken else f"more than {_WIDEST} columns"
+        raise Refused(
+            f"{place[0]}.{place[1]} has {why}: its rows cannot be kept.",
+            "Nothing was changed.",
+            "Rename that column first." if taken else "Drop columns that nobody needs in a change of its own.",
+        )
+
+
 def _keep(
     conn: psycopg.Connection[Any],
     snapshot_id: str,
@@ -131,6 +148,7 @@ def _keep(
     types: Sequence[str],
     key: Sequence[str],
 ) -> Part:
+    refuse_unkeepable(place, columns_of(conn, *place)[0])
     source = sql.Identifier(*place)
     copy_name = f"snapshot_{snapshot_id.split('-')[0]}_{number}"
     copy = sql.Identifier("ops", copy_name)
@@ -282,6 +300,22 @@ def columns_of(conn: psycopg.Connection[Any], schema: str, table: str) -> tuple[
         (sql.Identifier(schema, table).as_string(conn),),
     ).fetchall()
     return [row[0] for row in rows], [row[1] for row in rows]
+
+
+def is_table(conn: psycopg.Connection[Any], place: tuple[str, str]) -> bool:
+    """True if a table stands there, partitioned or not; it may have no columns."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class"
+        " WHERE oid = pg_catalog.to_regclass(%s) AND relkind IN ('r', 'p'))",
+        (sql.Identifier(*place).as_string(conn),),
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def into(columns: Sequence[str]) -> sql.Composable:
+    """The columns as INSERT names them; none where there are none, as in a table with only generated ones."""
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in columns)
+    return sql.SQL("({})").format(names) if columns else sql.SQL("")
 
 
 def key_of(conn: psycopg.Connection[Any], schema: str, table: str) -> list[str]:

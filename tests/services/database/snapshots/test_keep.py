@@ -134,3 +134,18 @@ def test_a_copy_that_an_older_version_proved_is_known_again_and_one_that_was_alt
     app.run(f"UPDATE ops.{copy} SET mood_level = mood_level - 1 WHERE id = 7")
     restore(app.url, taken.snapshot_id)
     assert app.rows() == rows
+
+
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ('id int PRIMARY KEY, "ops what" int', "'ops what'"),
+        (", ".join(f"c{i} bool" for i in range(1599)), "1597 columns"),
+    ],
+)
+def test_what_no_copy_can_be_made_of_is_said_in_words(app: Owner, columns: str, why: str):
+    app.run(f"CREATE TABLE t ({columns}); INSERT INTO t DEFAULT VALUES" if "id" not in columns else
+            f"CREATE TABLE t ({columns}); INSERT INTO t VALUES (1, 1)")  # fmt: skip
+    with pytest.raises(Refused, match=rf"public\.t has .*{why}.*: its rows cannot be kept"):
+        change(app.url, "DELETE FROM t")
+    assert app.value("SELECT count(*) FROM t") == 1

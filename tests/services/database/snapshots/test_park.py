@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from services.database.rollback.restoring import restore
 from services.database.snapshots.park import parked, purge
 from tests.campaign import sample
 from tests.services.database.app_database import Owner
@@ -131,3 +132,12 @@ def test_what_was_kept_long_enough_is_purged(app: Owner):
     assert (
         app.run("SELECT relname FROM pg_class WHERE relnamespace = 'ops'::regnamespace AND relname ~ '_0$|_1$'") == []
     )
+
+
+def test_a_table_that_was_moved_back_and_dropped_since_is_told(app: Owner):
+    app.run("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
+    done = change(app.url, "DROP TABLE t")
+    restore(app.url, str(done.snapshot_id))
+    app.run("DROP TABLE t")
+    told = restore(app.url, str(done.snapshot_id))
+    assert [(one.table, one.rows) for one in told.conflicts] == [("public.t", 1)]

@@ -1,0 +1,54 @@
+"""Rows written since the change stay, get what they lack where there is a way, and else stay readable in schema ops."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.database.rollback.restoring import restore
+from services.verdict import Verdict
+from tests.services.database.app_database import Owner
+from tests.services.database.snapshots.thin_change import change
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_rows_without_a_value_for_the_key_of_before(app: Owner, undo: bool):
+    app.run("CREATE TABLE t (a int, b int, k int, PRIMARY KEY (a, b)); INSERT INTO t VALUES (1, 1, 5), (1, 2, 6)")
+    done = change(app.url, "ALTER TABLE t DROP COLUMN b")
+    app.run("INSERT INTO t (a, k) VALUES (9, 9)")
+    told = restore(app.url, str(done.snapshot_id), undo=undo)
+    assert [(one.table, one.rows, one.why.partition(":")[0]) for one in told.conflicts] == [
+        ("public.t", 1, "what was written since has no value for the key of before")
+    ]
+    assert app.run("SELECT now::json ->> 'a', now::json ->> 'k' FROM ops.conflicts") == [("9", "9")]
+    assert app.run("SELECT * FROM t ORDER BY b") == [(1, 1, 5), (1, 2, 6)]
+
+
+def test_rows_that_have_no_column_in_common_with_the_table_of_before(app: Owner):
+    app.run("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
+    done = change(app.url, "DROP TABLE t; CREATE TABLE t (uid int PRIMARY KEY, y text); INSERT INTO t VALUES (7, 'c')")
+    app.run("INSERT INTO t VALUES (8, 'precious')")
+    told = restore(app.url, str(done.snapshot_id), undo=True)
+    assert [one.rows for one in told.conflicts] == [1]
+    assert "precious" in str(app.run("SELECT now FROM ops.conflicts"))
+    assert app.run("SELECT * FROM t ORDER BY id") == [(1,), (2,)]
+
+
+def test_no_row_of_before_is_taken_for_one_of_a_table_with_other_columns(app: Owner):
+    app.run("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)")
+    done = change(app.url, "DROP TABLE t; CREATE TABLE t (uid int); INSERT INTO t VALUES (7)")
+    restore(app.url, str(done.snapshot_id))
+    assert app.run("SELECT id FROM t ORDER BY 1") == [(1,), (2,), (3,), (None,)]
+
+
+@pytest.mark.parametrize("kind", ["int GENERATED ALWAYS AS IDENTITY", "serial UNIQUE"])
+@pytest.mark.parametrize("beside", ["", ", ADD COLUMN new int"])
+def test_rows_get_numbers_for_a_column_that_comes_back_with_its_sequence(app: Owner, kind: str, beside: str):
+    app.run(f"CREATE TABLE t (id int PRIMARY KEY, k {kind}); INSERT INTO t (id) VALUES (1), (2)")
+    done = change(app.url, f"ALTER TABLE t DROP COLUMN k{beside}")
+    app.run("INSERT INTO t (id) VALUES (3), (4)")
+    told = restore(app.url, str(done.snapshot_id))
+    assert (told.verdict, told.conflicts) == (Verdict.PASS, [])
+    assert app.run("SELECT id, k FROM t WHERE id < 3 ORDER BY id") == [(1, 1), (2, 2)]
+    assert sorted(app.run("SELECT k FROM t WHERE id > 2")) == [(3,), (4,)]
+    app.run("INSERT INTO t (id) VALUES (5)")
+    assert app.value("SELECT k FROM t WHERE id = 5") == 5
