@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, NoReturn
 
 import psycopg
 
@@ -10,6 +11,8 @@ from services.errors import Refused
 
 LOCK_KEY = 7_305_808_869_229_538_401
 """One advisory lock a database: "release!" as a number. Whoever holds it deploys or rolls back."""
+
+_ENDING_S, _LOOK_EVERY_S = 0.5, 0.05
 
 
 def try_lock(conn: psycopg.Connection[Any]) -> bool:
@@ -19,9 +22,20 @@ def try_lock(conn: psycopg.Connection[Any]) -> bool:
 
 
 def require_lock(conn: psycopg.Connection[Any]) -> None:
-    """Take the lock, or raise Refused naming who holds it."""
-    if try_lock(conn):
-        return
+    """Take the lock, or raise Refused naming who holds it.
+
+    Tried for half a second: the server may still be busy ending a session that was just closed. Waiting in the lock
+    itself would stand in the way of concurrent index builds.
+    """
+    until = time.monotonic() + _ENDING_S
+    while not try_lock(conn):
+        if time.monotonic() < until:
+            time.sleep(_LOOK_EVERY_S)
+            continue
+        _refuse(conn)
+
+
+def _refuse(conn: psycopg.Connection[Any]) -> NoReturn:
     holder = lock_holder(conn)
     who = f"{holder[1] or 'another program'} (process {holder[0]})" if holder else "another session"
     raise Refused(

@@ -13,7 +13,7 @@ from psycopg import sql
 from services.database.definitions.definition import Definitions
 from services.database.inverse.alter import attribute_pairs, is_composite, is_reordered
 from services.database.snapshots.after_images import key_text
-from services.database.snapshots.keyed_rows import told
+from services.database.snapshots.conflicts import told
 from services.database.snapshots.merge import Conflict, Why
 from services.database.snapshots.narrowed import not_by_the_change
 from services.database.snapshots.snapshot import Part, key_of

@@ -11,11 +11,10 @@ from psycopg import errors, sql
 
 from services.database.snapshots.after_images import key_text
 from services.database.snapshots.casts import NO_VALUE, bare_text, cast_of, text_as, try_casts
-from services.database.snapshots.merge import Action, Conflict, Merge, Why
+from services.database.snapshots.conflicts import KEY, note, told, write_conflicts
+from services.database.snapshots.merge import Action, Merge, Why
 from services.database.snapshots.park import oid_of
 from services.database.snapshots.snapshot import Part, kept_types
-
-_EXAMPLES = 20
 
 _DECIDE = """
 CREATE TEMP TABLE ops_merge ON COMMIT DROP AS
@@ -86,9 +85,9 @@ def merge_keyed(
         try_casts(conn)
         columns = _columns(conn, part, now, names, carefully=True)
         conn.execute(_decision(part, now, columns, added_goes=added_goes))
-    conn.execute("RELEASE SAVEPOINT ops_decide")
+    conn.execute("RELEASE SAVEPOINT ops_decide; ANALYZE pg_temp.ops_merge")
     done = Merge()
-    _write_conflicts(conn, snapshot_id, part, now, columns, done)
+    write_conflicts(conn, snapshot_id, part, now.table, [one.name for one in columns], done)
     pieces = _pieces(conn, part, now, columns, names)
     done.taken_out = _apply(conn, snapshot_id, part, Action.TAKE_OUT, pieces, done)
     done.merged = _apply(conn, snapshot_id, part, Action.MERGE, pieces, done)
@@ -154,16 +153,13 @@ def _columns(
                 else cast_of(conn, a, after[name], kind)
             )
             altered = sql.SQL("a.{key} IS NOT NULL AND {b} IS DISTINCT FROM {a}").format(
-                key=_KEY, b=bare_text(b), a=bare_text(a)
+                key=KEY, b=bare_text(b), a=bare_text(a)
             ) if part.copy_name else sql.SQL("false")  # fmt: skip
             since = sql.SQL("a.{key} IS NOT NULL AND {t} IS DISTINCT FROM {a}").format(
-                key=_KEY, t=bare_text(t), a=bare_text(as_after)
+                key=KEY, t=bare_text(t), a=bare_text(as_after)
             )
         found.append(_Column(name, lost, value, altered, since, same))
     return found
-
-
-_KEY = sql.Identifier("ops key")
 
 
 def _decision(part: Part, now: Standing, columns: Sequence[_Column], *, added_goes: bool) -> sql.Composed:
@@ -202,7 +198,7 @@ def _driver(part: Part, columns: Sequence[_Column]) -> tuple[sql.Composable, sql
     b_side = sql.SQL('(SELECT {} AS "ops b", b.* FROM ONLY {} b) b').format(key_text("b", part.key_columns), part.copy)
     if part.after_name is None:
         return (
-            sql.SQL("{} LEFT JOIN (SELECT NULL::text[] AS {}) a ON false").format(b_side, _KEY),
+            sql.SQL("{} LEFT JOIN (SELECT NULL::text[] AS {}) a ON false").format(b_side, KEY),
             sql.SQL('b."ops b"'), sql.SQL("true"),
         )  # fmt: skip
     image = sql.Identifier("ops", part.after_name)
@@ -234,7 +230,7 @@ def _pieces(
     becomes = {c.name: _becomes(c) for c in touched}
     image = sql.Identifier("ops", part.after_name) if part.after_name else None
     after = (
-        sql.SQL('LEFT JOIN {} a ON a.{} COLLATE pg_catalog."C" = m.key').format(image, _KEY) if image else sql.SQL("")
+        sql.SQL('LEFT JOIN {} a ON a.{} COLLATE pg_catalog."C" = m.key').format(image, KEY) if image else sql.SQL("")
     )
     return {
         "table": now.table,
@@ -263,15 +259,16 @@ def _is_touched(conn: psycopg.Connection[Any], part: Part, now: Standing, column
     """True if any row to be merged gets another value here: a column that nobody changed is not written at all."""
     if part.after_name is None:
         return False
+    # Counted: with EXISTS the server plans for the first row, and where there is none looks at every pair of rows.
     query = sql.SQL(
-        "SELECT EXISTS (SELECT FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key"
+        "SELECT pg_catalog.count(*) > 0 FROM (SELECT FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key"
         ' LEFT JOIN {image} a ON a.{key} COLLATE pg_catalog."C" = m.key JOIN ONLY {table} t ON {t_key} = m.key'
-        " WHERE m.action IN ('merge', 'BOTH') AND ({altered}) AND NOT ({same}))"
+        " WHERE m.action IN ('merge', 'BOTH') AND ({altered}) AND NOT ({same})) AS r"
     ).format(
         copy=part.copy,
         b_key=key_text("b", part.key_columns),
         image=sql.Identifier("ops", part.after_name),
-        key=_KEY,
+        key=KEY,
         table=now.table,
         t_key=key_text("t", part.key_columns),
         altered=column.altered,
@@ -320,7 +317,7 @@ def _apply(
     conn.execute("RELEASE SAVEPOINT ops_rows")
     if refused:
         done.conflicts.append(told(part.name, Why.NOT_TAKEN, refused))
-        _note(conn, snapshot_id, part, Why.NOT_TAKEN, refused)
+        note(conn, snapshot_id, part, Why.NOT_TAKEN, refused)
     return count
 
 
@@ -356,79 +353,3 @@ def _all_at_once(conn: psycopg.Connection[Any], part: Part, pieces: Mapping[str,
         return 0
     conn.execute("RELEASE SAVEPOINT ops_at_once")
     return count
-
-
-def told(table: str, why: str, keys: Sequence[Sequence[str]]) -> Conflict:
-    """A conflict of these keys, the first few of which are named."""
-    return Conflict(
-        table, str(why), len(keys), tuple(", ".join(key) for key in sorted(list(key) for key in keys)[:_EXAMPLES])
-    )
-
-
-def _note(conn: psycopg.Connection[Any], snapshot_id: str, part: Part, why: str, keys: Sequence[Sequence[str]]) -> None:
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO ops.conflicts (snapshot_id, table_name, key, why) VALUES (%s, %s, %s, %s)",
-            [(snapshot_id, part.name, list(key), why) for key in keys],
-        )
-
-
-def _write_conflicts(
-    conn: psycopg.Connection[Any],
-    snapshot_id: str,
-    part: Part,
-    now: Standing,
-    columns: Sequence[_Column],
-    done: Merge,
-) -> None:
-    found = conn.execute(
-        "SELECT action, key, clash FROM pg_temp.ops_merge WHERE action IN ('WRITTEN', 'TAKEN', 'GONE', 'BOTH')"
-    ).fetchall()
-    for name in ("TAKEN", "GONE", "WRITTEN", "BOTH"):
-        keys = [key for action, key, _ in found if action == name]
-        if not keys:
-            continue
-        done.conflicts.append(told(part.name, Why[name], keys))
-        if name != "BOTH":
-            _note(conn, snapshot_id, part, Why[name], keys)
-    for column in columns:
-        if any(column.name in both for action, _, both in found if action == "BOTH"):
-            _note_values(conn, snapshot_id, part, now, column)
-
-
-def _note_values(conn: psycopg.Connection[Any], snapshot_id: str, part: Part, now: Standing, column: _Column) -> None:
-    """The three values of a column that both altered stay in the database, in schema `ops`."""
-    name = sql.Identifier(column.name)
-    has_after = column.name in part.after_columns
-    conn.execute(
-        sql.SQL(
-            "INSERT INTO ops.conflicts (snapshot_id, table_name, key, column_name, why, before, after, now)"
-            " SELECT {id}, {table_name}, m.key, {column}, {why}, b.{name}::text, {after},"
-            " COALESCE({whole}, t.{name}::text)"
-            " FROM pg_temp.ops_merge m JOIN {copy} b ON {b_key} = m.key"
-            ' LEFT JOIN {image} a ON a.{key} COLLATE pg_catalog."C" = m.key'
-            " JOIN ONLY {table} t ON {t_key} = m.key WHERE m.action = 'BOTH' AND {column} = ANY(m.clash)"
-        ).format(
-            id=sql.Literal(snapshot_id),
-            table_name=sql.Literal(part.name),
-            column=sql.Literal(column.name),
-            why=sql.Literal(str(Why.BOTH)),
-            whole=_whole_value(snapshot_id, part, column.name),
-            name=name,
-            after=sql.SQL("a.{}::text").format(name) if has_after else sql.SQL("NULL"),
-            copy=part.copy,
-            b_key=key_text("b", part.key_columns),
-            image=sql.Identifier("ops", str(part.after_name)),
-            key=_KEY,
-            table=now.table,
-            t_key=key_text("t", part.key_columns),
-        )
-    )
-
-
-def _whole_value(snapshot_id: str, part: Part, column: str) -> sql.Composed:
-    """The value of now as it was written, where it had to be shortened to fit the type of before."""
-    return sql.SQL(
-        "(SELECT c.now FROM ops.conflicts c WHERE c.snapshot_id = {} AND c.table_name = {} AND c.key = m.key"
-        " AND c.column_name = {} AND c.why = {} AND c.found_at >= pg_catalog.transaction_timestamp() LIMIT 1)"
-    ).format(sql.Literal(snapshot_id), sql.Literal(part.name), sql.Literal(column), sql.Literal(str(Why.NO_CAST)))

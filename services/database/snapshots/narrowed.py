@@ -13,8 +13,8 @@ from psycopg import sql
 from services.database.definitions.definition import Definitions
 from services.database.snapshots.after_images import key_text
 from services.database.snapshots.casts import NO_VALUE, bare_text, cast_of, text_as, try_casts
+from services.database.snapshots.conflicts import told
 from services.database.snapshots.effects import Place
-from services.database.snapshots.keyed_rows import told
 from services.database.snapshots.merge import Conflict, Why
 from services.database.snapshots.snapshot import Part, columns_of, key_of
 from services.database.snapshots.storage import steady_texts

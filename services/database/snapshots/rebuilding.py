@@ -13,9 +13,10 @@ from services.database.definitions.definition import Definition, Definitions
 from services.database.inverse.alter import is_anew, is_same
 from services.database.snapshots.after_images import common_columns, hash_text, key_text, told_by_key
 from services.database.snapshots.casts import NO_VALUE, cast_of, text_as
+from services.database.snapshots.conflicts import told
 from services.database.snapshots.effects import Place
 from services.database.snapshots.kept_definitions import Changed
-from services.database.snapshots.keyed_rows import Standing, told
+from services.database.snapshots.keyed_rows import Standing
 from services.database.snapshots.merge import Conflict, Merge, Why
 from services.database.snapshots.narrowed import (
     Narrowing,
