@@ -174,11 +174,13 @@ def _decision(part: Part, now: Standing, columns: Sequence[_Column], *, added_go
         added_goes=sql.SQL("true" if added_goes else "false"),
         key=key,
         deleted=deleted,
-        any_altered=_any([c.altered for c in common]),
-        any_since=_any([c.since for c in columns]),
-        all_same=sql.SQL("NOT ({})").format(_any([sql.SQL("NOT ({})").format(c.same) for c in columns])),
-        any_merged=_any(merged),
-        any_free=_any([sql.SQL("({} AND NOT ({}))").format(m, c.since) for m, c in zip(merged, columns, strict=True)]),
+        any_altered=any_of([c.altered for c in common]),
+        any_since=any_of([c.since for c in columns]),
+        all_same=sql.SQL("NOT ({})").format(any_of([sql.SQL("NOT ({})").format(c.same) for c in columns])),
+        any_merged=any_of(merged),
+        any_free=any_of(
+            [sql.SQL("({} AND NOT ({}))").format(m, c.since) for m, c in zip(merged, columns, strict=True)]
+        ),
         both=sql.SQL(", ").join(both),
         driver=driver,
         table=now.table,
@@ -186,8 +188,10 @@ def _decision(part: Part, now: Standing, columns: Sequence[_Column], *, added_go
     )
 
 
-def _any(conditions: Sequence[sql.Composable]) -> sql.Composable:
-    return sql.SQL(" OR ").join(sql.SQL("({})").format(c) for c in conditions) if conditions else sql.SQL("false")
+def any_of(conditions: Sequence[sql.Composable]) -> sql.Composable:
+    """Whether one of them holds, in brackets; none does of none."""
+    either = sql.SQL(" OR ").join(sql.SQL("({})").format(one) for one in conditions)
+    return sql.SQL("({})").format(either) if conditions else sql.SQL("false")
 
 
 def _driver(part: Part, columns: Sequence[_Column]) -> tuple[sql.Composable, sql.Composable, sql.Composable]:

@@ -16,7 +16,7 @@ from services.database.snapshots.casts import NO_VALUE, cast_of, text_as
 from services.database.snapshots.conflicts import told
 from services.database.snapshots.effects import Place
 from services.database.snapshots.kept_definitions import Changed
-from services.database.snapshots.keyed_rows import Standing
+from services.database.snapshots.keyed_rows import Standing, any_of
 from services.database.snapshots.merge import Conflict, Merge, Why
 from services.database.snapshots.narrowed import (
     Narrowing,
@@ -343,8 +343,8 @@ def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: 
             else cast_of(conn, sql.SQL("n.{}").format(sql.Identifier(name)), aside.types[name], now.types[name])
             for name in common
         ),
-        "unfit": _any([unfit(narrowing, name) for name in retyped] if narrowing.carefully else []),
-        "told": _any([shortened(conn, narrowing, name) for name in retyped]),
+        "unfit": any_of([unfit(narrowing, name) for name in retyped] if narrowing.carefully else []),
+        "told": any_of([shortened(conn, narrowing, name) for name in retyped]),
         "n_hash": hash_text("n", common),
         "b_hash": hash_text("b", common),
         "t_hash": hash_text("t", common),
@@ -374,10 +374,6 @@ def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: 
         merge.conflicts.append(Conflict(part.name, str(Why.NOT_TOLD), short))
     conn.execute("DROP TABLE pg_temp.ops_later")
     return merge
-
-
-def _any(conditions: Sequence[sql.Composable]) -> sql.Composable:
-    return sql.SQL("({})").format(sql.SQL(" OR ").join(conditions)) if conditions else sql.SQL("false")
 
 
 def _not_written(
