@@ -20,6 +20,7 @@ from services.jobs.handlers import make_worker
 from services.jobs.queue import Job, JobState, active_job, enqueue, events, job, resume
 from services.jobs.worker import Worker
 from services.releases.bundle import load_release
+from services.releases.plans import plan_hash_of
 from services.settings import Level, Settings, Target
 from services.store.database import Store, open_store
 from services.store.tables import jobs
@@ -95,11 +96,13 @@ def _desk(ground: Ground, database: str, course: Course, change: Change) -> Desk
     settings = Settings(home=home, store_url=f"sqlite:///{home / 'store.sqlite3'}", targets={target.name: target})
     store = open_store(settings.store_url)
     now = datetime.now(UTC)
+    loaded, catalog = load_release(str(release)), course.before.catalog.digest
     rehearsed = {
-        "content_hash": load_release(str(release)).content_hash,
+        "content_hash": loaded.content_hash,
+        "plan_hash": plan_hash_of(loaded, loaded.deploy, catalog, None),
         "verdict": "pass",
         "statements": [],
-        "target_fingerprint": course.before.catalog.digest,
+        "target_fingerprint": catalog,
     }
     with store.write() as tx:
         tx.execute(
