@@ -33,9 +33,9 @@ def drops(definitions: Definitions, keys: AbstractSet[str]) -> list[str]:
 
 
 def _partitions_go_too(ordered: list[Definition]) -> list[Definition]:
-    """The same, with partitions going with the table that they are attached to."""
+    """The same, with partitions going with the table that they are attached to; none goes with itself."""
     ties: dict[str | None, frozenset[str]] = {d.part_of: d.goes_with for d in ordered if d.kind == "partition"}
-    return [replace(d, goes_with=d.goes_with | ties.get(d.key, frozenset())) for d in ordered]
+    return [replace(d, goes_with=d.goes_with | ties.get(d.key, frozenset()) - {d.key}) for d in ordered]
 
 
 def _going_with(key: str, waiting: dict[str, Definition]) -> set[str]:
