@@ -87,6 +87,8 @@ def brought_back(restores: Results, snapshot_id: str, *, place: str) -> None:
     told = ", ".join(f"{found[key]} {words}" for words, key in counted.items() if found.get(key))
     if told:
         st.markdown(f":gray[Rows: {plain(told)}]")
+    if again := found.get("recreated"):
+        st.markdown(f":gray[Stands again: {plain(', '.join(again), limit=600)}]")
     for left in found.get("not_restored") or ():
         st.markdown(f":orange[:material/warning:] Differs still: {plain(left, limit=600)}")
     if kept := found.get("kept_snapshot_id"):

@@ -378,9 +378,10 @@ def restore(context: JobContext) -> Outcome:
     except Stopped:
         return Outcome(JobState.CANCELLED, "Stopped before COMMIT: nothing was restored.", {"applied": False})
     gone = f" {done.rows_taken_out} rows that the change had added are gone;" if payload.get("undo") is True else ""
+    again = f" {len(done.recreated)} tables and columns stand again;" if done.recreated else ""
     return Outcome(
         STATE_OF[done.verdict],
-        f"{done.rows_restored} rows are back;{gone} {len(done.conflicts)} conflicts."
+        f"{done.rows_restored} rows are back;{again}{gone} {len(done.conflicts)} conflicts."
         + (f" What lay in what went is kept in snapshot {done.kept_snapshot_id}." if done.kept_snapshot_id else ""),
         {"applied": True, **done.to_json()},
     )

@@ -310,11 +310,13 @@ def test_a_restore_tells_what_it_left_and_its_conflicts(open_page: OpenPage, wor
     world.ended("rollback", JobState.PASSED, "Rolled back.", gone, run_id=run_id)
     conflict = {"table": "public.users", "why": "both altered it", "rows": 3, "keys": ["1", "2"]}
     came = {"rows_restored": 5, "rows_taken_out": 2, "conflicts": [conflict], "not_restored": ["a column's place"]}
+    came["recreated"] = ["public.logs", "public.users.uses"]
     world.ended("restore", JobState.FAILED, "5 rows are back.", came, payload={"snapshot_id": "s1", "undo": True})
     app = open_page("/rollback")
     assert not app.exception
     shown = told(app)
     assert "5 put back, 2 of the change taken out" in shown
+    assert "Stands again: public.logs, public.users.uses" in shown
     assert "were brought back since" in shown
     assert "Conflicts in 3 rows" in shown and "a column's place" in shown
 

@@ -225,7 +225,7 @@ def time_sentence(took_ms: float, at_most_ms: float | None) -> str:
     if at_most_ms is None:
         return (
             f"How long its statements will take is not known: on the copy, which may lack rows, it was "
-            f"{took_ms / 1000:.1f} s; `rehearse --predict` tells. {waits}."
+            f"{took_ms / 1000:.1f} s; a rehearsal that predicts (--predict) tells. {waits}."
         )
     if at_most_ms >= EDITOR_S * 1000 / 2:
         return (

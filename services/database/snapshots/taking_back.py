@@ -182,8 +182,8 @@ def _structure(work: _Work, *, with_catalog: bool) -> list[Aside]:
     _refuse_one_name_for_two(work)
     work.done.merge.conflicts += [Conflict(thing, why, 0) for thing, why in target.conflicts]
     came = [d for d in work.target if d.kind in ("table", "column") and d.key not in known.by_key]
-    tables = {d.key for d in came if d.kind == "table"}
-    work.done.recreated += [d.identity for d in came if d.part_of not in tables]
+    # A column is told by itself only where what it stands in was there: not with its new table, nor with a view.
+    work.done.recreated += [d.identity for d in came if d.kind == "table" or d.part_of in known.by_key]
     _unpark(work)
     rebuild = to_rebuild(changed, work.target, now)
     return set_aside(work.conn, rebuild, now, work.snapshot_id.split("-")[0]) if rebuild else []

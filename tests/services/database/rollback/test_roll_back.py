@@ -342,11 +342,13 @@ def test_tables_and_columns_that_are_gone_are_made_again(app: Owner):
     app.run(
         "CREATE TABLE child (id int PRIMARY KEY, p int REFERENCES parent, t text); INSERT INTO child VALUES (5, 2, 'a')"
     )
-    sql = "DROP TABLE child; DROP TABLE parent; ALTER TABLE users DROP COLUMN created_at;"
+    app.run("CREATE VIEW parents AS SELECT parent.id, t FROM parent JOIN child ON p = parent.id")
+    sql = "DROP TABLE child CASCADE; DROP TABLE parent; ALTER TABLE users DROP COLUMN created_at;"
     done = restore(app.url, back(app, sql).snapshot_id)
     assert set(done.recreated) == {"public.child", "public.parent", "public.users.created_at"}
     assert (app.run("SELECT * FROM child"), app.value("SELECT count(*) FROM parent")) == ([(5, 2, "a")], 2)
     assert app.value("SELECT count(created_at) FROM users") == 40
+    assert app.run("SELECT id, t FROM parents") == [(2, "a")]
 
 
 def test_children_wait_for_their_parents(app: Owner):
