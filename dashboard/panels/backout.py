@@ -136,6 +136,8 @@ def losses_part(preview: Mapping[str, Any]) -> None:
         columns={"kind": "Kind", "object": "Object", "effect": "What happens to it", "rows": "Rows", "bytes": "Bytes"},
         config={"Bytes": st.column_config.NumberColumn(format="bytes")},
     )
+    for unknown in (loss["object"] for loss in preview["losses"] if loss["effect"] == "unknown"):
+        st.markdown(f":gray[:material/help:] Not known what it takes: {plain(unknown, limit=600)}")
     for left in preview["not_restored"]:
         st.markdown(f":orange[:material/warning:] Does not come back: {plain(left, limit=600)}")
     if preview["derived"]:

@@ -384,6 +384,19 @@ def test_while_a_rollback_runs_what_would_go_is_not_read(
     assert "A rollback is running" in told(app)
 
 
+def test_what_a_rollback_may_take_unseen_is_named_and_not_only_counted(
+    open_page: OpenPage, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = {"kind": "statement", "object": "010.sql:7: a DO block", "effect": "unknown", "rows": None, "bytes": None}
+    seen = {"sentence": "No row goes; of 1 thing it is not known.", "as_of": world.now, "losses": [loss]}
+    preview = {**seen, "not_restored": (), "derived": ""}
+    monkeypatch.setattr("dashboard.panels.backout.rollback_preview_now", lambda *_: preview)
+    world.start()
+    app = open_page("/rollback", losses="true")
+    assert not app.exception
+    assert "Not known what it takes: 010.sql:7: a DO block" in told(app)
+
+
 def test_a_statement_of_nobody_knows_how_many_says_its_number_only(open_page: OpenPage, world: World) -> None:
     run_id = world.start()
     job = world.queued("rollback", run_id=run_id)
