@@ -11,7 +11,18 @@ import pytest
 
 T = TypeVar("T")
 FULL = os.environ.get("OPS_CAMPAIGN") == "full"
-only_in_full = pytest.mark.skipif(not FULL, reason="runs in the full campaign (make campaign)")
+_REASON = "runs in the full campaign (make campaign)"
+only_in_full = pytest.mark.skipif(not FULL, reason=_REASON)
+
+
+def is_campaign(item: pytest.Item) -> bool:
+    """Whether `make campaign` has to run it: marked so, skipped without it, or of a module that asks how much runs."""
+    if item.get_closest_marker("campaign"):
+        return True
+    if any(mark.kwargs.get("reason") == _REASON for mark in item.iter_markers("skipif")):
+        return True
+    module = getattr(item, "module", None)
+    return module is not None and not {"FULL", "sample"}.isdisjoint(vars(module))
 
 
 def sample(items: Iterable[T], count: int, *, seed: int) -> list[T]:

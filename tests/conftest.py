@@ -17,6 +17,7 @@ from psycopg import sql
 
 from services.database.server import Server, scratch_server
 from services.sandbox.postgres import LOGIN_ROLES, OWNER, READ_ONLY, SKELETON, Cluster
+from tests.campaign import is_campaign
 from tests.chromium import browser
 
 __all__ = ["browser"]
@@ -36,14 +37,21 @@ LONGEST = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first, so that no process is left with one of them at the end."""
+    """The files that take longest come first, so that no process is left with one of them at the end.
+
+    What a campaign runs in full is marked so before anything is selected by its marks.
+    """
 
     def rank(item: pytest.Item) -> int:
         place = item.path.relative_to(Path(__file__).parent).as_posix()
         return next((number for number, name in enumerate(LONGEST) if place.startswith(name)), len(LONGEST))
 
     items.sort(key=rank)
+    for item in items:
+        if is_campaign(item):
+            item.add_marker(pytest.mark.campaign)
 
 
 def pytest_collection_finish() -> None:

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from services.errors import NotUnderstood
 from services.releases.bundle import Problem, Release, load_release, release_from_files, release_ids, validate
 from services.releases.schema import json_schema
+from tests.campaign import only_in_full
 
 ROOT = Path(__file__).parents[3]
 
@@ -252,6 +253,7 @@ def test_steps_that_share_a_need_make_no_ring(folder: Folder) -> None:
     assert problems(folder(CHECKLIST + steps)) == []
 
 
+@only_in_full
 def test_a_cycle_is_found_in_a_checklist_of_a_thousand_steps(folder: Folder) -> None:
     steps = "".join(f"      - {{id: s{n}, title: T, signoff: true, needs: [s{(n + 1) % 1100}]}}\n" for n in range(1100))
     assert the_problem(folder(CHECKLIST + steps)).rule == "cycle"
