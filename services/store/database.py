@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.errors import Unavailable
 from services.store.clock import StoreClock
@@ -61,7 +62,13 @@ class Store:
             yield connection
 
     def close(self) -> None:
+        """Close all connections. One that another thread still holds is closed when that gives it back."""
+        event.listen(self.engine, "checkin", _let_go)
         self.engine.dispose()
+
+
+def _let_go(_connection: object, entry: ConnectionPoolEntry) -> None:
+    entry.invalidate()
 
 
 @contextmanager

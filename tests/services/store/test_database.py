@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.command import upgrade
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, inspect, select, text
+from sqlalchemy import event, insert, inspect, select, text
 
 import services.store.database as database
 from services.errors import Unavailable
@@ -78,6 +78,17 @@ def test_sqlite_commits_are_on_disk_before_they_return(tmp_path: Path) -> None:
         assert tx.execute(text("PRAGMA synchronous")).scalar() == 2  # FULL
         assert tx.execute(text("PRAGMA foreign_keys")).scalar() == 1
     store.close()
+
+
+def test_a_connection_in_use_while_the_store_closes_is_closed_when_it_comes_back(store_url: str) -> None:
+    store = open_store(store_url)
+    closed: list[object] = []
+    event.listen(store.engine, "close", lambda connection, _record: closed.append(connection))
+    with store.read() as tx:
+        in_use = tx.connection.dbapi_connection
+        store.close()
+        assert in_use not in closed
+    assert in_use in closed
 
 
 def test_writers_wait_for_each_other_instead_of_failing(store: Store) -> None:
