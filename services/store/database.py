@@ -36,6 +36,18 @@ class StoreGone(Unavailable):
     """Our store does not answer now; what was asked of it was not done, or it is not known whether it was."""
 
 
+class NewerStore(Unavailable):
+    """A newer version of us has migrated the store."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Our own store was written by a newer version of us.",
+            "What that version has recorded is not understood here, so nothing is opened.",
+            "Install the newer version again, or name another store in OPS_STORE_URL.",
+            place="OPS_STORE_URL",
+        )
+
+
 class Store:
     """Our own records. `read()` and `write()` give a connection inside one transaction; both raise StoreGone where
     the store does not answer. `now()` is the time by the store's clock, which everybody who shares it goes by."""
@@ -94,7 +106,8 @@ def _gone(error: SQLAlchemyError) -> StoreGone:
 
 
 def open_store(url: str) -> Store:
-    """Open and migrate the store at `url` (sqlite:///path or postgresql://...). Raises Unavailable with a sentence."""
+    """Open and migrate the store at `url` (sqlite:///path or postgresql://...). Raises Unavailable with a sentence,
+    NewerStore where a newer version of us was here."""
     place = make_url(url)
     if place.get_backend_name() == "sqlite":
         engine = create_engine(place, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
@@ -109,6 +122,9 @@ def open_store(url: str) -> Store:
         if place.get_backend_name() == "sqlite" and place.database:
             Path(place.database).parent.mkdir(parents=True, exist_ok=True)
         _migrate(engine)
+    except NewerStore:
+        engine.dispose()
+        raise
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
         raise Unavailable(
@@ -147,6 +163,7 @@ def _migrate(engine: Engine) -> None:
         return
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -154,7 +171,10 @@ def _migrate(engine: Engine) -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise NewerStore from error
 
 
 def _revision(engine: Engine) -> str | None:

@@ -8,13 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.errors import OpsError, Unavailable
-from services.store.database import HEAD, Store
+from services.store.database import HEAD, NewerStore, Store
 
 
 def store_problems(open_it: Callable[[], Store]) -> Iterator[OpsError]:
     """At most one. The store is opened as every command opens it, and migrated by that where it is older."""
-    from alembic.util import CommandError
-
     try:
         store = open_it()
         # A row is written to what it holds already: that is the proof, and changes nothing.
@@ -23,8 +21,6 @@ def store_problems(open_it: Callable[[], Store]) -> Iterator[OpsError]:
             revision = tx.execute(text("SELECT version_num FROM alembic_version")).scalar()
     except OpsError as error:
         yield error
-    except CommandError:
-        yield _of_another_time()
     except SQLAlchemyError as error:
         yield Unavailable(
             f"Our own store opens and takes nothing that we write ({type(error).__name__}).",
@@ -34,13 +30,4 @@ def store_problems(open_it: Callable[[], Store]) -> Iterator[OpsError]:
         )
     else:
         if revision != HEAD:
-            yield _of_another_time()
-
-
-def _of_another_time() -> OpsError:
-    return OpsError(
-        "Our own store was written by a newer version of us.",
-        "What that version has recorded is not understood here, so nothing is opened.",
-        "Install the newer version again, or name another store in OPS_STORE_URL.",
-        place="OPS_STORE_URL",
-    )
+            yield NewerStore()

@@ -16,7 +16,7 @@ from sqlalchemy import event, insert, inspect, select, text
 import services.store.database as database
 from services.errors import Unavailable
 from services.releases.approvals import Accepts, ApprovalState, approval_of_deploy, recent_approvals
-from services.store.database import Store, open_store
+from services.store.database import NewerStore, Store, open_store
 from services.store.tables import interests, metadata, workers
 from tests.services.conftest import NOON
 
@@ -111,6 +111,16 @@ def test_a_store_that_cannot_be_opened_is_a_sentence_without_its_password(url: s
         open_store(url)
     assert caught.value.place == "OPS_STORE_URL"
     assert "topsecret" not in str(caught.value)
+
+
+def test_a_store_of_a_newer_version_is_a_sentence_and_is_let_go_of(store_url: str) -> None:
+    store = open_store(store_url)
+    with store.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+    with pytest.raises(NewerStore, match="newer version") as caught:
+        open_store(store_url)
+    assert caught.value.place == "OPS_STORE_URL"
 
 
 def test_approvals_of_before_what_they_are_for_was_kept_stay_and_fit_no_plan_of_today(
