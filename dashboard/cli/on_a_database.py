@@ -183,7 +183,9 @@ def restore(snapshot: str, url: str, named: str | None, *, undo: bool = False, p
         require_phrase(phrase, undo_phrase(snapshot, DATABASE))
     with _watched() as cancelled:
         address = resolve_url(url, os.environ)
-        done = database_restore.restore(address, snapshot, undo=undo, emit=_tell, cancelled=cancelled)
+        done = database_restore.restore(
+            address, snapshot, undo=undo, actor=actor_here(), emit=_tell, cancelled=cancelled
+        )
     return told.restored(done.to_json())
 
 

@@ -372,6 +372,7 @@ def restore(context: JobContext) -> Outcome:
             deploying_url(context.target),
             str(payload["snapshot_id"]),
             undo=payload.get("undo") is True,
+            actor=context.job.actor.id,
             emit=context.emit,
             cancelled=context.cancelled,
         )

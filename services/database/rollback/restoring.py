@@ -39,6 +39,7 @@ def restore(
     later write altered keeps it, and where both did the column stays as it is and is listed.
     undo: also what the change had made goes again: rows that nobody wrote to since, and objects that nobody altered.
     What lies in a table or column that goes is parked or copied first, as in a rollback: see `kept_snapshot_id`.
+    actor: who asks, by whom that is then kept.
     Restoring twice changes nothing the second time. Triggers of the tables do not fire.
     Raises NotUnderstood (no such snapshot), Refused (nothing was changed), Unavailable, Stopped.
     """

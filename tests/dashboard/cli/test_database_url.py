@@ -104,6 +104,19 @@ def test_restore_with_undo_takes_the_change_back_when_its_phrase_is_given(
     assert (back.code, back.document["verdict"], tables(database)) == (0, "pass", {"people"})
 
 
+def test_what_an_undo_keeps_is_told_to_be_by_whoever_undid(run: Run, database: str, tmp_path: Path) -> None:
+    where = ("--database", "env:DB", "--json")
+    change = tmp_path / "swap.sql"
+    change.write_text("CREATE TABLE gifts (id int); DROP TABLE people;")
+    run("deploy", str(change), *where, "--confirm", "deploy swap to database")
+    (taken,) = run("kept", *where).document["kept"]
+    with psycopg.connect(database) as conn:
+        conn.execute("INSERT INTO gifts VALUES (1)")
+    run("restore", taken["id"], "--undo", "--confirm", f"undo {taken['id']} on database", *where)
+    newest = run("kept", *where).document["kept"][0]
+    assert (newest["parked"], newest["actor"]) == (["public.gifts"], taken["actor"])
+
+
 @pytest.mark.parametrize(
     "phrase", [None, "deploy tiny to sandbox", "Deploy tiny to database", "deploy tiny to database "]
 )

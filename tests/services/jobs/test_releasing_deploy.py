@@ -18,6 +18,7 @@ from services.database.deployment.deploy import deploy
 from services.database.fingerprint import catalog_fingerprint
 from services.database.rollback.roll_back import rollback
 from services.database.script import Script
+from services.database.snapshots.kept import kept_in
 from services.errors import Refused
 from services.jobs import over_rest, releasing
 from services.jobs.queue import Job, JobState
@@ -185,6 +186,19 @@ def test_drift_since_the_rehearsal_is_refused_by_name(context: JobContext, owner
         conn.execute("CREATE TABLE sneaked_in (id int)")
     with pytest.raises(Refused, match=r"added: .*column public\.sneaked_in\.id"):
         releasing.deploy(context)
+
+
+def test_what_an_undo_keeps_is_by_whoever_asked_for_it(context: JobContext, owner_url: str) -> None:
+    with connect(owner_url) as conn:
+        conn.execute("CREATE TABLE people (id int); INSERT INTO people VALUES (1)")
+    change = [Script("swap.sql", "DROP TABLE people; CREATE TABLE gifts (id int)")]
+    taken = deploy(owner_url, change, release_id="swap", plan_hash="h", actor="ann").snapshot_id
+    with connect(owner_url) as conn:
+        conn.execute("INSERT INTO gifts VALUES (1)")
+    context.job = replace(context.job, kind="restore", payload={"snapshot_id": taken, "undo": True})
+    assert releasing.restore(context).state is JobState.PASSED
+    newest = kept_in(owner_url)[0]
+    assert (newest.parked, newest.actor) == (("public.gifts",), context.job.actor.id)
 
 
 def test_a_second_persons_yes_is_asked_for_by_plan(context: JobContext, monkeypatch: pytest.MonkeyPatch) -> None:
