@@ -21,7 +21,7 @@ from dashboard.panels.deploy_progress import statement_progress
 from dashboard.panels.rehearsals import failure
 from dashboard.panels.release_steps import step_of, why_blocked
 from dashboard.results import Results, results_of
-from services.database.deployment.stalls import DECENT_STALL_MS, rounded_up
+from services.database.deployment.stalls import longest_stall_ms, rounded_up
 from services.errors import Refused
 from services.jobs.checking import last_rehearsal
 from services.jobs.queue import events
@@ -113,9 +113,8 @@ def _not_approved(context: PageContext, view: RunView, rehearsal: Mapping[str, A
 
 def _accepted_stall(rehearsal: Mapping[str, Any], now: datetime) -> tuple[float | None, float | None]:
     """The longest predicted wait in ms, None where nobody has to wait for long; and what a person accepts of it."""
-    waits = [float(one["stall_ms"]) for one in rehearsal.get("statements") or () if one.get("stall_ms")]
-    longest = max(waits, default=0.0)
-    if longest <= DECENT_STALL_MS:
+    longest = longest_stall_ms(rehearsal)
+    if longest is None:
         return None, None
     then = rehearsal.get("predicted_at")
     of_age = f" (predicted {times.age(datetime.fromisoformat(then), now)})" if then else ""

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, insert, or_, select, update
 
 from services.access.notices import take_down, tell
 from services.access.permissions import Actor, Permission
-from services.database.deployment.stalls import DECENT_STALL_MS
+from services.database.deployment.stalls import longest_stall_ms
 from services.errors import NotUnderstood, Refused
 from services.releases.second_person import cannot_be_told_apart
 from services.settings import Target
@@ -63,9 +63,7 @@ class Accepts:
     def of(cls, rehearsal: Mapping[str, Any]) -> Accepts:
         """What a rehearsal found that has to be accepted. rehearsal: its document."""
         loss = {str(one["object"]) for one in rehearsal.get("dangers") or () if one.get("class") == "loss"}
-        waits = [float(one["stall_ms"]) for one in rehearsal.get("statements") or () if one.get("stall_ms")]
-        longest = max(waits, default=0.0)
-        return cls(tuple(sorted(loss)), longest if longest > DECENT_STALL_MS else None)
+        return cls(tuple(sorted(loss)), longest_stall_ms(rehearsal))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +169,10 @@ def _question(actor: Actor, release_id: str, target: Target) -> str:
 def decide(
     store: Store, *, actor: Actor, target: Target, approval_id: str, approve: bool, reason: str, now: datetime
 ) -> Approval:
-    """Answer yes or no, once; a no to what was approved takes the yes back, as `withdraw` does.
+    """Answer yes or no, once; a no to what was approved takes the yes back, before a deploy has used it up.
 
-    Raises Refused for whoever asked, by whatever way, and for what is decided or expired.
+    A deploy that is under way then goes on. Raises NotUnderstood for a no without a reason, Refused for a yes of
+    whoever asked, by whatever way, and for what is decided, used up or expired.
     """
     actor.require(Permission.APPROVE, target.name)
     known = approval(store, approval_id)
@@ -188,7 +187,7 @@ def decide(
     if not approve and not reason.strip():
         raise NotUnderstood("A no needs its reason.", "Nothing was decided.", "Say what has to change.", "reason")
     if not approve and known.decision:
-        return withdraw(store, actor=actor, target=target, approval_id=approval_id, reason=reason, now=now)
+        return _withdraw(store, known, actor=actor, target=target, reason=reason, now=now)
     with store.write() as tx:
         mine = tx.execute(
             update(approvals)
@@ -221,17 +220,12 @@ def decide(
     return approval(store, approval_id)
 
 
-def withdraw(store: Store, *, actor: Actor, target: Target, approval_id: str, reason: str, now: datetime) -> Approval:
-    """Take a yes back, before a deploy has used it up; anybody may who may approve. What was said stays written.
-
-    A deploy that is under way goes on. Raises Refused where there is no yes (any more) that could be taken back.
-    """
-    actor.require(Permission.APPROVE, target.name)
-    known = approval(store, approval_id)
+def _withdraw(store: Store, known: Approval, *, actor: Actor, target: Target, reason: str, now: datetime) -> Approval:
+    """Take a yes back; anybody may who may approve. What was said stays written."""
     with store.write() as tx:
         mine = tx.execute(
             update(approvals)
-            .where(approvals.c.id == approval_id, approvals.c.target == target.name, *_held(now))
+            .where(approvals.c.id == known.id, *_held(now))
             .values(withdrawn=now, withdrawn_by=actor.to_json(), withdrawn_because=reason.strip())
         ).rowcount
         if not mine:
@@ -245,11 +239,11 @@ def withdraw(store: Store, *, actor: Actor, target: Target, approval_id: str, re
             actor=actor.id,
             action="take an approval back",
             target=target.name,
-            subject=approval_id,
+            subject=known.id,
             now=now,
             detail=_told(known, reason),
         )
-    return approval(store, approval_id)
+    return approval(store, known.id)
 
 
 def use_up(

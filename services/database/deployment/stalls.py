@@ -38,6 +38,13 @@ def stalls(statements: Sequence[Statement], predicted: Sequence[Mapping[str, Any
         yield Stall(statement.file, statement.line, tables, float(ms))
 
 
+def longest_stall_ms(rehearsal: Mapping[str, Any]) -> float | None:
+    """How long writers will wait at the most, as a rehearsal's document predicts; None where nobody waits for long."""
+    waits = [float(one["stall_ms"]) for one in rehearsal.get("statements") or () if one.get("stall_ms")]
+    longest = max(waits, default=0.0)
+    return longest if longest > DECENT_STALL_MS else None
+
+
 def refuse_stalls(
     statements: Sequence[Statement], predicted: Sequence[Mapping[str, Any]], accept_stall_ms: float | None
 ) -> None:

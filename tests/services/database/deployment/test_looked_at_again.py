@@ -11,7 +11,7 @@ from services.database.connect import connect
 from services.database.deployment.deploy import deploy
 from services.database.deployment.receipts import find_receipt, outcome, receipt_of
 from services.database.deployment.role_trials import REST_ROLES, try_as_roles
-from services.database.deployment.stalls import refuse_stalls
+from services.database.deployment.stalls import longest_stall_ms, refuse_stalls
 from services.database.rollback.roll_back import rollback
 from services.database.script import read_scripts
 from services.database.snapshots import settling
@@ -211,3 +211,10 @@ def test_the_role_that_reads_for_us_keeps_its_look_at_the_receipts(app: Owner, m
         finally:
             app.run("DROP SCHEMA ops CASCADE")
             admin.execute("DROP ROLE ops_reader_kept, somebody_else")
+
+
+def test_the_longest_wait_is_told_where_somebody_has_to_accept_it() -> None:
+    told = [{"stall_ms": 420.0}, {"stall_ms": None}, {}]
+    assert longest_stall_ms({"statements": told}) == 420
+    assert longest_stall_ms({"statements": [{"stall_ms": 150.0}]}) is None
+    assert longest_stall_ms({}) is None
