@@ -101,11 +101,6 @@ class EditorScript:
     at_most_ms: float | None = None
     way_back: str = ""
 
-    @property
-    def fits(self) -> bool | None:
-        """Whether an editor will wait for it; None where that is not known."""
-        return None if self.at_most_ms is None else self.at_most_ms < EDITOR_S * 1000 / 2
-
 
 def editor_scripts(plan: Plan, now: datetime) -> tuple[EditorScript, ...]:
     """The files in the order in which they are run; one, unless statements cannot run in a transaction.
@@ -144,8 +139,7 @@ def _together(plan: Plan, file: File, order: str, now: datetime) -> EditorScript
     group = _planned(plan, file.part)
     took, at_most = sum(one.ms for one in group), _sum(one.at_most_ms for one in group)
     first, final = file.number == 1, file.number == file.of
-    fits = at_most is None or at_most < EDITOR_S * 1000 / 2
-    limits = filled("limits.sql", patience=str(_PATIENCE_S if fits else _LONG_PATIENCE_S))
+    limits = filled("limits.sql", patience=str(_LONG_PATIENCE_S if _is_long(at_most) else _PATIENCE_S))
     unchanged, receipt = literal(file.unchanged), literal(plan.receipt_id)
     before = _before(plan, file.part)
     parts = [
@@ -227,12 +221,13 @@ def time_sentence(took_ms: float, at_most_ms: float | None) -> str:
             f"How long its statements will take is not known: on the copy, which may lack rows, it was "
             f"{took_ms / 1000:.1f} s; a rehearsal that predicts (--predict) tells. {waits}."
         )
-    if at_most_ms >= EDITOR_S * 1000 / 2:
-        return (
-            f"Its statements will take up to {max(100.0, at_most_ms) / 1000:.1f} s; {beside}. {waits}:"
-            " use psql on a direct connection instead."
-        )
-    return f"Its statements will take up to {max(100.0, at_most_ms) / 1000:.1f} s; {beside}. {waits}."
+    instead = ": use psql on a direct connection instead" if _is_long(at_most_ms) else ""
+    return f"Its statements will take up to {max(100.0, at_most_ms) / 1000:.1f} s; {beside}. {waits}{instead}."
+
+
+def _is_long(at_most_ms: float | None) -> bool:
+    """Whether an editor may give up before it ends, with what comes on top."""
+    return at_most_ms is not None and at_most_ms >= EDITOR_S * 1000 / 2
 
 
 def _statements(group: Sequence[PlannedStatement], limits: str, unchanged: str) -> Iterator[str]:
@@ -293,13 +288,7 @@ def _mark(trace: Trace) -> str:
 def _verification(query: Query, unchanged: str) -> str:
     """The query as each role that its comment names, where there is such a role; else as the one that runs it."""
     statements = "\n".join(
-        f"    EXECUTE {quoted(one.sql)};"
-        + (
-            "\n    GET DIAGNOSTICS rows_of_one = ROW_COUNT;\n    found := found + rows_of_one;"
-            if one.gives_rows
-            else ""
-        )
-        for one in asked(query)
+        f"    EXECUTE {quoted(one.sql)};" + (_COUNT if one.gives_rows else "") for one in asked(query)
     )
     given = {"statements": statements, "unchanged": unchanged}
     if not query.roles:

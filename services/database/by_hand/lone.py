@@ -8,6 +8,7 @@ from typing import Any
 from services.database.by_hand.texts import literal
 from services.database.deployment.parts import detached_partition, is_concurrent_reindex, node_of
 from services.database.names import identifier
+from services.database.parser import enum_name
 from services.database.script import Statement
 
 _COUNTS_VACUUMS = {"analyze", "verbose", "freeze"}
@@ -65,15 +66,15 @@ def _index(node: Any) -> Trace:
 
 
 def _reindex(node: Any) -> Trace:
-    kinds = node.DESCRIPTOR.fields_by_name["kind"].enum_type.values_by_number
-    kind = str(kinds[node.kind].name)
+    kind = enum_name(node, "kind")
     if not is_concurrent_reindex(node) or kind not in ("REINDEX_OBJECT_INDEX", "REINDEX_OBJECT_TABLE"):
         return Trace()
     column = "i.indexrelid" if kind == "REINDEX_OBJECT_INDEX" else "i.indrelid"
+    file = "pg_catalog.pg_relation_filenode(i.indexrelid)"
     files = (
-        "(SELECT pg_catalog.string_agg(pg_catalog.pg_relation_filenode(i.indexrelid)::text, ' ' ORDER BY 1)"
+        f"(SELECT pg_catalog.string_agg({file}::text, ' ' ORDER BY {file})"
         f" FROM pg_catalog.pg_index i WHERE {column} = {_regclass(_of(node.relation))})"
-    ).replace("ORDER BY 1", "ORDER BY pg_catalog.pg_relation_filenode(i.indexrelid)")
+    )
     return Trace("marked IS NULL OR marked IS DISTINCT FROM mark", files)
 
 
