@@ -13,7 +13,7 @@ import psycopg
 from psycopg import errors, sql
 
 from services.database.snapshots.after_images import hash_text, key_text
-from services.database.snapshots.casts import cast_of
+from services.database.snapshots.casts import bare_text, cast_of
 from services.database.snapshots.effects import Place
 from services.database.snapshots.keyed_rows import Standing
 from services.database.snapshots.merge import Conflict, Merge
@@ -201,8 +201,8 @@ def _differs(conn: psycopg.Connection[Any], part: Part, now: Standing) -> sql.Co
 
 
 def _unlike(one: sql.Composable, other: sql.Composable) -> sql.Composable:
-    """Whether two values have other texts, letter by letter."""
-    return sql.SQL('({})::text COLLATE "C" IS DISTINCT FROM ({})::text COLLATE "C"').format(one, other)
+    """Whether two values have other texts."""
+    return sql.SQL("{} IS DISTINCT FROM {}").format(bare_text(one), bare_text(other))
 
 
 def _lost_by_count(conn: psycopg.Connection[Any], part: Part, now: Standing, came: Came, *, again: bool) -> int:
