@@ -18,8 +18,16 @@ from services.database.snapshots.merge import Conflict, Why
 from services.database.snapshots.narrowed import not_by_the_change
 from services.database.snapshots.snapshot import Part, key_of
 
-# A type is reached through arrays, domains, ranges and attributes of other composite types.
-_REACHED = """
+_MADE_OF = """
+    SELECT t.typelem WHERE t.typelem <> 0
+    UNION ALL SELECT t.typbasetype WHERE t.typbasetype <> 0
+    UNION ALL SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE t.oid IN (g.rngtypid, g.rngmultitypid)
+    UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a
+    WHERE t.typrelid <> 0 AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+"""
+"""The types that a type (alias t) is made of: of an array, a domain, a range, and attributes of a composite type."""
+
+_REACHED = f"""
 WITH RECURSIVE reached AS (
   SELECT a.attrelid AS oid, a.atttypid AS type FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -27,29 +35,20 @@ WITH RECURSIVE reached AS (
   WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND n.nspname !~ '^pg_'
     AND n.nspname NOT IN ('information_schema', 'ops') AND t.typnamespace <> 'pg_catalog'::pg_catalog.regnamespace
   UNION
-  SELECT r.oid, x.type FROM reached r JOIN pg_catalog.pg_type t ON t.oid = r.type CROSS JOIN LATERAL (
-    SELECT t.typelem WHERE t.typelem <> 0
-    UNION ALL SELECT t.typbasetype WHERE t.typbasetype <> 0
-    UNION ALL SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE t.oid IN (g.rngtypid, g.rngmultitypid)
-    UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a
-    WHERE t.typrelid <> 0 AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
-  ) x(type)
+  SELECT r.oid, x.type FROM reached r JOIN pg_catalog.pg_type t ON t.oid = r.type
+  CROSS JOIN LATERAL ({_MADE_OF}) x(type)
 )
 SELECT DISTINCT r.oid::bigint, a.attrelid::bigint, a.attnum FROM reached r
 JOIN pg_catalog.pg_type t ON t.oid = r.type JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid
 WHERE t.typrelid <> 0 AND a.attnum > 0 AND NOT a.attisdropped
 """
 
-_WITHIN = """
+_WITHIN = f"""
 WITH RECURSIVE reached AS (
   SELECT w.name, pg_catalog.to_regtype(w.name)::oid AS type FROM pg_catalog.unnest(%s::text[]) w(name)
   UNION
-  SELECT r.name, x.type FROM reached r JOIN pg_catalog.pg_type t ON t.oid = r.type CROSS JOIN LATERAL (
-    SELECT t.typelem WHERE t.typelem <> 0
-    UNION ALL SELECT t.typbasetype WHERE t.typbasetype <> 0
-    UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a
-    WHERE t.typrelid <> 0 AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
-  ) x(type)
+  SELECT r.name, x.type FROM reached r JOIN pg_catalog.pg_type t ON t.oid = r.type
+  CROSS JOIN LATERAL ({_MADE_OF}) x(type)
 )
 SELECT DISTINCT name FROM reached WHERE type = ANY(%s::oid[])
 """
@@ -82,7 +81,7 @@ def holders_of_lost(conn: psycopg.Connection[Any], before: Reached) -> set[int]:
 
 
 _COLUMNS = """
-SELECT n.nspname::text, c.relname::text, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod)
+SELECT n.nspname::text, c.relname::text, a.attname::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 WHERE c.oid = ANY(%s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
@@ -100,7 +99,7 @@ def tell_emptied(
     found: list[Conflict] = []
     for table, attributes in attributes_held(conn).items() if going else ():
         names = {going[one] for one in attributes if one in going}
-        for schema, relation, column, _ in conn.execute(_COLUMNS, ([table],)).fetchall() if names else ():
+        for schema, relation, column in conn.execute(_COLUMNS, ([table],)).fetchall() if names else ():
             part = next((p for p in parts if (p.schema, p.table) == (schema, relation) and p.key_columns), None)
             key = part.key_columns if part is not None else key_of(conn, schema, relation)
             value = sql.SQL("n.{}").format(sql.Identifier(column))
