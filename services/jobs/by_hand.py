@@ -122,8 +122,10 @@ def find_deploy(context: JobContext) -> Outcome:
 
 def _as_approved(context: JobContext, release: Release, found: SeenByHand) -> SeenByHand:
     """What was found; a fail where the target asks for a yes and the deploy was made without. Else it uses that up."""
+    if not context.target.second_approval:
+        return found
     receipt = find_receipt(reading_url(context.target), release.id)
-    if not context.target.second_approval or receipt is None or receipt.id != found.receipt_id:
+    if receipt is None or receipt.id != found.receipt_id:
         return found
     name, content, by, at = context.target.name, release.content_hash, receipt.job_id, receipt.deployed_at
     if approval_of_deploy(context.store, target=name, content_hash=content, job_id=by, at=at) is None:

@@ -29,8 +29,8 @@ class SeenByHand:
 def seen_by_hand(url: str, release_id: str, plan_hash: str) -> SeenByHand:
     """Look for the receipt of this plan, and at the catalog. Raises as `find_receipt` does.
 
-    It passes only if both are seen: the receipt of a deploy that is whole, and a catalog that is the one the receipt
-    was written for.
+    plan_hash: of the release's content, as the receipt has it. It passes only if both are seen: the receipt of a deploy
+    that is whole, and a catalog that is the one the receipt was written for.
     """
     receipt = find_receipt(url, release_id)
     if receipt is None:
@@ -41,7 +41,7 @@ def seen_by_hand(url: str, release_id: str, plan_hash: str) -> SeenByHand:
     if receipt.state != "done":
         return SeenByHand(Verdict.FAIL, _half_way(receipt), receipt.id)
     if receipt.plan_hash != plan_hash:
-        said = f"The newest deploy receipt of {release_id} is of another plan ({receipt.plan_hash[:16]})."
+        said = f"The newest deploy receipt of {release_id} is of another content ({receipt.plan_hash[:16]})."
         return SeenByHand(Verdict.FAIL, said, receipt.id)
     with connect(url, read_only=True, statement_timeout_s=10) as conn:
         now = catalog_fingerprint(conn)
