@@ -156,6 +156,8 @@ def sentence_of(kind: str, payload: Mapping[str, Any]) -> str | None:
         return f"  Kept waiting by process {payload['pid']} ({who}, since {payload['age_s']} s): {held}."
     if kind == "retry":
         return f"  A lock was not free (try {payload['attempt']} of {payload['of']}); again in {payload['pause_s']} s."
+    if kind == "position":
+        return f"  The sequence {payload['object']} goes on after {payload['position']}."
     return None
 
 

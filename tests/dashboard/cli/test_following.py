@@ -154,3 +154,9 @@ def test_an_error_with_a_sentence_comes_back_as_that_error(
     worker_with(failing)
     with pytest.raises(raised, match=str(given).rstrip(".?")):
         following.carry_out("check", TARGET, {"checks": []})
+
+
+def test_a_sequence_that_was_put_is_told_where_it_goes_on() -> None:
+    told = following.sentence_of("position", {"object": "public.users_id_seq", "position": 7})
+    assert told == "  The sequence public.users_id_seq goes on after 7."
+    assert following.sentence_of("restore", {"object": "public.users", "rows": 2}) is None
