@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -83,6 +83,11 @@ def needs_care(conn: _Conn, narrowing: Narrowing) -> bool:
         return True
     conn.execute("RELEASE SAVEPOINT ops_fits")
     return False
+
+
+def with_care(conn: _Conn, narrowing: Narrowing) -> Narrowing:
+    """The same, told to be done carefully where that is needed."""
+    return replace(narrowing, carefully=needs_care(conn, narrowing))
 
 
 def tell_shortened(conn: _Conn, snapshot_id: str, narrowing: Narrowing, *, but: Sequence[str] = ()) -> list[Conflict]:

@@ -21,12 +21,12 @@ from services.database.snapshots.merge import Conflict, Merge, Why
 from services.database.snapshots.narrowed import (
     Narrowing,
     left_out,
-    needs_care,
     shortened,
     tell_left_out,
     tell_shortened,
     undone,
     unfit,
+    with_care,
 )
 from services.database.snapshots.park import drop_all, move_aside, oid_of, part_from_others, quietly, what_goes
 from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, into, kept_types, key_of
@@ -137,12 +137,7 @@ def set_aside(
                 leave = "ALTER TABLE {1} DETACH PARTITION {0}" if partition else "ALTER TABLE {0} NO INHERIT {1}"
                 conn.execute(sql.SQL(leave).format(sql.Identifier(schema, table), by_oid[parent]))
         for number, (schema, table, kind, oid, _, _) in enumerate(family):
-            for new, old in renamed.get(oid, {}).items():
-                conn.execute(
-                    sql.SQL("ALTER TABLE {} RENAME COLUMN {} TO {}").format(
-                        sql.Identifier(schema, table), sql.SQL(new), sql.SQL(old)
-                    )
-                )
+            _rename_back(conn, sql.Identifier(schema, table), renamed.get(oid, {}))
             if kind == "p":
                 conn.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(schema, table)))
                 continue
@@ -156,6 +151,15 @@ def set_aside(
             of = dict(zip(columns, types, strict=True))
             asides.append(Aside((schema, table), sql.Identifier("ops", name), of, tuple(key_of(conn, "ops", name))))
     return asides
+
+
+def _rename_back(conn: psycopg.Connection[Any], table: sql.Identifier, renamed: Mapping[str, str]) -> None:
+    """Give columns their names of before, new -> old; by way of others, as two may have changed theirs."""
+    rename = sql.SQL("ALTER TABLE {} RENAME COLUMN {} TO {}")
+    for number, new in enumerate(renamed):
+        conn.execute(rename.format(table, sql.SQL(new), sql.Identifier(f"ops way {number}")))
+    for number, old in enumerate(renamed.values()):
+        conn.execute(rename.format(table, sql.Identifier(f"ops way {number}"), sql.SQL(old)))
 
 
 def fill(
@@ -180,8 +184,7 @@ def fill(
     if part is not None and lost:
         merge.conflicts += _allow_missing(conn, aside, part, now, lost)
     key = part.key_columns if part is not None else aside.key
-    narrowing = Narrowing(aside.place, aside.name, aside.types, now.types, key, part)
-    narrowing = replace(narrowing, carefully=needs_care(conn, narrowing))
+    narrowing = with_care(conn, Narrowing(aside.place, aside.name, aside.types, now.types, key, part))
     merge.conflicts += tell_shortened(conn, snapshot_id, narrowing, but=key)
     out = left_out(conn, narrowing, _never_null(conn, aside.place))
     merge.conflicts += tell_left_out(conn, snapshot_id, narrowing, out)
@@ -316,8 +319,7 @@ def _fill_counted(conn: psycopg.Connection[Any], aside: Aside, part: Part, now: 
 
     What was written since and cannot stand in the table of before is told, and kept in ops.conflicts.
     """
-    narrowing = Narrowing(aside.place, aside.name, aside.types, now.types, ())
-    narrowing = replace(narrowing, carefully=needs_care(conn, narrowing))
+    narrowing = with_care(conn, Narrowing(aside.place, aside.name, aside.types, now.types, ()))
     retyped = narrowing.retyped
     kept = dict(zip(part.columns, kept_types(conn, part.column_types), strict=True))
     names = [name for name in part.columns if name in now.types]

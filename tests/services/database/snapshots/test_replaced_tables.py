@@ -109,6 +109,11 @@ SWAPPED = {
         "CREATE TABLE a (id int PRIMARY KEY, x int, y int); INSERT INTO a VALUES (1, 1, 2)",
         "ALTER TABLE a RENAME x TO z; ALTER TABLE a RENAME y TO x; ALTER TABLE a RENAME z TO y; UPDATE a SET x = 10",
     ),
+    "columns beside one that went": (
+        "CREATE TABLE a (id int PRIMARY KEY, w int, x int, y int); INSERT INTO a VALUES (1, 5, 1, 2)",
+        "ALTER TABLE a RENAME x TO z; ALTER TABLE a RENAME y TO x; ALTER TABLE a RENAME z TO y; UPDATE a SET x = 10;"
+        "ALTER TABLE a DROP w",
+    ),
 }
 
 
