@@ -46,8 +46,11 @@ ACTS_THOUGH_STABLE = frozenset(
 """The server's own that are called stable and yet run SQL they are handed, use up a transaction id, tell what others
 ask, or read settings, among which platforms keep keys."""
 
-OF_A_REQUEST = ("request.", "role", "search_path", "server_version", "server_version_num", "timezone")
-"""How the settings begin that views and functions may read: who asks, which is nobody here, and harmless ones."""
+OF_A_REQUEST = "request."
+"""How the settings begin that tell views and functions who asks, which is nobody here."""
+
+HARMLESS_SETTINGS = frozenset({"role", "search_path", "server_version", "server_version_num", "timezone"})
+"""What else views and functions may read."""
 
 MAKES_ANY_TYPE = frozenset(
     {
@@ -71,7 +74,8 @@ OUR_OWN = frozenset(
 )
 """Tables of the schema `ops` without anything of the app's rows; all others there are copies of such."""
 
-_DEEPEST = 8
+DEEPEST = 8
+"""How many views and bodies may lie one in another: what is deeper is not judged, but refused."""
 
 
 class AsksCatalog(Protocol):
@@ -127,12 +131,12 @@ class _Judge:
         self._checks: set[tuple[str, str]] = set()
 
     def question(self, question: Question, place: _Place) -> None:
-        if place.depth > _DEEPEST:
+        if place.depth > DEEPEST:
             raise _no(f"{place.through.strip()} reaches too deep to be judged")
         if place.settings_changed and question.relations:
             # What a name stands for is known for the settings of our session alone.
             raise _no(f"a function with settings of its own reads tables{place.through}")
-        place = replace(place, reads_requests=place.depth > 0 and all(map(_is_of_a_request, question.settings)))
+        place = replace(place, reads_requests=place.depth > 0 and all(map(_is_harmless, question.settings)))
         relations = self._catalog.relations(question.relations)
         behind_dots = _called_like_columns(question, relations)
         called = self._catalog.routines(question.functions)
@@ -227,8 +231,9 @@ class _Judge:
                 self.question(_body(f"SELECT {routine.defaults}", name), inside)
 
 
-def _is_of_a_request(setting: str | None) -> bool:
-    return setting is not None and setting.lower().startswith(OF_A_REQUEST)
+def _is_harmless(setting: str | None) -> bool:
+    name = (setting or "").lower()
+    return name in HARMLESS_SETTINGS or name.startswith(OF_A_REQUEST)
 
 
 def _called_like_columns(question: Question, relations: Mapping[Name, Relation]) -> frozenset[Name]:

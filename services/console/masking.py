@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.console import private_names
-from services.console.allowed import AsksCatalog
+from services.console.allowed import DEEPEST, AsksCatalog
 from services.console.catalog import Relation
 from services.console.question import Name, question_of
 from services.database.names import identifier
@@ -117,7 +117,7 @@ def _touches(relation: Relation, catalog: AsksCatalog, privacy: Privacy, depth: 
         return bool(privacy.hides(relation))
     if relation.kind in ("v", "m"):
         tree = parse(relation.definition or "")
-        if tree is None or depth > 8:
+        if tree is None or depth > DEEPEST:
             raise _cannot(relation)
         below = catalog.relations(question_of(tree).relations).values()
         behind = any(_touches(one, catalog, privacy, depth + 1) for one in below)

@@ -82,6 +82,8 @@ CREATE FUNCTION public.key_of() RETURNS text LANGUAGE sql STABLE AS
 CREATE FUNCTION public.key_of_any(text) RETURNS text LANGUAGE sql STABLE AS $$ SELECT current_setting($1, true) $$;
 CREATE FUNCTION public.key_by_dot() RETURNS text LANGUAGE sql STABLE AS
   $$ SELECT current_setting('request.jwt', true) || ('app.settings.jwt_secret'::text).current_setting $$;
+CREATE FUNCTION public.key_named_like_a_role() RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT current_setting('role_keys.openai', true) $$;
 CREATE FUNCTION public.who() RETURNS text LANGUAGE sql STABLE AS
   $$ SELECT current_setting('request.jwt.claims', true) $$;
 CREATE TABLE public.compared (id int);

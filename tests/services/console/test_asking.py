@@ -196,6 +196,7 @@ def test_addresses_are_shown_to_admins_alone(console: Console) -> None:
         ("SELECT * FROM journal_entries TABLESAMPLE SYSTEM (100)", "TABLESAMPLE"),
         ("SELECT setting FROM pg_settings", "settings"),
         ("SELECT current_setting('app.settings.jwt_secret', true)", "does more"),
+        ("SELECT key_named_like_a_role()", "does more"),
         ("SELECT query_to_xml('SELECT content FROM journal_entries', true, true, '')", "more than"),
         ("SELECT table_to_xml('journal_entries', true, true, '')", "more than"),
         ("SELECT 1; SELECT 2", "2 statements"),
