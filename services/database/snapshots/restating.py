@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from services.database.definitions.definition import Definitions
 from services.database.inverse.alter import alter, is_same
@@ -27,6 +27,9 @@ LEFT JOIN pg_catalog.pg_class r ON r.oid = COALESCE(b.typrelid, e.typrelid, t.ty
 """
 """By name: the oid of its element or what that is a domain over, whether it names objects, the domains that it is over,
 and the table whose row type it is."""
+
+_NO_VALUES_OF_IT = (errors.DataError, errors.IntegrityError, errors.ProgrammingError, errors.NotSupportedError)
+"""How the server refuses texts that are not, or cannot be, of a type; a wish to stop is another thing."""
 
 Columns = list[tuple[Part, list[str]]]
 
@@ -103,7 +106,7 @@ def _becomes(conn: psycopg.Connection[Any], part: Part, name: str, kind: str) ->
                 sql.Identifier("ops", str(part.after_name)), sql.Identifier(name), sql.SQL(kind)
             )
         )
-    except psycopg.Error:
+    except _NO_VALUES_OF_IT:
         conn.execute("ROLLBACK TO SAVEPOINT ops_restate; RELEASE SAVEPOINT ops_restate")
         return False
     conn.execute("RELEASE SAVEPOINT ops_restate")
