@@ -29,7 +29,7 @@ from services.database.snapshots.narrowed import (
     with_care,
 )
 from services.database.snapshots.park import drop_all, move_aside, oid_of, part_from_others, quietly, what_goes
-from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, into, kept_types, key_of
+from services.database.snapshots.snapshot import Part, columns_of, every_row_seen, into, kept_types, key_of, never_null
 
 _FAMILY = """
 WITH RECURSIVE family AS (
@@ -49,9 +49,13 @@ class Aside:
     """A table that was moved aside while it is made anew: where it lies until its rows are in."""
 
     place: Place
-    name: sql.Identifier
+    table: str
     types: Mapping[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> sql.Identifier:
+        return sql.Identifier("ops", self.table)
 
 
 def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[str, dict[str, str]]:
@@ -149,7 +153,7 @@ def set_aside(
             move_aside(conn, oid, (schema, table), name)
             columns, types = columns_of(conn, "ops", name)
             of = dict(zip(columns, types, strict=True))
-            asides.append(Aside((schema, table), sql.Identifier("ops", name), of, tuple(key_of(conn, "ops", name))))
+            asides.append(Aside((schema, table), name, of, tuple(key_of(conn, "ops", name))))
     return asides
 
 
@@ -170,8 +174,7 @@ def fill(
     Returns what came of it, and whether rows without a key were merged already: those are when they are filled in.
     """
     # Types may have got their names back since the table was moved, and columns with attributes of a type.
-    name = aside.name.as_string(conn).rpartition(".")[2].strip('"')
-    named_now = dict(zip(*columns_of(conn, "ops", name), strict=True))
+    named_now = dict(zip(*columns_of(conn, "ops", aside.table), strict=True))
     aside = replace(aside, types={one: named_now.get(one, kind) for one, kind in aside.types.items()})
     part = next((one for one in parts if one.copy_name and set(one.columns) - set(aside.types)), None)
     part = part or next((one for one in parts if one.kind in ("table", "parked")), None)
@@ -186,19 +189,11 @@ def fill(
     key = part.key_columns if part is not None else aside.key
     narrowing = with_care(conn, Narrowing(aside.place, aside.name, aside.types, now.types, key, part))
     merge.conflicts += tell_shortened(conn, snapshot_id, narrowing, but=key)
-    out = left_out(conn, narrowing, _never_null(conn, aside.place))
+    out = left_out(conn, narrowing, never_null(conn, *aside.place))
     merge.conflicts += tell_left_out(conn, snapshot_id, narrowing, out)
     merge.taken_out += undone(conn, narrowing, out)
     conn.execute(_filling(conn, aside, part, now, lost, out, carefully=narrowing.carefully))
     return merge, False
-
-
-def _never_null(conn: psycopg.Connection[Any], place: Place) -> list[str]:
-    rows = conn.execute(
-        "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum > 0 AND attnotnull",
-        (oid_of(conn, place),),
-    ).fetchall()
-    return [row[0] for row in rows]
 
 
 def _filling(

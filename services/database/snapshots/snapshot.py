@@ -333,6 +333,16 @@ def key_of(conn: psycopg.Connection[Any], schema: str, table: str) -> list[str]:
     return list(row[0]) if row else []
 
 
+def never_null(conn: psycopg.Connection[Any], schema: str, table: str) -> list[str]:
+    """The columns that take no NULL."""
+    rows = conn.execute(
+        "SELECT attname::text FROM pg_catalog.pg_attribute"
+        " WHERE attrelid = pg_catalog.to_regclass(%s) AND attnum > 0 AND attnotnull",
+        (sql.Identifier(schema, table).as_string(conn),),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def kept_types(conn: psycopg.Connection[Any], types: Sequence[str]) -> list[str]:
     """The types in which values of these types are kept; see `kept_values`."""
     lasting = _lasting(conn, types)
