@@ -64,8 +64,7 @@ def _differs(before: Definitions, after: Definitions, key: str) -> bool:
         return old is not None or key.partition(" position ")[0] != "sequence"
     if old.kind == "sequence position":
         # Further on is where writers bring it as well; only what stands behind where it was is put back.
-        back = int(old.facts.get("step", 1)) < 0
-        return position_of(new) > position_of(old) if back else position_of(new) < position_of(old)
+        return _is_behind(new, old)
     if old.part_of != new.part_of or _is_elsewhere(old, new, after):
         return True  # a column of a view that has the name of a table that went; or names that were swapped
     return old.kind not in _OF_EVERY_CHANGE and not is_same(old, new, same_database=True)
@@ -180,7 +179,7 @@ def _bring_back(
     same: Callable[[Definition, Definition], bool],
 ) -> None:
     if old.kind == "sequence position":
-        if is_now is None or position_of(is_now) < position_of(old):
+        if is_now is None or _is_behind(is_now, old):
             found[old.key] = old
     elif is_now is not None and same(old, is_now) and old.kind != "table":
         return
@@ -198,6 +197,12 @@ def position_of(definition: Definition) -> int:
     """Where a sequence stands, by the text that puts it there."""
     match = _POSITION.search(definition.create[0]) if definition.create else None
     return int(match[1]) if match else 0
+
+
+def _is_behind(one: Definition, other: Definition) -> bool:
+    """Whether a sequence stands behind where it stood there, in the direction in which it counts."""
+    downwards = int(other.facts.get("step", 1)) < 0
+    return position_of(one) > position_of(other) if downwards else position_of(one) < position_of(other)
 
 
 def _leave_no_orphans(target: Target, found: dict[str, Definition], changed: Changed) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from services.database.definitions.definition import Definition, Definitions
 from services.database.rollback.restoring import restore
+from services.database.snapshots.kept_definitions import Changed, position_of, target_of
 from services.verdict import Verdict
 from tests.services.database.app_database import Listener, Owner
 from tests.services.database.snapshots.thin_change import change
@@ -44,3 +46,21 @@ def test_the_next_number_is_free(app: Owner, before: str, sql: str, later: str, 
     assert app.value("SELECT nextval(pg_get_serial_sequence('t', 'id'))") == next_one
     assert [one["object"] for one in listener.of("position")] in ([], ["public.t_id_seq"])
     assert app.run("SELECT last_value FROM pg_sequences WHERE sequencename LIKE 'journal%'") == [(300,)]
+
+
+@pytest.mark.parametrize(
+    ("step", "was", "is_now", "wanted"), [(-1, 49, 46, 46), (-1, 49, 50, 49), (1, 5, 9, 9), (1, 5, 2, 5)]
+)
+def test_a_sequence_that_went_on_is_never_put_back_whichever_way_it_counts(
+    step: int, was: int, is_now: int, wanted: int
+):
+    def standing(at: int) -> Definitions:
+        text = f"SELECT pg_catalog.setval('public.s'::pg_catalog.regclass, {at}, true)"
+        return Definitions.of(
+            [Definition("sequence position", "sequence public.s", (text,), None, facts={"step": step})]
+        )
+
+    changed = Changed(standing(was), standing(was + 2 * -step))
+    target = target_of(changed, standing(is_now), added_goes=True, same_database=True)
+    (found,) = target.definitions
+    assert position_of(found) == wanted
