@@ -13,9 +13,11 @@ BEGIN
     RETURN;
   END IF;
   LOOP
+    -- The list may be one that somebody made by hand, without a key.
     EXECUTE pg_catalog.format(
       'INSERT INTO supabase_migrations.schema_migrations (%s) SELECT %s FROM (SELECT $1, $2, $3) AS one(version, name,'
-      ' statements) ON CONFLICT (version) DO NOTHING', given, given) USING version, {{name}}::text, {{statements}};
+      ' statements) WHERE NOT EXISTS (SELECT FROM supabase_migrations.schema_migrations m WHERE m.version = one.version)'
+      ' ON CONFLICT DO NOTHING', given, given) USING version, {{name}}::text, {{statements}};
     GET DIAGNOSTICS listed = ROW_COUNT;
     EXIT WHEN listed = 1;
     IF NOT {{ours}} THEN

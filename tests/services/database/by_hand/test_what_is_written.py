@@ -265,6 +265,7 @@ def test_a_table_that_the_role_may_only_refer_to_is_no_hindrance(app: Owner) -> 
             ("20260115123001", ["SELECT 1"], "beta"),
             marks=only_in_full,
         ),
+        ("version text NOT NULL", ("20260115123001",)),
     ],
 )
 def test_the_list_of_migrations_may_lack_columns_and_have_the_version(
