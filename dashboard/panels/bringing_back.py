@@ -97,13 +97,13 @@ def brought_back(restores: Results, snapshot_id: str, *, place: str) -> None:
 
 
 def conflicts(found: Sequence[Any], *, name: str) -> None:
-    """Rows that the change and somebody later both wrote: left as they are now, for a person to decide."""
+    """Rows that could not be brought back as they were, mostly for what was written since: for a person to decide."""
     if not found:
         return
     told = [one if isinstance(one, Mapping) else {"table": "", "why": str(one)} for one in found]
     rows = sum(int(one.get("rows") or 0) for one in told)
     head = strong("Conflicts in 1 row" if rows == 1 else f"Conflicts in {rows} rows" if rows else "Conflicts")
-    st.markdown(f":orange[:material/call_split:] {head}: what stands there now was left.")
+    st.markdown(f":orange[:material/call_split:] {head}: what was written since is kept, here or in schema `ops`.")
     table(
         [{**one, "keys": ", ".join(map(str, one.get("keys") or ()))} for one in told],
         name=name,
