@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dashboard.cli.answer import BAD, GOOD, Answer
 from dashboard.cli.options import Json, ReleaseName, Target
+
+if TYPE_CHECKING:
+    from services.releases.approvals import Approval
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +40,7 @@ def approve(
     from dashboard.cli.targets import target_to_change
     from services.errors import NotUnderstood, Refused
     from services.jobs.checking import last_rehearsal
-    from services.releases.approvals import ApprovalState, ask_for_approval, decide, newest_approval
+    from services.releases.approvals import ask_for_approval, decide, newest_approval
 
     if ask and refuse is not None:
         raise NotUnderstood(
@@ -68,6 +72,13 @@ def approve(
             reason=refuse or "",
             now=now,
         )
+    return _told(known, now)
+
+
+def _told(known: Approval, now: datetime) -> Answer:
+    """What became of the question, and what a yes accepts."""
+    from services.releases.approvals import ApprovalState
+
     state = known.state(now)
     document = {
         "approval": known.id,
@@ -81,7 +92,7 @@ def approve(
     }
     good = state in (ApprovalState.WAITING, ApprovalState.APPROVED)
     lines = [
-        f"{found.id}: plan hash {known.plan_hash[:12]} of content {(known.content_hash or '')[:12]}.",
+        f"{known.release_id}: plan hash {known.plan_hash[:12]} of content {(known.content_hash or '')[:12]}.",
         *([known.accepts.sentence] if known.accepts.sentence else []),
         f"{known.id}: {state.value}, until {known.expires:%Y-%m-%d %H:%M} UTC.",
     ]

@@ -65,3 +65,27 @@ def test_there_is_nothing_to_approve_before_a_rehearsal(run: Run) -> None:
     assert said.code in (1, 64) and "error" in said.document
     both = run("approve", "beta-optimization", "--ask", "--refuse", "no", "--target", "sandbox", "--json")
     assert (both.code, both.error["place"]) == (64, "--ask, --refuse")
+
+
+def test_a_question_and_its_answer_tell_what_a_yes_accepts(
+    run: Run, change: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPS_TARGETS__STAGING__READ_ONLY_URL", "postgresql://nobody@127.0.0.1:1/x")
+    monkeypatch.setenv("OPS_TARGETS__STAGING__SECOND_APPROVAL", "true")
+    monkeypatch.setenv("OPS_CLI_ROLE__STAGING", "admin")
+    found = {
+        "verdict": "pass",
+        "plan_hash": "p" * 64,
+        "content_hash": "c" * 64,
+        "dangers": [{"class": "loss", "object": "public.people"}],
+        "statements": [{"stall_ms": 420.0}],
+    }
+    monkeypatch.setattr("services.jobs.checking.last_rehearsal", lambda *_: found)
+    named = ("approve", str(change), "--target", "staging")
+    assert "Nobody has asked" in str(run(*named, "--json").error["what"])
+    asked = run(*named, "--ask")
+    assert (asked.code, "destroys what stands in public.people and that writers wait" in asked.out) == (0, True)
+    assert "the same account" in str(run(*named, "--json").error["what"])
+    no = run(*named, "--refuse", "too late", "--json")
+    assert (no.code, no.document["state"]) == (1, "refused")
+    assert no.document["accepts"] == {"loss": ["public.people"], "stall_ms": 420.0}
