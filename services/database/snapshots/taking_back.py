@@ -139,8 +139,7 @@ def take_back_inside(
         for aside in asides:
             conn.execute(sql.SQL("DROP TABLE {} CASCADE").format(aside.name))
         if with_catalog:
-            kept = definitions_of(conn, snapshot_id).before
-            for sequence, position in put_positions(conn, kept, work.start, work.target, parts):
+            for sequence, position in put_positions(conn, work.changed.before, work.start, work.target, parts):
                 work.emit("position", {"object": sequence, "position": position})
     return work.done
 
