@@ -252,6 +252,7 @@ def _main(arguments: list[str]) -> int:
         os.close(descriptor)  # a reader at the other end must see the program's end, not ours
     os.close(tell)
     told = os.read(hear, 16).decode()  # nothing where the program cannot be run
+    os.close(hear)
     with contextlib.suppress(BrokenPipeError):
         os.write(1, f"pid {pid} {told or 'free'}\n".encode())
     code = os.waitstatus_to_exitcode(_watch(pid, last_signal, float(grace)))
