@@ -31,22 +31,21 @@ def refuse_useless(
     *, as_script: bool, look: bool, rehearsal: Path | None, accept_stall_ms: float | None, out: Path | None, loss: bool
 ) -> None:
     """Raise NotUnderstood for an option that would not be heeded: whoever gave it believes that it is."""
-    given = {
-        "--look": look and as_script,
-        "--rehearsal": rehearsal is not None and (as_script or look),
-        "--accept-stall": accept_stall_ms is not None and look,
-        "--out": out is not None and not as_script,
-        "--accept-loss": loss and not as_script,
-    }
-    why = {
-        "--look": "--look does not go with --as-script.",
-        "--rehearsal": "--rehearsal goes with a deploy of our own, not with --as-script or --look.",
-        "--accept-stall": "--accept-stall does not go with --look.",
-    }
-    for option, useless in given.items():
-        if useless:
+    useless = (
+        ("--look", look and as_script, "does not go with --as-script"),
+        (
+            "--rehearsal",
+            rehearsal is not None and (as_script or look),
+            "goes with a deploy of our own, not with --as-script or --look",
+        ),
+        ("--accept-stall", accept_stall_ms is not None and look, "does not go with --look"),
+        ("--out", out is not None and not as_script, "goes with --as-script"),
+        ("--accept-loss", loss and not as_script, "goes with --as-script"),
+    )
+    for option, given, why in useless:
+        if given:
             raise NotUnderstood(
-                why.get(option, f"{option} goes with --as-script."),
+                f"{option} {why}.",
                 "Nothing was changed and no script was written.",
                 f"Leave {option} out.",
                 place=option,
