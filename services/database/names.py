@@ -11,5 +11,6 @@ def identifier(*parts: str) -> str:
 
 
 def literal(text: str) -> str:
-    """A text as an SQL literal."""
-    return sql.Literal(text).as_string(None)
+    """A text as an SQL literal, in the form that means the same whatever standard_conforming_strings says."""
+    quoted = "'" + text.replace("'", "''").replace("\\", "\\\\") + "'"
+    return f"E{quoted}" if "\\" in text else quoted

@@ -13,12 +13,13 @@ from services.database.by_hand.files import File, files_of
 from services.database.by_hand.lone import Trace, trace_of
 from services.database.by_hand.queries import asked
 from services.database.by_hand.settings import replayed, settings_made, taken_back
-from services.database.by_hand.texts import filled, literal, one_line, packed, quoted
+from services.database.by_hand.texts import filled, one_line, packed, quoted
 from services.database.change_lock import LOCK_KEY
 from services.database.deployment.parts import Part, parts_of
 from services.database.deployment.receipts import MARK, SCHEMA_SQL
 from services.database.fingerprint import CATALOG_QUERY, Fingerprint
 from services.database.history.migrations import Listing, bare
+from services.database.names import literal
 from services.database.script import Statement
 from services.database.verification import Query
 

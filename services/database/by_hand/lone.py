@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from services.database.by_hand.texts import literal
 from services.database.deployment.parts import detached_partition, is_concurrent_reindex, node_of
-from services.database.names import identifier
+from services.database.names import identifier, literal
 from services.database.parser import enum_name
 from services.database.script import Statement
 

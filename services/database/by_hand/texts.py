@@ -29,12 +29,6 @@ def free_tag(text: str) -> str:
     return f"ops{number}"
 
 
-def literal(text: str) -> str:
-    """A text as an SQL literal, read alike whatever standard_conforming_strings says."""
-    quoted = text.replace("'", "''")
-    return f"E'{quoted.replace(chr(92), chr(92) * 2)}'" if "\\" in text else f"'{quoted}'"
-
-
 def quoted(text: str) -> str:
     """A text between dollar quotes of its own; a line break keeps a comment at its end from swallowing the quote."""
     tag = free_tag(text)

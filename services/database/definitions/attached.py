@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from services.database.definitions.draft import POLICY, PUBLICATION, REWRITE, TRIGGER, Draft, literal
+from services.database.definitions.draft import POLICY, PUBLICATION, REWRITE, TRIGGER, Draft
 from services.database.definitions.kinds import add_owner
 from services.database.definitions.relations import Relations
 from services.database.definitions.rights import Roles, change_rights
+from services.database.names import literal
 
 _STATES = {"O": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 _COMMANDS = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "*": "ALL"}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from services.database.definitions.definition import Definition, Definitions
+from services.database.names import literal
 
 Address = tuple[int, int, int]
 """Class, object and column number, as in pg_depend."""
@@ -147,12 +148,6 @@ class Draft:
 def option_list(options: Iterable[str] | None, prefix: str = "") -> dict[str, str]:
     """Storage options as the catalog has them ("fillfactor=70") by name; the values still without quotes."""
     return {f"{prefix}{name}": value for name, _, value in (option.partition("=") for option in options or ())}
-
-
-def literal(text: str) -> str:
-    """A string constant, in the form that means the same under any setting."""
-    quoted = "'" + text.replace("'", "''").replace("\\", "\\\\") + "'"
-    return f"E{quoted}" if "\\" in text else quoted
 
 
 def settings(options: Mapping[str, str]) -> str:

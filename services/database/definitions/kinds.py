@@ -13,9 +13,9 @@ from services.database.definitions.draft import (
     STATISTICS,
     TYPE,
     Draft,
-    literal,
 )
 from services.database.definitions.rights import Roles, add_rights
+from services.database.names import literal
 
 _ROUTINES = {"f": ("function", "FUNCTION"), "w": ("function", "FUNCTION"), "p": ("procedure", "PROCEDURE")}
 _AGGREGATE = ("aggregate", "AGGREGATE")

@@ -12,9 +12,9 @@ from services.database.definitions.draft import (
     TEXT_SEARCH_CONFIGURATION,
     TEXT_SEARCH_DICTIONARY,
     Draft,
-    literal,
 )
 from services.database.definitions.kinds import add_owner
+from services.database.names import literal
 
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 _CONTEXTS = {"a": " AS ASSIGNMENT", "i": " AS IMPLICIT", "e": ""}
