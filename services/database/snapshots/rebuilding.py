@@ -177,7 +177,9 @@ def fill(
     named_now = dict(zip(*columns_of(conn, "ops", aside.table), strict=True))
     aside = replace(aside, types={one: named_now.get(one, kind) for one, kind in aside.types.items()})
     part = next((one for one in parts if one.copy_name and set(one.columns) - set(aside.types)), None)
+    # Else a whole table; else columns in the place of which the change put others of the same name.
     part = part or next((one for one in parts if one.kind in ("table", "parked")), None)
+    part = part or next((one for one in parts if one.copy_name), None)
     if part is not None and not told_by_key(conn, part.key_columns, aside.name, list(aside.types)):
         if part.kind in ("table", "parked"):
             return _fill_counted(conn, aside, part, now, snapshot_id), True
