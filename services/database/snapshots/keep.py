@@ -24,7 +24,7 @@ from services.database.snapshots.foretold import (
 from services.database.snapshots.park import Parked, drop_all, holds_rows, park, parkable, what_goes
 from services.database.snapshots.settling import lay_down, tie_to_snapshot
 from services.database.snapshots.snapshot import Part, keep_columns, keep_table, new_snapshot, record_part
-from services.database.snapshots.storage import make_tables
+from services.database.snapshots.storage import make_tables, ready_for_savepoint
 from services.errors import Refused
 
 _ROUNDS = 4
@@ -331,6 +331,7 @@ class Keeping:
         ]
 
     def _parked(self, statement: Statement, places: Sequence[Place]) -> bool:
+        ready_for_savepoint(self._conn)
         drops = what_goes(self._conn, statement.sql, places)
         if drops is None:
             # Something goes with them that cannot be dropped by itself: they are copied in the next round.

@@ -39,7 +39,7 @@ from services.database.snapshots.rebuilding import Aside, fill, set_aside, to_re
 from services.database.snapshots.restating import restated
 from services.database.snapshots.snapshot import Part, columns_of, is_home, is_table, was_restored
 from services.database.snapshots.standing_tables import nothing_acts, standing, take_off_foreign_keys
-from services.database.snapshots.storage import steady_texts
+from services.database.snapshots.storage import ready_for_savepoint, steady_texts
 from services.errors import Refused
 
 Go = Callable[[], None]
@@ -125,6 +125,7 @@ def take_back_inside(
                     conn.execute(text.encode())
                 else:
                     run(text)
+            ready_for_savepoint(conn)
         for aside in asides:
             go_on()
             _fill(work, aside)
