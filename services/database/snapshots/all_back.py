@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg import errors, sql
+from psycopg import sql
 
 from services.database.snapshots.after_images import hash_text, key_text
-from services.database.snapshots.casts import bare_text, cast_of
+from services.database.snapshots.casts import NO_VALUE, bare_text, cast_of
 from services.database.snapshots.effects import Place
 from services.database.snapshots.keyed_rows import Standing
 from services.database.snapshots.merge import Conflict, Merge
@@ -152,7 +152,7 @@ def _lost_by_key(
     conn.execute("SAVEPOINT ops_all_back")
     try:
         rows = conn.execute(sql.SQL(_LOST).format(differs=_differs(conn, part, now), **pieces)).fetchall()
-    except errors.DataError:
+    except NO_VALUE:
         # A value of before is none of the type of now: that was told when it was merged, here only rows are counted.
         conn.execute("ROLLBACK TO SAVEPOINT ops_all_back")
         rows = conn.execute(sql.SQL(_LOST).format(differs=sql.SQL("false"), **pieces)).fetchall()

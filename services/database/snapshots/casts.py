@@ -20,9 +20,9 @@ END $$
 
 NO_VALUE = (
     *(errors.DataError, errors.UndefinedTable, errors.UndefinedObject, errors.UndefinedFunction),
-    errors.InvalidSchemaName,
+    *(errors.InvalidSchemaName, errors.CheckViolation),
 )
-"""What the server says of a text that is no value of a type; the last of these where it names an object."""
+"""What the server says of a text that is no value of a type: also of names of objects, and of a domain's check."""
 
 
 def bare_text(value: sql.Composable) -> sql.Composed:
