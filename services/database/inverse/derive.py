@@ -11,6 +11,7 @@ from services.database.definitions.definition import BEFORE_ROWS, SESSION, Defin
 from services.database.definitions.rights import change_rights
 from services.database.inverse.alter import alter, is_anew, is_composite, is_reordered, is_same, retype, rights_of
 from services.database.inverse.dropping import drops
+from services.database.inverse.ownership import let_go
 from services.database.inverse.renames import rename_back
 
 _LOST_WITH_DROPPING = frozenset(
@@ -97,10 +98,10 @@ def derive_inverse(before: Definitions, after: Definitions, *, same_database: bo
     server can, with all that hangs on it made again where it cannot. Rows and values are no part of it.
     same_database: both were read in one, so that a new name is told from a new object.
     """
-    names: tuple[str, ...] = ()
+    names, after = let_go(before, after, same_database=same_database)
     if same_database:
         renaming = rename_back(before, after)
-        names, after = renaming.statements, renaming.after
+        names, after = (*names, *renaming.statements), renaming.after
     work = _Work(before, after, same_database)
     _compare(work)
     _close(work)
