@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from services.database.definitions.definition import BEFORE_ROWS, SESSION, Definition, Definitions, in_order
 from services.database.definitions.rights import change_rights
 from services.database.inverse.alter import alter, is_anew, is_composite, is_reordered, is_same, retype, rights_of
+from services.database.inverse.defaults import regained, without
 from services.database.inverse.dropping import drops
 from services.database.inverse.ownership import let_go
 from services.database.inverse.renames import rename_back
@@ -282,6 +283,7 @@ def _structure(work: _Work) -> set[str]:
 def _creations(work: _Work, of: AbstractSet[str]) -> list[str]:
     """What of these is made again and what is turned back, each after what it needs."""
     made = work.gone | work.again
+    grantees = regained(work.before, work.after)
     texts: list[str] = []
     for definition in work.before.ordered:
         key = definition.key
@@ -289,7 +291,7 @@ def _creations(work: _Work, of: AbstractSet[str]) -> list[str]:
             continue
         if key in made:
             if not definition.made_by_another(made):
-                texts += definition.create
+                texts += (*definition.create, *without(grantees, definition))
         elif key in work.changed and definition.facts.get("follows") in work.changed:
             continue  # the owner of its table is its own
         elif key in work.changed and definition.kind != "default privilege":
