@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -80,6 +81,12 @@ _CONTROLS = {
 }
 
 
+_WAY_BACK = re.compile(
+    rb"--[ \t]*(?:migrate:down|\+goose[ \t]+down|\+migrate[ \t]+down|down migration|//[ \t]*@undo)\b", re.IGNORECASE
+)
+"""Comments of dbmate, goose, sql-migrate, node-pg-migrate and MyBatis, after which a file takes back what it made."""
+
+
 def load_scripts(paths: Path | Iterable[Path]) -> list[Script]:
     """Scripts of a file, of a folder's *.sql in name order, or of several such paths.
 
@@ -147,6 +154,7 @@ def read_scripts(scripts: Sequence[Script]) -> ReadScripts:
         pieces = split(script)
         if _parser_pieces(raw) is None:
             unsupported += _meta_commands(script.file, raw)
+        unsupported += _way_back(script.file, raw, pieces)
         for statement in pieces:
             if statement.control in (Control.BEGIN, Control.COMMIT) and not _has_options(statement):
                 left_out.append(_oddity(statement, _left_out(statement, pieces)))
@@ -267,6 +275,19 @@ def _meta_commands(file: str, raw: bytes) -> list[Oddity]:
         word = words[0].decode(errors="replace") if words else "\\"
         found.append(Oddity(file, lines.of(offset), f"{word} is a psql command, not SQL"))
     return found
+
+
+def _way_back(file: str, raw: bytes, pieces: Sequence[Statement]) -> list[Oddity]:
+    """The comment of another tool after which statements stand that take back what stands before it."""
+    if not pieces or not _WAY_BACK.search(raw):
+        return []
+    lines = _Lines(raw)
+    for token in tokens(raw):
+        if token.kind is TokenKind.COMMENT and _WAY_BACK.match(raw, token.start):
+            line, comment = lines.of(token.start), raw[token.start : token.end].decode(errors="replace").strip()
+            if pieces[-1].start_line > line:
+                return [Oddity(file, line, f"what follows {comment!r} would take back what stands before it")]
+    return []
 
 
 def _oddity(statement: Statement, what: str) -> Oddity:

@@ -118,7 +118,7 @@ def check_scripts(scripts: Sequence[Script]) -> ReadScripts:
         raise NotUnderstood(
             f"{odd.what[0].upper()}{odd.what[1:]}.",
             "Nothing was run.",
-            "Write it as plain SQL that a server can run.",
+            "Leave it out, or write it as plain SQL that a server can run.",
             place=f"{odd.file}:{odd.line}",
         )
     if not read.statements:

@@ -17,6 +17,7 @@ from services.errors import NotUnderstood, Refused
 
 _FILE = re.compile(r"^(?P<version>\d+)_(?P<name>.*)\.sql$")
 _VERSION = re.compile(r"^\d{1,20}$")
+_TAKE_BACK = (".down.sql", ".undo.sql")
 _TIME = "%Y%m%d%H%M%S"
 _TABLE = "supabase_migrations.schema_migrations"
 
@@ -97,6 +98,13 @@ def migrations_of(scripts: Iterable[Script]) -> tuple[Migration, ...]:
                 "It could be run, and never be listed as had.",
                 "Name it like 20260131120000_add_notes.sql.",
                 one.script.file,
+            )
+        if one.script.file.lower().endswith(_TAKE_BACK):
+            raise NotUnderstood(
+                f"{one.script.file} is named like one that takes a migration back.",
+                "It would be run like the others: all of a folder are, one after another.",
+                "Move such files out of the folder; the way back is derived when a migration is deployed.",
+                place=one.script.file,
             )
     for one, next_one in pairwise(found):
         if one.version == next_one.version:

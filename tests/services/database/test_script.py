@@ -137,3 +137,14 @@ def test_a_byte_order_mark_is_not_part_of_the_sql(tmp_path: Path):
     file = tmp_path / "x.sql"
     file.write_bytes(b"\xef\xbb\xbfSELECT 1")
     assert load_scripts(file)[0].sql == "SELECT 1"
+
+
+@pytest.mark.parametrize(
+    "mark", ["-- migrate:down", "-- +goose Down", "--+migrate Down", "-- Down Migration", "-- //@UNDO"]
+)
+def test_the_way_back_that_other_tools_keep_in_the_same_file_is_not_run(mark):
+    sql = f"CREATE TABLE t (id int);\n\n{mark}\nDROP TABLE t;\n"
+    (odd,) = read_scripts([Script("x.sql", sql)]).unsupported
+    assert (odd.line, mark in odd.what) == (3, True)
+    assert read_scripts([Script("x.sql", f"SELECT 1;\n{mark}\n")]).unsupported == ()
+    assert read_scripts([Script("x.sql", f"DO $$ BEGIN\n{mark}\nNULL; END $$;\n")]).unsupported == ()

@@ -209,3 +209,10 @@ def test_a_change_without_a_version_gets_its_time() -> None:
     assert version_at(datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)) == "20260304050607"
     with pytest.raises(NotUnderstood):
         record(None, "2026-03-04", "x", ())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["20240102000000_add.down.sql", "20240202000000_add.undo.sql"])
+def test_a_file_that_takes_a_migration_back_is_not_run_with_the_others(folder: Path, name: str) -> None:
+    (folder / name).write_text("DROP TABLE notes;\n")
+    with pytest.raises(NotUnderstood, match="takes a migration back"):
+        load_migrations(folder)
