@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg import conninfo
+from psycopg.types.json import set_json_dumps
 
 from services.errors import NotUnderstood, OpsError, Refused, Unavailable
 
@@ -120,12 +123,17 @@ def connect(
     parts = connection_parameters(url)
     options = dict(parts) | dict(_KEEP_ALIVE)
     options["application_name"] = application_name
+    # Scripts are read as UTF-8. By the database's own default a name in SQL_ASCII would come as bytes, and a letter
+    # that LATIN1 lacks would not get out of the driver, instead of being refused by the server.
+    options["client_encoding"] = "UTF8"
     options["connect_timeout"] = str(max(2, round(_deadline_of(parts) if deadline_s is None else deadline_s)))
     try:
         conn = psycopg.connect(conninfo.make_conninfo("", **options), autocommit=True, prepare_threshold=None)
     except (psycopg.Error, UnicodeError, OSError) as error:
         # The driver's text may repeat parts of the URL, so it is read here and not passed on.
         raise _explained(str(error), parts) from None
+    # Escaped letters in JSON are turned back by the server, which SQL_ASCII cannot.
+    set_json_dumps(partial(json.dumps, ensure_ascii=False), conn)
     if is_transaction_pooler(url):
         return conn
     try:

@@ -1,4 +1,6 @@
 BEGIN;
+-- This file is UTF-8, whatever the client takes for granted (psql on Windows does not).
+SET LOCAL client_encoding = 'UTF8';
 {{limits}}
 DO ${{tag}}$
 BEGIN

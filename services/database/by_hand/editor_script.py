@@ -317,7 +317,9 @@ def _receipt(plan: Plan) -> str:
         facts_before=packed(plan.before),
         after=literal(plan.after.digest),
         facts_after=packed(plan.after),
-        inverse="NULL" if plan.inverse is None else f"{literal(json.dumps(dict(plan.inverse)))}::jsonb",
+        inverse="NULL"
+        if plan.inverse is None
+        else f"{literal(json.dumps(dict(plan.inverse), ensure_ascii=False))}::jsonb",
     )
 
 

@@ -38,11 +38,15 @@ def drill(url: str, snapshot_id: str, *, emit: Emit = silent, cancelled: Cancell
             if facts.size_bytes > MOST_BYTES:
                 return Proof(None, f"The database is too large for a drill ({facts.size_bytes // 1_000_000} MB).")
             around = read_circumstances(target)
+            encoding = target.execute("SELECT pg_catalog.getdatabaseencoding()::text").fetchone()
         tools = tools_for(facts.major)
         with scratch_server(binaries=tools.binaries) as server:
             with connect(patient(server.dsn())) as admin:
                 make_roles(admin, around)
-                admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(_DATABASE)))
+                # Rows are proved byte by byte.
+                made = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {}")
+                given = str(encoding[0]) if encoding else "UTF8"
+                admin.execute(made.format(sql.Identifier(_DATABASE), sql.Literal(given)))
             _copy(url, server, tools, cancelled)
             return prove_on(patient(server.dsn(_DATABASE)), snapshot_id, cancelled=cancelled)
     except OpsError as error:
