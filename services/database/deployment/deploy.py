@@ -30,6 +30,7 @@ from services.database.deployment.guarded import (
     listening,
     with_retries,
 )
+from services.database.deployment.meanwhile import refuse_meanwhile, with_own
 from services.database.deployment.order import Course, Deployment, Order
 from services.database.deployment.ordering import in_order
 from services.database.deployment.parts import Part, is_refused_inside, known_apart, parts_of
@@ -43,7 +44,7 @@ from services.database.deployment.sessions import loss_in_words, outcome_after_l
 from services.database.deployment.stalls import refuse_stalls
 from services.database.deployment.steps import FAILED, intend, steps_of
 from services.database.deployment.steps import done as note_done
-from services.database.deployment.together import refuse_meanwhile, replay_settings, run_together
+from services.database.deployment.together import replay_settings, run_together
 from services.database.execution import Cancelled, Emit, Stopped, never, silent
 from services.database.fingerprint import Fingerprint, catalog_fingerprint
 from services.database.history.migrations import Listing, refuse_unwritable_list
@@ -239,8 +240,8 @@ def _run_apart(conn: psycopg.Connection[Any], order: Order, course: Course, part
     was_sent = course.again and not course.detail.get(FAILED)
     if course.again:
         tidy(conn, statement, course.detail, watch)
-    elif course.resumed:
-        refuse_meanwhile(course.after, catalog_fingerprint(conn))
+    found = catalog_fingerprint(conn)
+    refuse_meanwhile(with_own(course.after, found, statement) if course.again else course.after, found)
     if not was_sent:
         # What an earlier try may have left behind is not what was there before.
         course.detail = {**look_before(conn, statement), **left_behind(course.detail)}
@@ -263,7 +264,7 @@ def _run_apart(conn: psycopg.Connection[Any], order: Order, course: Course, part
                 intend(conn, receipt_id, part, {**course.detail, FAILED: True})
             raise
     require_lock(conn)  # DISCARD ALL gives it back.
-    course.after = catalog_fingerprint(conn)
+    course.after = with_own(course.after, catalog_fingerprint(conn), statement)
     note_done(conn, receipt_id, part, course.after)
     course.done, course.resumed, course.again, course.detail = part.seq + 1, False, False, {}
 

@@ -19,6 +19,7 @@ from services.database.deployment.guarded import (
     run_statements,
 )
 from services.database.deployment.locks_first import lock_what_goes
+from services.database.deployment.meanwhile import refuse_meanwhile, refuse_others_inside
 from services.database.deployment.order import Course, Deployment, Order
 from services.database.deployment.parts import Part
 from services.database.deployment.receipts import (
@@ -30,7 +31,7 @@ from services.database.deployment.receipts import (
 )
 from services.database.deployment.steps import done as note_done
 from services.database.execution import run_sql
-from services.database.fingerprint import Fingerprint, catalog_fingerprint, difference
+from services.database.fingerprint import Fingerprint, catalog_fingerprint
 from services.database.history.migrations import list_changes
 from services.database.script import Statement
 from services.database.snapshots.keep import Cover, Keeping, Kept, Uncovered
@@ -70,7 +71,7 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
     now = catalog_fingerprint(conn)
     if course.receipt_id is None:
         refuse_drift(order.expected, now)
-    elif course.resumed:
+    else:
         refuse_meanwhile(course.after, now)
     make_schema(conn)
     # All that is read of the whole catalog is read before the first lock that somebody may wait for.
@@ -99,6 +100,7 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
         if seen.verdict is not Verdict.PASS:
             return _stopped_by(conn, course, seen)
     after = catalog_fingerprint(conn) if part.statements or course.receipt_id is None else now
+    refuse_others_inside(conn, now, after)
     kept = keeping.after(after.digest) if keeping else Kept(None)
     receipt_id = _receipt(conn, order, course, part, now, after, last=last)
     if laid is not None and _begins_way_back(order, course):
@@ -225,17 +227,6 @@ def replay_settings(conn: psycopg.Connection[Any], statements: Sequence[Statemen
             return
         if statement.kind == "variable_set_stmt":
             run_sql(conn, statement.sql)
-
-
-def refuse_meanwhile(left: Fingerprint | None, found: Fingerprint) -> None:
-    """Raises Refused, with the difference, if somebody changed the catalog while the deploy was interrupted."""
-    if left is None or left.digest == found.digest:
-        return
-    raise Refused(
-        f"The catalog was changed since this deploy stopped half-way ({difference(left, found).sentence()}).",
-        "Nothing more was changed; the parts that are in stay in.",
-        "Rehearse on the database as it is now: a deploy bound to that begins anew.",
-    )
 
 
 def tell_schema_cache(conn: psycopg.Connection[Any]) -> None:

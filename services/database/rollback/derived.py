@@ -67,6 +67,12 @@ def derived_scripts(release_id: str, receipt: Receipt | None) -> tuple[Script, .
         return ()
     if not inverse or not inverse.get("sql"):
         why = "was never deployed here" if receipt is None else "left nothing in its receipt to derive one from"
+        if receipt is not None and receipt.state == "begun":
+            raise Refused(
+                f"{release_id} has no rollback scripts, and its deploy stopped half-way, before a way back is derived.",
+                "Nothing was changed; the parts that are in stay in.",
+                "Put right what stopped it and deploy it again, which goes on from there; or write rollback/*.sql.",
+            )
         raise Refused(
             f"{release_id} has no rollback scripts, and {why}.",
             "Nothing was changed.",
