@@ -343,3 +343,24 @@ def refuse_missing_rights(facts: ConnectionFacts) -> None:
         f"Connect as the owner of the database, or grant CREATE to {facts.user!r}.",
         place="database URL",
     )
+
+
+def refuse_read_only(conn: psycopg.Connection[Any]) -> None:
+    """Raises Refused where no change can be made by this connection, whatever the role's rights are."""
+    row = conn.execute(
+        "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')"
+    ).fetchone()
+    if row is not None and row[0]:
+        raise Refused(
+            "This server is a standby, which only follows another one.",
+            "Nothing was changed.",
+            "Use the address of the primary.",
+            place="database URL",
+        )
+    if row is not None and row[1] == "on":
+        raise Refused(
+            "The database takes no changes: default_transaction_read_only is on for it, its server or this role.",
+            "Nothing was changed.",
+            "Find out who set it and why (Supabase does where a disk is nearly full), and have it lifted.",
+            place="database URL",
+        )

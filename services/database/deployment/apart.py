@@ -97,7 +97,10 @@ def run_apart(
         raise
     finally:
         if not conn.closed:
-            conn.execute("RESET lock_timeout; RESET statement_timeout; RESET ROLE; RESET SESSION AUTHORIZATION")
+            longest = round(watch.limits.statement_timeout_s * 1000)
+            conn.execute(
+                f"RESET lock_timeout; SET statement_timeout = {longest}; RESET ROLE; RESET SESSION AUTHORIZATION"
+            )
     _require_valid(conn, statement)
     return Ran(statement.file, statement.line, statement.sql, ran.ms)
 

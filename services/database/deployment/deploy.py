@@ -15,6 +15,7 @@ from services.database.connect import (
     connect,
     inspect_connection,
     refuse_missing_rights,
+    refuse_read_only,
     refuse_transaction_pooler,
 )
 from services.database.deployment.aftermath import looked_at_again
@@ -100,9 +101,14 @@ def deploy(
     job = job_id or str(uuid.uuid4())
     watch = Watch(emit, cancelled, limits or Limits())
     watch.phase("connect")
-    with connect(url, application_name=application_name(job)) as conn, loss_in_words(conn):
+    longest = watch.limits.statement_timeout_s  # The role's own may be short, and is not for what is ours.
+    with (
+        connect(url, application_name=application_name(job), statement_timeout_s=longest) as conn,
+        loss_in_words(conn),
+    ):
         facts = inspect_connection(conn, url)
         refuse_transaction_pooler(facts)
+        refuse_read_only(conn)
         refuse_missing_rights(facts)
         if listings:
             refuse_unwritable_list(conn)

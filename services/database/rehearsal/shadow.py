@@ -56,6 +56,12 @@ _LEAVE_AS_IT_IS = "ALTER DATABASE {} SET default_transaction_read_only = on"
 
 _CLONES = 10
 
+_PATIENCE = (
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL transaction_timeout = 0",
+)
+"""While the scratch server starts and takes the catalog over, the target's snapshot waits; the second from 17 on."""
+
 _SERVER = {"autovacuum": "off"}
 """What is counted and timed is the script's own."""
 
@@ -212,6 +218,7 @@ def shadow(
         except Unavailable as error:
             raise NoShadow(error.what) from error
         target.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off")
+        target.execute(_PATIENCE[facts.major >= 17])
         # The catalog is read while the scratch server starts.
         with (
             catalog_dump(url, target, binaries, cancelled) as dumped,
@@ -267,6 +274,7 @@ class _Building:
             unlike += apply_settings(admin, around, _TEMPLATE)
         policy: RowPolicy = "none" if copied_by == "definitions" else rows or rows_allowed(self.facts)
         with connect(patient(server.dsn(_TEMPLATE))) as copy:
+            copy.execute("SET default_transaction_read_only = off")  # The target's own may be on.
             own = catalog_fingerprint(copy)
             unlike += _differences(fingerprint, own, self.facts.major, server.binaries.version)
             copied = copy_rows(target, copy, policy, self.keep, self.cancelled)

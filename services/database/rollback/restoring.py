@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from services.database.connect import connect, inspect_connection, refuse_transaction_pooler
+from services.database.connect import connect, inspect_connection, refuse_read_only, refuse_transaction_pooler
 from services.database.deployment.guarded import ConnectionLost, Limits, StatementFailed, Watch, begin, with_retries
 from services.database.deployment.receipts import application_name
 from services.database.deployment.sessions import end_lost, loss_in_words, take_the_lock
@@ -47,6 +47,7 @@ def restore(
     job = f"restore {snapshot_id}"
     with connect(url, application_name=application_name(job)) as conn, loss_in_words(conn):
         refuse_transaction_pooler(inspect_connection(conn, url))
+        refuse_read_only(conn)
         process = take_the_lock(conn, job, watch)
         try:
             return covered(

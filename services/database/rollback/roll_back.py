@@ -10,7 +10,13 @@ from typing import Any
 
 import psycopg
 
-from services.database.connect import connect, inspect_connection, is_loopback, refuse_transaction_pooler
+from services.database.connect import (
+    connect,
+    inspect_connection,
+    is_loopback,
+    refuse_read_only,
+    refuse_transaction_pooler,
+)
 from services.database.deployment.guarded import (
     ConnectionLost,
     Limits,
@@ -139,6 +145,7 @@ def rollback(
     watch.phase("connect")
     with connect(url, application_name=application_name(job)) as conn, loss_in_words(conn):
         refuse_transaction_pooler(inspect_connection(conn, url))
+        refuse_read_only(conn)
         process = take_the_lock(conn, job, watch)
         receipt = receipt_of(conn, "rollback_job_id", job)
         if receipt is not None:
