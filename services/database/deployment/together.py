@@ -136,10 +136,21 @@ def _refuse_ours(error: psycopg.Error) -> None:
     """
     if isinstance(error, errors.LockNotAvailable | errors.DeadlockDetected):
         return
+    function = (error.diag.context or "").partition("\n")[0]
+    if function.startswith("PL/pgSQL function "):
+        # We call none of theirs: it is a trigger on events, which our own tables set off as well.
+        where = f", in {function}"
+        do = (
+            "Have that event trigger let schema ops alone, and name its tables with their schema:"
+            " what is ours runs with an empty search_path."
+        )
+    else:
+        where = ""
+        do = "Deploy as a role that may read, lock and copy what the change takes, and writes to schema ops."
     raise Refused(
-        f"What has to be done beside the change failed: {error.diag.message_primary or error}.",
+        f"What has to be done beside the change failed: {error.diag.message_primary or error}{where}.",
         "Nothing was changed; no statement of the script is at fault.",
-        "Deploy as a role that may read, lock and copy what the change takes, and writes to schema ops.",
+        do,
     ) from error
 
 

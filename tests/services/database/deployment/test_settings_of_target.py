@@ -46,3 +46,10 @@ def test_a_database_that_takes_no_changes_says_so_and_a_rehearsal_says_what_a_ch
         rollback(people.url, "beta", [], actor="ann", may_copy=False)
     with pytest.raises(Refused, match="takes no changes"):
         restore(people.url, "7b1e9f0c-8a07-4f0e-9d5b-0d3a6d0b7c11")
+
+
+def test_an_event_trigger_of_theirs_that_stops_what_is_ours_is_named(people: Owner) -> None:
+    people.run("CREATE FUNCTION frozen() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no DDL''; END'")
+    people.run("CREATE EVENT TRIGGER stop ON ddl_command_start WHEN TAG IN ('CREATE SCHEMA') EXECUTE FUNCTION frozen()")
+    with pytest.raises(Refused, match=r"no DDL, in PL/pgSQL function frozen\(\).*event trigger let schema ops alone"):
+        deploy(people.url, CHANGE, release_id="beta", plan_hash="h", actor="ann")
