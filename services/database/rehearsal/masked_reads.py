@@ -42,11 +42,16 @@ _PATTERN_OPERATORS = frozenset(("~", "~*", "!~", "!~*", "~~", "~~*", "!~~", "!~~
 _IN_BODIES = re.compile(
     rf"\b(?:i?like|similar\s+to|{'|'.join(sorted(_LOOKS_INSIDE))})\b|!?~~?\*?|@@|\^@", re.IGNORECASE
 )
+_BUILT = re.compile(
+    r"\|\|\s*E?'[^'\s]*@|@[^'\s]*'\s*\|\||\b(?:concat|concat_ws|format)\s*\([^;]*'[^'\s]*@", re.IGNORECASE
+)
+_ANY = frozenset("*")
 _TEXTS = """
 SELECT n.nspname, c.relname, a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-WHERE n.nspname || '.' || c.relname = ANY (%s) AND a.attname = ANY (%s) AND NOT a.attisdropped AND a.attnum > 0
-  AND c.relkind = 'r' AND (t.typcategory = 'S' OR t.typname IN ('json', 'jsonb'))
+WHERE n.nspname || '.' || c.relname = ANY (%s) AND (a.attname = ANY (%s) OR '*' = ANY (%s))
+  AND NOT a.attisdropped AND a.attnum > 0 AND c.relkind = 'r'
+  AND (t.typcategory = 'S' OR t.typname IN ('json', 'jsonb'))
 """
 
 
@@ -65,6 +70,18 @@ def looked_inside(statement: Statement) -> frozenset[str]:
     return frozenset(found)
 
 
+def words_of(statement: Statement) -> frozenset[str]:
+    """All that may be a column's name in the statement."""
+    return frozenset(re.findall(r"[A-Za-z_]\w*", statement.sql)) | frozenset(
+        re.findall(r"[A-Za-z_]\w*", statement.sql.lower())
+    )
+
+
+def builds_address(statement: Statement) -> frozenset[str]:
+    """Any column, where the statement puts addresses together: those were not spelled out, so none of them was kept."""
+    return _ANY if _BUILT.search(statement.sql) else frozenset()
+
+
 def _is_pattern(expression: Any) -> bool:
     operator = expression.name[-1].string.sval if expression.name else ""
     return enum_name(expression, "kind") in _PATTERN_KINDS or operator in _PATTERN_OPERATORS
@@ -77,7 +94,8 @@ def _columns(node: Any) -> list[str]:
 def replaced_among(conn: psycopg.Connection[Any], relations: Iterable[str], columns: Iterable[str]) -> list[str]:
     """Of these columns of these relations ("schema.name") of the shadow, those in which a text was replaced."""
     found = []
-    for schema, table, column in conn.execute(_TEXTS, (sorted(relations), sorted(columns))).fetchall():
+    names = sorted(columns)
+    for schema, table, column in conn.execute(_TEXTS, (sorted(relations), names, names)).fetchall():
         query = sql_parts.SQL("SELECT EXISTS (SELECT FROM {} WHERE {})").format(
             sql_parts.Identifier(schema, table), looks_masked(sql_parts.Identifier(column))
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.database.connect import connect
 from services.database.execution import Cancelled, never
 from services.database.failure_classes import Failure
-from services.database.rehearsal.masked_reads import looked_inside, replaced_among
+from services.database.rehearsal.masked_reads import builds_address, looked_inside, replaced_among, words_of
 from services.database.rehearsal.measure import Effect
 from services.database.rehearsal.result import ProbeAnswer
 from services.database.rehearsal.row_answers import Asking, Decided
@@ -45,6 +45,9 @@ def rows_needed(
     inside = _masked(copy, statements, _looked_at(first, going_on))
     doubtful = set()
     at, failure = going_on.failures[0] if going_on is not None and going_on.failures else (None, None)
+    if at is not None and failure is not None and going_on is not None and _may_be_of_mask(failure):
+        inside = {**_masked(copy, statements, {at: going_on.looked_at.get(at, frozenset())}, words_of), **inside}
+    inside = {**_masked(copy, statements, _written(first), builds_address), **inside}
     if at is not None:
         inside = {index: reason for index, reason in inside.items() if index <= at}
     lacking = _missing(copy, first)
@@ -115,6 +118,21 @@ def from_catalog(failure: Failure) -> bool:
     return (failure.sqlstate or "").startswith(_CHECKED_BEFORE_ROWS)
 
 
+def _may_be_of_mask(failure: Failure) -> bool:
+    """True where a value could not be read as what it should be: a replaced text has another inside, not another length
+    or amount."""
+    state = failure.sqlstate or ""
+    return state.startswith("22") and state not in ("22001", "22003", "22012")
+
+
+def _written(first: Run) -> dict[int, frozenset[str]]:
+    """By index, the relations that each statement has written to."""
+    return {
+        index: frozenset(effect.relation for effect in done.effects if effect.lock in _WRITING or _wrote(effect))
+        for index, (_, done) in enumerate(first.measured)
+    }
+
+
 def _missing(copy: Shadow, first: Run) -> dict[int, str]:
     """By index, a sentence on each statement that looked at, or wrote to, a table whose rows the shadow lacks."""
     reasons = {}
@@ -137,7 +155,12 @@ def _wrote(effect: Effect) -> bool:
     return bool(effect.inserted or effect.updated or effect.deleted)
 
 
-def _masked(copy: Shadow, statements: Sequence[Statement], looked_at: Mapping[int, frozenset[str]]) -> dict[int, str]:
+def _masked(
+    copy: Shadow,
+    statements: Sequence[Statement],
+    looked_at: Mapping[int, frozenset[str]],
+    columns_of: Callable[[Statement], frozenset[str]] = looked_inside,
+) -> dict[int, str]:
     """By index, a sentence on each statement that searches inside texts which were replaced on the shadow."""
     if not copy.rows.rows:
         return {}
@@ -145,11 +168,12 @@ def _masked(copy: Shadow, statements: Sequence[Statement], looked_at: Mapping[in
     with connect(copy.as_superuser()) as conn:
         for index, relations in looked_at.items():
             statement = statements[index]
-            if not relations or not (columns := looked_inside(statement)):
+            if not relations or not (columns := columns_of(statement)):
                 continue
             if replaced := replaced_among(conn, relations, columns):
+                does = "builds addresses for" if columns_of is builds_address else "looks inside"
                 reasons[index] = (
-                    f"{statement.file}:{statement.line}: it looks inside {', '.join(replaced)},"
+                    f"{statement.file}:{statement.line}: it {does} {', '.join(replaced)},"
                     " where e-mails and texts were replaced on the shadow"
                 )
     return reasons
