@@ -204,14 +204,24 @@ def _tried(
     changed = _updatable(catalog, relation)
     if changed and rights.update:
         done = told(_counted(f"UPDATE {relation.name} SET {changed} = {changed}{some}"))
-        if done.sqlstate == "42501":
-            # Whoever may not read may still overwrite.
+        if done.sqlstate == "42501" or _none_of(done, there):
+            # Whoever may not read, or sees no row, may still overwrite.
             done = told(_counted(f"UPDATE {relation.name} SET {changed} = DEFAULT"))
         yield "update", _written(done, there)
     else:
         yield "update", refused
-    delete = _counted(f"DELETE FROM {relation.name}{some}")
-    yield "delete", _written(told(delete), there) if rights.delete else refused
+    if rights.delete:
+        done = told(_counted(f"DELETE FROM {relation.name}{some}"))
+        if some and (done.sqlstate == "42501" or _none_of(done, there)):
+            done = told(_counted(f"DELETE FROM {relation.name}"))
+        yield "delete", _written(done, there)
+    else:
+        yield "delete", refused
+
+
+def _none_of(done: Answer, there: int | None) -> bool:
+    """True where no row was reached of those there are: a condition that reads them takes SELECT policies as well."""
+    return done.good and not int(done.first or 0) and there != 0
 
 
 def _counted(statement: str) -> str:

@@ -102,3 +102,18 @@ def test_a_backend_that_comes_as_anon_and_is_shut_out_is_found(shut: Inspection)
 def test_the_words_name_the_reason(shut: Inspection):
     (one,) = [one for one in shut.failed if (one.object, one.rule) == ("public.entries", "anon-insert-lost")]
     assert "row-level security" in one.message
+
+
+def test_rows_that_nobody_may_see_can_still_be_overwritten_and_deleted(changed_once: Callable[..., Inspection]):
+    first = """
+    CREATE TABLE public.votes (id int PRIMARY KEY, kind text, word text);
+    INSERT INTO public.votes SELECT n, 'open', 'yes' FROM generate_series(1, 60) n;
+    ALTER TABLE public.votes ENABLE ROW LEVEL SECURITY;
+    GRANT SELECT, UPDATE, DELETE ON public.votes TO anon;
+    """
+    change = """
+    CREATE POLICY changes ON public.votes FOR UPDATE TO anon USING (kind = 'open') WITH CHECK (true);
+    CREATE POLICY goes ON public.votes FOR DELETE TO anon USING (kind = 'open');
+    """
+    found = failures(changed_once(change, first), "access")
+    assert found == {("public.votes", "anon-update"), ("public.votes", "anon-delete")}
