@@ -54,6 +54,8 @@ def set_back(before: psycopg.Connection[Any], after: psycopg.Connection[Any], tr
         now = next((one for one in new if one.oid == was.oid or one.name == was.name), None) or next(
             (one for one in new if was.column is not None and _same_column(one, was)), None
         )
+        if now is None and was.column is not None:  # another table may have taken the place of its own
+            now = next((one for one in new if one.column == was.column), None)
         owner_stays = was.table_oid is None or (was.table_oid, was.column_number) in columns
         if (now is None and owner_stays) or (now is not None and _collides(after, was, now)):
             detail = _words(was, now)
