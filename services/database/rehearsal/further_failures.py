@@ -43,7 +43,21 @@ _CREATES = re.compile(
 
 def with_suggestion(conn: psycopg.Connection[Any], statement: Statement, failure: Failure) -> Failure:
     """The failure with what would help, by the catalog as the connection's transaction sees it."""
-    return replace(failure, suggestion=suggestion(failure, statement, read_names(conn)))
+    names = read_names(conn)
+    told = suggestion(failure, statement, names)
+    if told is not None and told.startswith("DROP ") and (kept := _kept(conn, statement, told.partition(";\n")[0])):
+        told = f"{told}\n{suggestion(kept, statement, names) or kept.message}"
+    return replace(failure, suggestion=told)
+
+
+def _kept(conn: psycopg.Connection[Any], statement: Statement, drop: str) -> Failure | None:
+    """Why what is to be dropped and made anew cannot be dropped; None where it can."""
+    try:
+        with conn.transaction(force_rollback=True):
+            conn.execute(drop.encode())
+    except psycopg.Error as error:
+        return Failure.of(statement.file, statement.line, error)
+    return None
 
 
 def further_failures(statements: Sequence[Statement], going_on: Run, first: int | None) -> tuple[FurtherFailure, ...]:

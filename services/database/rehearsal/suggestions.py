@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 
 from services.database.failure_classes import Failure
+from services.database.names import as_written, relation_as_written
 from services.database.parser import enum_name, expression_sql, nodes, parse
 from services.database.psql_cutter import TokenKind, tokens
 from services.database.rehearsal.catalog_names import CatalogNames, Column
@@ -72,6 +73,9 @@ def _missing_relation(failure: Failure, statement: Statement, names: CatalogName
     elsewhere = [one for one in names.relations if one.name == bare]
     if elsewhere:
         return f"It is {_listed(one.full for one in elsewhere)}: write its schema."
+    capitals = next((one for one in names.relations if one.name != bare and one.name.lower() == bare.lower()), None)
+    if capitals is not None:
+        return f"It is {relation_as_written(capitals.full)}: write it in double quotes."
     found = nearest(bare, (one.name for one in names.relations if one.kind not in "iI"))
     if not found:
         return None
@@ -160,8 +164,11 @@ def _type_mismatch(failure: Failure, statement: Statement, names: CatalogNames) 
         keys = _quoted(failure.said.detail)
         pair = f"{keys[0]} is {match['one']}, {keys[1]} is {match['other']}" if len(keys) > 1 else match[0]
         return f"{pair}: give both columns the type {match['other']}."
+    if match := re.search(r'default for column "([^"]+)" cannot be cast automatically', failure.message):
+        column = as_written(match[1])
+        return f"Put ALTER {column} DROP DEFAULT before it, and ALTER {column} SET DEFAULT ... after it."
     if match := re.search(r'column "([^"]+)" cannot be cast automatically to type (.+)$', failure.message):
-        return f"Add USING {match[1]}::{match[2]} (every value must be a valid {match[2]})."
+        return f"Add USING {as_written(match[1])}::{match[2]} (every value must be a valid {match[2]})."
     if match := re.search(r'column "([^"]+)" is of type (.+) but expression is of type (.+)$', failure.message):
         return f"{match[1]} is {match[2]}, the value {match[3]}: write (value)::{match[2]}."
     if match := re.search(r"Returned type (.+) does not match expected type (.+) in column (\d+)", failure.said.detail):
@@ -178,7 +185,7 @@ def _view_columns(failure: Failure, statement: Statement, names: CatalogNames) -
     if parsed is None or parsed.stmts[0].stmt.WhichOneof("node") != "view_stmt":
         return None
     view = parsed.stmts[0].stmt.view_stmt.view
-    name = f"{view.schemaname}.{view.relname}" if view.schemaname else view.relname
+    name = ".".join(as_written(part) for part in (view.schemaname, view.relname) if part)
     return f"DROP VIEW IF EXISTS {name};\n{statement.sql};"
 
 
@@ -221,8 +228,9 @@ def _null_value(failure: Failure, statement: Statement, names: CatalogNames) -> 
         return None
     if "contains null values" in failure.message:
         known = any(one.name == column for one in names.columns_of(relation))
-        fill = f"UPDATE {relation} SET {column} = ... WHERE {column} IS NULL;"
-        return f"Fill it first: {fill}" if known else f"Give it a default: ADD COLUMN {column} ... NOT NULL DEFAULT ..."
+        name = as_written(column)
+        fill = f"UPDATE {relation_as_written(relation)} SET {name} = ... WHERE {name} IS NULL;"
+        return f"Fill it first: {fill}" if known else f"Give it a default: ADD COLUMN {name} ... NOT NULL DEFAULT ..."
     kind = next((one.type for one in names.columns_of(relation) if one.name == column), "")
     return f"{relation}.{column}{f' ({kind})' if kind else ''} needs a value: name it in the INSERT, or give a default."
 
@@ -239,7 +247,22 @@ def _duplicate(failure: Failure, statement: Statement, names: CatalogNames) -> s
         if statement.kind == "do_stmt" and re.search(r"\binsert\b", statement.sql, re.IGNORECASE):
             return f"Add ON CONFLICT ({match[1]}) DO NOTHING to the INSERT into {where}."
         return f"A row of {where} has that {match[1]} already, and it must be unique: leave that row out."
-    return f"Find them: SELECT {match[1]}, count(*) FROM {where} GROUP BY {match[1]} HAVING count(*) > 1;"
+    only = " AND ".join(_counted_rows(match[1], statement))
+    table = relation_as_written(failure.said.relation) if failure.said.relation else "the table"
+    return (
+        f"Find them: SELECT {match[1]}, count(*) FROM {table}{f' WHERE {only}' if only else ''}"
+        f" GROUP BY {match[1]} HAVING count(*) > 1;"
+    )
+
+
+def _counted_rows(key: str, statement: Statement) -> list[str]:
+    """Which rows a new unique index or constraint holds to be doubles: conditions for WHERE."""
+    parsed = parse(statement.sql)
+    if parsed is None:
+        return []
+    made = [*nodes(parsed, "IndexStmt"), *nodes(parsed, "Constraint")]
+    found = [] if any(one.nulls_not_distinct for one in made) else [f"({key}) IS NOT NULL"]
+    return found + [f"({expression_sql(one.where_clause)})" for one in made if one.HasField("where_clause")]
 
 
 def _ambiguous(failure: Failure, statement: Statement, names: CatalogNames) -> str | None:
@@ -325,7 +348,8 @@ def _check(failure: Failure, statement: Statement, names: CatalogNames) -> str |
     for one in nodes(parsed, "Constraint"):
         if enum_name(one, "contype") == "CONSTR_CHECK" and one.conname in ("", failure.said.constraint):
             broken = expression_sql(one.raw_expr)
-            return f"Find them: SELECT * FROM {failure.said.relation} WHERE NOT ({broken}); or add it NOT VALID."
+            table = relation_as_written(failure.said.relation or "")
+            return f"Find them: SELECT * FROM {table} WHERE NOT ({broken}); or add it NOT VALID."
     return None
 
 

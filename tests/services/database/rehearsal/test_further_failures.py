@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from services.database.rehearsal.further_failures import changes
-from services.database.rehearsal.rehearse import rehearse
+from services.database.rehearsal.rehearse import rehearse, rehearse_on
+from services.database.rehearsal.shadow import Shadow
+from services.database.script import Script, read_scripts
 from tests.services.database.app_database import Owner, script
 
 SCRIPT = """CREATE TABLE parents (id int PRIMARY KEY, x nosuchtype);
@@ -50,3 +52,13 @@ def test_what_follows_from_an_earlier_failure_is_marked(app: Owner):
 )
 def test_names_that_a_statement_would_make_or_change(sql, names):
     assert names <= changes(sql)
+
+
+def test_what_hangs_on_a_view_that_must_be_dropped_is_named(app_shadow: Shadow):
+    sql = "CREATE VIEW high AS SELECT * FROM moods;\nCREATE OR REPLACE VIEW moods AS SELECT 1 AS one;"
+    found = rehearse_on(app_shadow, read_scripts([Script("a.sql", sql)]).statements)
+    assert found.failure is not None
+    assert found.failure.suggestion is not None
+    assert found.failure.suggestion.endswith(
+        "These depend on it: view high. Drop or change them first, and make them again after it."
+    )
