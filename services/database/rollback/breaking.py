@@ -35,21 +35,25 @@ def breaking(conn: psycopg.Connection[Any], played: Played) -> list[Loss]:
     words = lost.words()
     if not words:
         return []
-    candidates = {}
-    for oid, language, text, name, path in conn.execute(_BODIES).fetchall():
-        if not lost.function(oid) and name not in played.replaced and words & set(_WORD.findall(text.lower())):
-            candidates[oid] = (language, text, _path(path))
-    if not candidates:
-        return []
-    found = []
-    for oid, definition, identity in conn.execute(_DEFINITIONS, (list(candidates),)).fetchall():
-        language, text, path = candidates[oid]
-        body = read_body(definition, language, text)
-        if not body.known:
-            found.append(Loss("function", identity, None, None, "unknown"))
-        elif lost.breaks(body, path, oid):
-            found.append(Loss("function", identity, None, None, "breaks"))
-    return sorted(found, key=lambda loss: loss.object)
+    bodies = {
+        oid: (language, text, name, _path(path), set(_WORD.findall(text.lower())))
+        for oid, language, text, name, path in conn.execute(_BODIES).fetchall()
+        if not lost.function(oid) and name not in played.replaced
+    }
+    found: dict[int, Loss] = {}
+    while words:  # then those that call what breaks
+        wanted = [oid for oid, body in bodies.items() if oid not in found and words & body[-1]]
+        words = set()
+        for oid, definition, identity in conn.execute(_DEFINITIONS, (wanted,)).fetchall() if wanted else ():
+            language, text, name, path, _ = bodies[oid]
+            body = read_body(definition, language, text)
+            if not body.known:
+                found[oid] = Loss("function", identity, None, None, "unknown")
+            elif lost.breaks(body, path, oid):
+                found[oid] = Loss("function", identity, None, None, "breaks")
+                words |= set(_WORD.findall(name.lower()))
+        lost.broken(oid for oid, loss in found.items() if loss.effect == "breaks")
+    return sorted(found.values(), key=lambda loss: loss.object)
 
 
 def _path(setting: str | None) -> tuple[str, ...] | None:
@@ -71,7 +75,7 @@ class _Lost:
         self._relations = by_class.get(catalog.classes["pg_class"], set()) | {
             oid for oid, column in played.renamed if column is None
         }
-        self._functions = by_class.get(catalog.classes["pg_proc"], set())
+        self._functions = set(by_class.get(catalog.classes["pg_proc"], ()))
         self._types = by_class.get(catalog.classes["pg_type"], set())
         self._columns = {(oid, column) for oid, column in played.renamed if column is not None}
         self._columns |= {
@@ -82,6 +86,10 @@ class _Lost:
 
     def function(self, oid: int) -> bool:
         return oid in self._functions
+
+    def broken(self, oids: Iterable[int]) -> None:
+        """These functions are there, and calling them is of no use."""
+        self._functions.update(oids)
 
     def words(self) -> set[str]:
         """The words, in lower case, without one of which no text can name what is lost."""

@@ -44,6 +44,7 @@ class _Seen:
     types: set[Names] = field(default_factory=set)
     statements: list[str] = field(default_factory=list)
     rows: dict[str, Names] = field(default_factory=dict)
+    records: dict[str, set[Names]] = field(default_factory=dict)
     dynamic: bool = False
 
 
@@ -87,6 +88,8 @@ def _read_plpgsql(tree: Any, body: str, seen: _Seen) -> None:
             _read_declared(str(node.get("typname", "")), seen)
         elif kind == "PLpgSQL_rec":
             _read_row_variable(str(node["refname"]), body, seen)
+        elif kind in ("PLpgSQL_stmt_fors", "PLpgSQL_stmt_execsql"):
+            _read_record(node, seen)
         elif kind == "PLpgSQL_var" and "datatype" in node:
             name = str(node["datatype"].get("PLpgSQL_type", {}).get("typname", ""))
             if name.lower().endswith(_ROW_TYPE):
@@ -132,6 +135,20 @@ def _read_row_variable(name: str, body: str, seen: _Seen) -> None:
     )
     if found is not None:
         seen.types.add(tuple(found.group(1).lower().split(".")))
+
+
+def _read_record(node: Any, seen: _Seen) -> None:
+    """A record that takes whole rows, in a loop or by INTO: its fields are columns of what they are read from."""
+    record = (node.get("var") or node.get("target") or {}).get("PLpgSQL_rec")
+    query = (node.get("query") or node.get("sqlstmt") or {}).get("PLpgSQL_expr", {}).get("query", "")
+    parsed = parse(str(query)) if record else None
+    if record is None or parsed is None:
+        return
+    parts = [(part, type(part).__name__) for _, part in walk(parsed)]
+    if any(kind == "A_Star" for _, kind in parts):
+        tables = (part for part, kind in parts if kind == "RangeVar")
+        names = {(one.schemaname, one.relname) if one.schemaname else (one.relname,) for one in tables}
+        seen.records.setdefault(str(record["refname"]), set()).update(names)
 
 
 def _names(text: str) -> Names:
@@ -222,6 +239,8 @@ def _read_column(part: Any, ranges: dict[str, Names], own: set[Names], seen: _Se
         seen.columns.add((("new",), column))
     elif qualifier and qualifier[0] in ranges:
         seen.columns.add((ranges[qualifier[0]], column))
+    elif qualifier and qualifier[0] in seen.records:
+        seen.columns.update((names, column) for names in seen.records[qualifier[0]])
 
 
 def _read_targets(part: Any, kind: str, seen: _Seen) -> None:

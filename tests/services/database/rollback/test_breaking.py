@@ -61,6 +61,8 @@ def breaks(conn: psycopg.Connection[Any], body: str, sql: str, *, language: str 
         ("BEGIN INSERT INTO users (id, email) VALUES (1, 'x'); END", COLUMN),
         ("BEGIN PERFORM u.email FROM users u; END", COLUMN),
         ("BEGIN PERFORM id FROM users WHERE email = 'x'; END", COLUMN),
+        ("DECLARE r record; BEGIN FOR r IN SELECT * FROM users LOOP PERFORM lower(r.email); END LOOP; END", COLUMN),
+        ("DECLARE r record; BEGIN SELECT u.* INTO r FROM public.users u; RAISE '%', r.email; END", COLUMN),
         ("BEGIN NEW.email := lower(NEW.email); RETURN NEW; END", COLUMN),
         ("BEGIN PERFORM total(); END", "DROP FUNCTION total()"),
         ("DECLARE l level; BEGIN END", "DROP TYPE level"),
@@ -83,6 +85,7 @@ def test_what_names_the_lost_thing_breaks(conn: psycopg.Connection[Any], body: s
         ("BEGIN PERFORM 1 FROM logs AS users; END", LOST, ""),
         ("BEGIN PERFORM 1 FROM (WITH users AS (SELECT 1) SELECT * FROM users) x; END", LOST, ""),
         ("BEGIN PERFORM id FROM users; END", COLUMN, ""),
+        ("DECLARE r record; BEGIN FOR r IN SELECT * FROM other.users LOOP PERFORM r.email; END LOOP; END", COLUMN, ""),
         ("BEGIN PERFORM o.email FROM users u, other.users o; END", COLUMN, ""),
         ("BEGIN PERFORM 1 FROM users; END", "DROP TABLE users CASCADE; CREATE TABLE users (id int)", ""),
         (
@@ -100,3 +103,13 @@ def test_what_only_looks_like_it_does_not(conn: psycopg.Connection[Any], body: s
 def test_bodies_in_sql_are_read_as_well(conn: psycopg.Connection[Any]):
     assert breaks(conn, "DELETE FROM users; SELECT", LOST, language="sql")
     assert not breaks(conn, "DELETE FROM logs WHERE note = 'users'", LOST, language="sql")
+
+
+def test_what_calls_a_function_that_breaks_breaks_as_well(conn: psycopg.Connection[Any]):
+    with conn.transaction(force_rollback=True):
+        conn.execute("CREATE FUNCTION other() RETURNS int LANGUAGE sql AS $$ SELECT 1 -- not middle() $$")
+        conn.execute("CREATE FUNCTION middle() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN total(); END'")
+        conn.execute("CREATE FUNCTION top() RETURNS bigint LANGUAGE sql AS 'SELECT middle() + 1'")
+        losses = blast_radius_on(conn, [Script("a.sql", "DROP TABLE logs")])
+    told = [loss.object for loss in losses if loss.effect == "breaks"]
+    assert told == ["public.middle()", "public.top()", "public.total()"]
