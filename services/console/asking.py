@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from services.settings import Level, Target
 
 APPLICATION = "release-cockpit console"
 CONNECT_S = 2.5
+_OWN_COLUMN = re.compile(r"\b(ctid|xmin|xmax|cmin|cmax|tableoid)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,13 @@ def _asked(
             "Nothing was asked.",
             "Set the address of a role that can only read; /settings makes one with the level observe.",
         )
+    masked: tuple[str, ...] = ()
     try:
         require_allowed(question, catalog, lambda relation: is_private(relation, catalog, privacy))
         sql, masked = masked_sql(question.tree, catalog, privacy)
         columns, rows, more = _fetched(conn, sql, limits, started)
     except psycopg.Error as error:
-        raise _told(error, limits, secrets) from None
+        raise _told(error, limits, secrets, masked) from None
     shown = tuple(
         tuple(None if value is None else redact(value, secrets, addresses=not privacy.addresses) for value in row)
         for row in rows
@@ -206,7 +209,7 @@ def _enough(rows: int, held: int, limits: Limits) -> str | None:
     return f"Cut off at {limits.value_bytes // 1000} kB; there is more." if held > limits.value_bytes else None
 
 
-def _told(error: psycopg.Error, limits: Limits, secrets: tuple[str, ...]) -> OpsError:
+def _told(error: psycopg.Error, limits: Limits, secrets: tuple[str, ...], masked: tuple[str, ...]) -> OpsError:
     message = redact(error.diag.message_primary or "the connection was lost", secrets)
     if isinstance(error, psycopg.errors.QueryCanceled):
         return Unavailable(
@@ -218,7 +221,12 @@ def _told(error: psycopg.Error, limits: Limits, secrets: tuple[str, ...]) -> Ops
         )
     if error.sqlstate is None or error.sqlstate[:2] in ("08", "53", "57"):
         return Unavailable(f"The database gave no answer: {message}.", "What it holds is not known.", "Try again.")
-    return NotUnderstood(f"The database refuses the question: {message}.", "Nothing was shown.", "Mend the SQL.")
+    do = "Mend the SQL."
+    if masked and isinstance(error, psycopg.errors.GroupingError):
+        do = "Name every column in GROUP BY: a table whose private columns are masked has no key to group by here."
+    elif masked and isinstance(error, psycopg.errors.UndefinedColumn) and _OWN_COLUMN.search(message):
+        do = "Leave out the server's own columns: a table whose private columns are masked has none here."
+    return NotUnderstood(f"The database refuses the question: {message}.", "Nothing was shown.", do)
 
 
 def _secrets(target: Target) -> tuple[str, ...]:

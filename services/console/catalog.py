@@ -24,7 +24,10 @@ SELECT a.name, c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text,
        CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END,
        ARRAY(SELECT t.attname::text FROM pg_catalog.pg_attribute t
              WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped ORDER BY t.attnum),
-       ARRAY(SELECT pg_catalog.format_type(t.atttypid, t.atttypmod) FROM pg_catalog.pg_attribute t
+       -- A domain is told as what it is made of.
+       ARRAY(SELECT CASE WHEN y.typtype = 'd' THEN pg_catalog.format_type(y.typbasetype, y.typtypmod)
+                         ELSE pg_catalog.format_type(t.atttypid, t.atttypmod) END
+             FROM pg_catalog.pg_attribute t JOIN pg_catalog.pg_type y ON y.oid = t.atttypid
              WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped ORDER BY t.attnum),
        ARRAY(SELECT pn.nspname || '.' || pc.relname FROM up JOIN pg_catalog.pg_class pc ON pc.oid = up.oid
              JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace WHERE up.base = c.oid),

@@ -24,6 +24,9 @@ _SERVERS_WORDS = """
 _OF_THE_SERVER = frozenset(_SERVERS_WORDS.split())
 """Columns of the server's own relations: what others ask for, with the values in it, and settings, where keys are."""
 
+_MASKS = {"bytea": "", "uuid": "00000000-0000-0000-0000-000000000000"}
+"""What stands for a value where a text cannot."""
+
 _TEXT = re.compile(r"^(text|character varying|character|citext|name)\b")
 
 
@@ -202,6 +205,8 @@ def _expression(name: str, kind: str) -> str:
         shown = f"'\"{MASK}\"'::{kind}"
     elif kind in ("text[]", "character varying[]"):
         shown = f"ARRAY['{MASK}']::{kind}"
+    elif (value := "{}" if kind.endswith("]") else _MASKS.get(kind)) is not None:
+        shown = f"'{value}'::{kind}"
     else:
         return f"NULL::{kind}"
     return f"CASE WHEN {name} IS NULL THEN NULL ELSE {shown} END"

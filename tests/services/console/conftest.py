@@ -136,6 +136,11 @@ CREATE FUNCTION public.told_text(public.told) RETURNS text LANGUAGE plpgsql AS $
 CREATE CAST (public.told AS text) WITH FUNCTION public.told_text(public.told) AS IMPLICIT;
 CREATE TABLE public.has_told (id int, t public.told);
 INSERT INTO public.has_told VALUES (1, '(1)');
+CREATE DOMAIN public.address_of AS varchar(90) CHECK (VALUE ~ '@');
+CREATE TABLE public.members (id int PRIMARY KEY, mail public.address_of, secret bytea, tokens uuid, codes text,
+  phones text[]);
+INSERT INTO public.members VALUES (1, 'someone@example.com', 'x', gen_random_uuid(), 'a', '{1}'),
+  (2, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO public.journal_entries (user_id, content)
   SELECT 'long', 'a private thought ' || string_agg(md5(i::text), ' ') FROM generate_series(1, 400) i;
 DO $$ BEGIN EXECUTE (SELECT format('CREATE VIEW public.toasted AS SELECT * FROM %s', reltoastrelid::regclass)

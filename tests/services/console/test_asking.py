@@ -149,6 +149,24 @@ def test_what_people_wrote_is_masked_however_it_is_asked_for(console: Console, q
         assert reply.masked
 
 
+def test_a_mask_tells_whether_there_is_a_value_whatever_its_type(console: Console) -> None:
+    reply = console.ask("SELECT count(mail), count(secret), count(tokens), count(phones), min(mail) FROM members")
+    assert reply.rows == (("1", "1", "1", "1", "•••"),)
+    assert len(reply.masked) == 4
+
+
+@pytest.mark.parametrize(
+    ("question", "do"),
+    [
+        ("SELECT m.id, m.codes, count(*) FROM members m GROUP BY m.id", "Name every column in GROUP BY"),
+        ("SELECT ctid FROM members", "Leave out the server's own columns"),
+    ],
+)
+def test_what_masks_do_not_allow_is_told(console: Console, question: str, do: str) -> None:
+    with pytest.raises(NotUnderstood, match=do):
+        console.ask(question)
+
+
 def test_what_is_generated_from_other_columns_is_shown(console: Console) -> None:
     assert console.ask("SELECT size FROM ai_analyses").rows == (("2",),)
 
