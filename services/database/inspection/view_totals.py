@@ -14,22 +14,25 @@ from services.database.inspection.probing import Prober
 from services.database.inspection.rows import RowMaker
 from services.database.inspection.unreached import messages
 from services.database.names import identifier, literal
-from services.database.parser import deparse, new_tree, parse
+from services.database.parser import deparse, expression_sql, new_tree, parse
 
 _TOTALS = ("sum", "count")
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 _DAYS = ("date", "timestamp with time zone", "timestamp without time zone")
+_RECKONING = ("+", "*")
 _PASSES_ON = ("coalesce", "round")
 _MOST_TABLES = 6
 
 
 @dataclass(frozen=True, slots=True)
 class _Total:
-    """One sum or count of a column of a joined table. selects: the query whose one column it is."""
+    """One sum or count over a joined table. of: what is summed, as SQL; columns: those in it; selects: the query whose
+    one column it is."""
 
     function: str
     alias: str
-    column: str
+    columns: tuple[str, ...]
+    of: str
     selects: str
 
 
@@ -80,13 +83,14 @@ def _judged(
 
 def _compared(prober: Prober, joined: _Joined, total: _Total) -> tuple[str, str]:
     """What is wrong with a total, and why it could not be compared; both empty where it is right."""
-    base, column = joined.tables[total.alias], identifier(total.column)
-    name = f"{total.function}({total.alias}.{total.column})"
-    least = f"COALESCE(pg_catalog.min({column}), 0) >= 0" if total.function == "sum" else "true"
+    base = joined.tables[total.alias]
+    name = f"{total.function}({total.of})"
+    least = f"COALESCE(pg_catalog.min({total.of}), 0) >= 0" if total.function == "sum" else "true"
     answer = prober.attempt(
         f"SELECT s.v, b.v, s.v > b.v, b.least, s.v IS NULL OR s.v = 0 FROM"
         f" (SELECT pg_catalog.sum(q.v) AS v FROM ({total.selects}) AS q (v)) AS s,"
-        f" (SELECT pg_catalog.{total.function}({column}) AS v, {least} AS least FROM {base.name}) AS b"
+        f" (SELECT pg_catalog.{total.function}({total.of}) AS v, {least} AS least"
+        f" FROM {base.name} AS {identifier(total.alias)}) AS b"
     )
     if not answer.good:
         return "", f"{name}: {answer.message}"
@@ -143,13 +147,15 @@ def _total(catalog: Catalog, select: Any, target: Any, tables: Mapping[str, Rela
     call = _aggregate(target.res_target.val)
     if call is None or call.agg_distinct or len(call.args) != 1:
         return None
-    place = _column(call.args[0])
-    if place is None or place[0] not in tables:
+    places = _reckoned(call.args[0])
+    aliases = {alias for alias, _ in places or ()}
+    if not places or len(aliases) > 1 or not aliases <= tables.keys():
         return None
-    known = {one.name: one for one in catalog.columns(tables[place[0]])}
-    kind = catalog.types.get(known[place[1]].type) if place[1] in known else None
+    (alias,) = aliases
+    known = {one.name: one for one in catalog.columns(tables[alias])}
+    kinds = [catalog.types.get(known[name].type) if name in known else None for _, name in places]
     function = call.funcname[-1].string.sval
-    if kind is None or (function == "sum" and kind.name not in _NUMBERS):
+    if any(kind is None or (function == "sum" and kind.name not in _NUMBERS) for kind in kinds):
         return None
     alone = new_tree()
     copied = alone.stmts.add().stmt.select_stmt
@@ -158,7 +164,27 @@ def _total(catalog: Catalog, select: Any, target: Any, tables: Mapping[str, Rela
     copied.target_list.add().res_target.val.func_call.CopyFrom(call)
     for unwanted in ("sort_clause", "limit_count", "limit_offset", "distinct_clause"):
         copied.ClearField(unwanted)
-    return _Total(function, place[0], place[1], deparse(alone))
+    return _Total(function, alias, tuple(name for _, name in places), expression_sql(call.args[0]), deparse(alone))
+
+
+def _reckoned(node: Any) -> list[tuple[str, str]] | None:
+    """The columns that a sum is reckoned from, such as a number times a price; None where there is more in it."""
+    kind = node.WhichOneof("node")
+    if kind == "type_cast":
+        return _reckoned(node.type_cast.arg)
+    if kind == "column_ref":
+        place = _column(node)
+        return None if place is None else [place]
+    if kind == "a_const":
+        return []
+    if kind == "coalesce_expr":
+        parts = list(node.coalesce_expr.args)
+    elif kind == "a_expr" and node.a_expr.name[-1].string.sval in _RECKONING and node.a_expr.HasField("lexpr"):
+        parts = [node.a_expr.lexpr, node.a_expr.rexpr]
+    else:
+        return None
+    found = [_reckoned(part) for part in parts]
+    return None if None in found else [place for part in found for place in part or ()]
 
 
 def _aggregate(node: Any) -> Any | None:
@@ -210,7 +236,7 @@ def _seed(catalog: Catalog, prober: Prober, joined: _Joined, maker: RowMaker) ->
         for (alias, name), column in columns.items():
             if column is not None and alias in shared:
                 shared[alias][name] = f"{literal(text)}::{column.written}"
-    summed = {(one.alias, one.column) for one in joined.totals}
+    summed = {(one.alias, column) for one in joined.totals for column in one.columns}
 
     def single(alias: str) -> bool:
         rules = catalog.rules(joined.tables[alias])

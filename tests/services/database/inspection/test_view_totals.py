@@ -13,7 +13,8 @@ from tests.services.database.inspection.change import failures, verdict_of
 TABLES = """
 CREATE TABLE public.people (id uuid PRIMARY KEY, name text);
 CREATE TABLE public.entries (id bigserial PRIMARY KEY, user_id varchar(255) NOT NULL, level int);
-CREATE TABLE public.logs (id bigserial PRIMARY KEY, user_id text NOT NULL, cost numeric NOT NULL CHECK (cost >= 0));
+CREATE TABLE public.logs (id bigserial PRIMARY KEY, user_id text NOT NULL, cost numeric NOT NULL CHECK (cost >= 0),
+  pieces int CHECK (pieces > 0));
 CREATE TABLE public.lines (id bigserial PRIMARY KEY, log_id bigint NOT NULL REFERENCES public.logs (id), n int);
 """
 WRONG = {
@@ -21,11 +22,13 @@ WRONG = {
     " LEFT JOIN entries e ON e.user_id = p.id::text LEFT JOIN logs l ON l.user_id = p.id::text GROUP BY p.id",
     "inside": "WITH totals AS (SELECT e.user_id, COALESCE(round(sum(l.cost), 2), 0) AS cost FROM entries e"
     " JOIN logs l ON l.user_id = e.user_id GROUP BY 1) SELECT user_id, cost FROM totals ORDER BY cost",
+    "products": "SELECT sum((l.cost * COALESCE(l.pieces, 1)) + 1) AS worth FROM logs l JOIN lines n ON n.log_id = l.id",
     "parents": "SELECT count(l.id) AS logs, sum(n.n) AS n FROM logs l JOIN lines n ON n.log_id = l.id",
 }
 RIGHT = {
     "distinct_ones": "SELECT count(DISTINCT e.id) AS e FROM entries e JOIN logs l ON l.user_id = e.user_id",
     "children": "SELECT l.user_id, sum(n.n) AS n FROM logs l JOIN lines n ON n.log_id = l.id GROUP BY 1",
+    "weighed": "SELECT l.user_id, sum(n.n * n.id) AS n FROM logs l JOIN lines n ON n.log_id = l.id GROUP BY 1",
     "first_summed": "SELECT p.id, e.n, l.cost FROM people p"
     " LEFT JOIN (SELECT user_id, count(id) AS n FROM entries GROUP BY 1) e ON e.user_id = p.id::text"
     " LEFT JOIN (SELECT user_id, sum(cost) AS cost FROM logs GROUP BY 1) l ON l.user_id = p.id::text",
@@ -43,7 +46,7 @@ def test_views_that_multiply_are_found_though_the_tables_are_empty(views: Inspec
     assert failures(views, "view-total") == {(f"public.{name}", "fan-out") for name in WRONG}
 
 
-@pytest.mark.parametrize("name", ["children"])
+@pytest.mark.parametrize("name", ["children", "weighed"])
 def test_a_right_total_over_a_join_passes(views: Inspection, name: str):
     assert verdict_of(views, "view-total", f"public.{name}") is Verdict.PASS
 
