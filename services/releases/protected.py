@@ -24,6 +24,13 @@ def refuse_unapproved_way(settings: Settings, url: str, *, release_id: str) -> N
 
     Only the address is compared: an alias of the network for the same server is another one.
     """
+    if any(target.second_approval for target in settings.targets.values()) and by_service(url):
+        raise Refused(
+            "This address is read from a service file, so it is not seen whose database it leads to.",
+            "Nothing was changed: it may be a target's on which a second person has to approve a deploy.",
+            "Write host, port and database into the address, and take PGSERVICE out of the environment.",
+            place="--database",
+        ).because("second-approval")
     target = asks_for_approval(settings, url)
     if target is None:
         return
@@ -42,6 +49,15 @@ def asks_for_approval(settings: Settings, url: str, environ: Mapping[str, str] =
         if target.second_approval and any(there & places_of(known, environ) for known in _addresses(target)):
             return target
     return None
+
+
+def by_service(url: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether libpq takes what the address leaves out from a file that we do not read."""
+    try:
+        named = connection_parameters(url).get("service")
+    except NotUnderstood:
+        return False
+    return bool(named or environ.get("PGSERVICE"))
 
 
 def _addresses(target: Target) -> Iterator[str]:

@@ -170,7 +170,11 @@ def _is_temporary(relation: Any) -> bool:
 
 
 def _value(node: Any) -> str | None:
-    return str(node.args[0].a_const.sval.sval) if len(node.args) == 1 else None
+    if len(node.args) != 1:
+        return None
+    constant = node.args[0].a_const
+    number = constant.HasField("ival")
+    return str(constant.ival.ival) if number else str(constant.sval.sval)
 
 
 def _refused(statement: Statement, what: str, means: str, do: str) -> Refused:

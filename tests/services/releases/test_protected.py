@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from services.releases.protected import asks_for_approval, places_of
+from services.errors import Refused
+from services.releases.protected import asks_for_approval, places_of, refuse_unapproved_way
 from services.settings import Settings, Target
 
 KNOWN = "postgresql://owner:pw@127.0.0.1:5432/app"
@@ -63,3 +64,20 @@ def test_a_project_is_one_database_by_all_its_doors() -> None:
 def test_what_the_address_leaves_out_is_taken_as_libpq_takes_it() -> None:
     environ = {"PGHOST": "db.example", "PGPORT": "6000", "PGDATABASE": "app"}
     assert places_of("postgresql://", environ) == {("db.example", "6000", "app")}
+
+
+@pytest.mark.parametrize(
+    ("url", "service"), [("postgresql:///?service=prod", ""), ("postgresql://x@db.example/app", "prod")]
+)
+def test_an_address_from_a_service_file_is_not_taken_for_another(
+    url: str, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGSERVICE", service)
+    for wanted in (True, False):
+        target = Target(name="staging", second_approval=wanted, database_url=SecretStr(KNOWN))
+        there = Settings(home=Path(), store_url="", targets={"staging": target})
+        if wanted:
+            with pytest.raises(Refused, match="service file"):
+                refuse_unapproved_way(there, url, release_id="beta")
+        else:
+            refuse_unapproved_way(there, url, release_id="beta")

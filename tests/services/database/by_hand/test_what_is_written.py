@@ -165,7 +165,8 @@ def test_what_files_cannot_carry_is_refused_when_writing(app: Owner, sql: str, s
 
 def test_the_head_of_a_dump_is_written(app: Owner) -> None:
     head = "SET statement_timeout = 0; SET lock_timeout = 0; SET client_encoding = 'UTF8';"
-    head += "SET standard_conforming_strings = on; SELECT pg_catalog.set_config('search_path', '', false);"
+    head += "SET standard_conforming_strings = on; SET standard_conforming_strings = 1;"
+    head += " SELECT pg_catalog.set_config('search_path', '', false);"
     (written,) = editor_scripts(plan_for(app, f"{head}\n{COLUMN}"), NOW)
     after = written.sql.split("SET lock_timeout = 0")[1]
     assert after.index("SET LOCAL lock_timeout = '100ms'") < after.index("ADD COLUMN")
