@@ -68,7 +68,7 @@ def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[
     found: dict[str, dict[str, str]] = {}
     for key, old in changed.before.by_key.items():
         is_now, wanted, then = now.by_key.get(key), target.by_key.get(key), changed.after.by_key.get(key)
-        if old.kind != "table" or is_now is None or wanted is None or then is None or _is_type_of_others(key, now):
+        if old.kind != "table" or is_now is None or wanted is None or then is None or is_type_of_others(key, now):
             continue
         if _columns(is_now) != _columns(then) or _columns(wanted) != _columns(old):
             continue
@@ -84,7 +84,7 @@ def to_rebuild(changed: Changed, target: Definitions, now: Definitions) -> dict[
     return found
 
 
-def _is_type_of_others(table: str, now: Definitions) -> bool:
+def is_type_of_others(table: str, now: Definitions) -> bool:
     """Whether columns of other tables hold rows of this one: making it anew would take those columns along."""
     name = now.by_key[table].identity
     return any(

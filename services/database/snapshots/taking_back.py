@@ -40,6 +40,7 @@ from services.database.snapshots.restating import restated
 from services.database.snapshots.snapshot import Part, columns_of, is_home, is_table, was_restored
 from services.database.snapshots.standing_tables import nothing_acts, standing, take_off_foreign_keys
 from services.database.snapshots.storage import ready_for_savepoint, steady_texts
+from services.database.snapshots.swapped import as_texts, holding_what_goes, swapped_types
 from services.errors import Refused
 
 Go = Callable[[], None]
@@ -186,7 +187,11 @@ def _structure(work: _Work, *, with_catalog: bool) -> list[Aside]:
     work.done.recreated += [d.identity for d in came if d.kind == "table" or d.part_of in known.by_key]
     _unpark(work)
     rebuild = to_rebuild(changed, work.target, now)
-    return set_aside(work.conn, rebuild, now, work.snapshot_id.split("-")[0]) if rebuild else []
+    swapped = swapped_types(work.target, now)
+    for key in holding_what_goes(work.conn, swapped, work.target, now) if any(swapped.values()) else ():
+        rebuild.setdefault(key, {})
+    asides = set_aside(work.conn, rebuild, now, work.snapshot_id.split("-")[0]) if rebuild else []
+    return [as_texts(work.conn, one, swapped) for one in asides]
 
 
 def _refuse_one_name_for_two(work: _Work) -> None:
