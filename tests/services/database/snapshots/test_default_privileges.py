@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from services.database.rollback.restoring import restore
 from services.verdict import Verdict
 from tests.services.database.app_database import Owner
@@ -16,23 +14,19 @@ WORLD = (
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated;"
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON FUNCTIONS TO anon, authenticated"
 )
-
-
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "CREATE OR REPLACE VIEW v AS SELECT id, b FROM t",
-        "ALTER TABLE t DROP COLUMN a",
-        "DROP FUNCTION f; CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'a' $$",
-    ],
+MADE_AGAIN = (
+    "CREATE OR REPLACE VIEW v AS SELECT id, b FROM t; ALTER TABLE t DROP COLUMN a;"
+    "DROP FUNCTION f; CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'a' $$"
 )
-def test_what_is_made_again_has_the_rights_of_before_and_no_more(app: Owner, sql: str):
+
+
+def test_what_is_made_again_has_the_rights_of_before_and_no_more(app: Owner):
     app.run(WORLD)
     before = app.fingerprint()
     taken = "".join(
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON {kind} FROM anon;" for kind in ("TABLES", "FUNCTIONS")
     )
-    done = change(app.url, f"{taken} {sql}")
+    done = change(app.url, f"{taken} {MADE_AGAIN}")
     told = restore(app.url, str(done.snapshot_id), undo=True)
     assert (told.verdict, told.conflicts, told.not_restored) == (Verdict.PASS, [], [])
     assert app.fingerprint().facts == before.facts

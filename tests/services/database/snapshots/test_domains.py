@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from services.database.rollback.restoring import restore
 from services.verdict import Verdict
 from tests.services.database.app_database import Owner
@@ -16,11 +14,10 @@ WORLD = (
 OTHER = "ALTER DOMAIN above DROP CONSTRAINT zero; ALTER DOMAIN above ADD CONSTRAINT zero CHECK (VALUE > -9)"
 
 
-@pytest.mark.parametrize("sql", [f"{OTHER}; UPDATE t SET a = -5", OTHER])
-def test_another_check_of_a_domain_is_taken_back_and_twice_is_once(app: Owner, sql: str):
+def test_another_check_of_a_domain_is_taken_back_and_twice_is_once(app: Owner):
     app.run(WORLD)
     before = app.fingerprint()
-    done = change(app.url, sql)
+    done = change(app.url, f"{OTHER}; UPDATE t SET a = -5")
     for _ in range(2):
         told = restore(app.url, str(done.snapshot_id), undo=True)
         assert (told.verdict, told.conflicts) == (Verdict.PASS, [])
@@ -34,13 +31,11 @@ def test_a_table_goes_after_the_check_of_a_domain_and_is_parked(app: Owner):
     assert done.parked == ("public.journal_entries",)
 
 
-@pytest.mark.parametrize("key", ["PRIMARY KEY", ""])
-def test_what_a_domain_does_not_allow_is_a_conflict_of_its_row(app: Owner, key: str):
-    app.run(WORLD.replace("PRIMARY KEY", key))
+def test_what_a_domain_does_not_allow_is_a_conflict_of_its_row(app: Owner):
+    app.run(WORLD)
     done = change(app.url, "ALTER TABLE t ALTER a TYPE int; UPDATE t SET a = -5 WHERE id = 1")
     app.run("INSERT INTO t VALUES (3, 3), (4, -4)")
     told = restore(app.url, str(done.snapshot_id), undo=True)
     assert told.verdict is Verdict.FAIL
-    assert {row[0] for row in app.run("SELECT now FROM ops.conflicts")} == ({"-4"} if key else {'{"a": -4, "id": 4}'})
-    there = app.run("SELECT * FROM t ORDER BY id")
-    assert there == [(1, 1), (2, None), (3, 3), *([(4, None)] if key else [])]
+    assert app.run("SELECT key, now FROM ops.conflicts") == [(["4"], "-4")]
+    assert app.run("SELECT * FROM t ORDER BY id") == [(1, 1), (2, None), (3, 3), (4, None)]
