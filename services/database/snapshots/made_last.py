@@ -10,6 +10,7 @@ from psycopg import errors, sql
 
 from services.database.snapshots.effects import Place
 from services.database.snapshots.merge import Conflict, Why
+from services.database.snapshots.standing_tables import nothing_acts
 
 _LENGTH = 100
 
@@ -71,25 +72,27 @@ def _without_orphans(
     schema, table, name, of_schema, of_table, columns, of_columns = row
     found: list[Conflict] = []
     if (schema, table) not in filled:
-        count = conn.execute(
-            sql.SQL(
-                "DELETE FROM ONLY {child} n WHERE {ours} AND pg_catalog.num_nulls({key}) = 0"
-                " AND NOT EXISTS (SELECT FROM {parent} p WHERE {same})"
-            ).format(
-                child=sql.Identifier(schema, table),
-                ours=sql.SQL(
-                    "pg_catalog.age(n.xmin) <= 0 AND pg_catalog.pg_xact_status("
-                    "(pg_catalog.pg_current_xact_id()::text::bigint - pg_catalog.age(n.xmin))::text::xid8)"
-                    " = 'in progress'"
-                ),
-                key=sql.SQL(", ").join(sql.SQL("n.{}").format(sql.Identifier(one)) for one in columns),
-                parent=sql.Identifier(of_schema, of_table),
-                same=sql.SQL(" AND ").join(
-                    sql.SQL("n.{} = p.{}").format(sql.Identifier(one), sql.Identifier(other))
-                    for one, other in zip(columns, of_columns, strict=True)
-                ),
-            )
-        ).rowcount
+        conn.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table that waits for a check cannot be altered
+        with nothing_acts(conn, (schema, table)):
+            count = conn.execute(
+                sql.SQL(
+                    "DELETE FROM ONLY {child} n WHERE {ours} AND pg_catalog.num_nulls({key}) = 0"
+                    " AND NOT EXISTS (SELECT FROM {parent} p WHERE {same})"
+                ).format(
+                    child=sql.Identifier(schema, table),
+                    ours=sql.SQL(
+                        "pg_catalog.age(n.xmin) <= 0 AND pg_catalog.pg_xact_status("
+                        "(pg_catalog.pg_current_xact_id()::text::bigint - pg_catalog.age(n.xmin))::text::xid8)"
+                        " = 'in progress'"
+                    ),
+                    key=sql.SQL(", ").join(sql.SQL("n.{}").format(sql.Identifier(one)) for one in columns),
+                    parent=sql.Identifier(of_schema, of_table),
+                    same=sql.SQL(" AND ").join(
+                        sql.SQL("n.{} = p.{}").format(sql.Identifier(one), sql.Identifier(other))
+                        for one, other in zip(columns, of_columns, strict=True)
+                    ),
+                )
+            ).rowcount
         if count:
             found.append(Conflict(f"{schema}.{table}", str(Why.NO_PARENT), count))
     conn.execute("SAVEPOINT ops_validate")

@@ -52,3 +52,19 @@ def test_rows_get_numbers_for_a_column_that_comes_back_with_its_sequence(app: Ow
     assert sorted(app.run("SELECT k FROM t WHERE id > 2")) == [(3,), (4,)]
     app.run("INSERT INTO t (id) VALUES (5)")
     assert app.value("SELECT k FROM t WHERE id = 5") == 5
+
+
+def test_rows_whose_parents_are_gone_are_taken_out_again_and_no_trigger_fires(app: Owner):
+    app.run(
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p);"
+        "CREATE TABLE seen (what text); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2);"
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN INSERT INTO public.seen VALUES (TG_OP); RETURN NULL; END $$"
+    )
+    done = change(app.url, "DELETE FROM c")
+    app.run("CREATE TRIGGER see AFTER INSERT OR UPDATE OR DELETE ON c EXECUTE FUNCTION see()")
+    app.run("DELETE FROM p WHERE id = 1")
+    for _ in range(2):
+        told = restore(app.url, str(done.snapshot_id), undo=True)
+        assert [(one.table, one.rows) for one in told.conflicts] == [("public.c", 1)]
+        assert (app.run("SELECT id FROM c"), app.run("SELECT * FROM seen")) == ([(2,)], [])
