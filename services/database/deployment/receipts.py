@@ -283,7 +283,7 @@ def find_receipt(url: str, release_id: str) -> Receipt | None:
 
     Raises as `connect` does, and Unavailable ("receipts-hidden") where the role may not look at the receipts.
     """
-    with connect(url, read_only=True, statement_timeout_s=10) as conn, _hidden_told(conn):
+    with connect(url, read_only=True, statement_timeout_s=10) as conn, hidden_told(conn):
         receipt = receipt_of(conn, "release_id", release_id)
         if receipt is not None and receipt.inverse is None:
             receipt = replace(receipt, inverse=unsettled_inverse(conn, receipt.id))
@@ -291,7 +291,7 @@ def find_receipt(url: str, release_id: str) -> Receipt | None:
 
 
 @contextmanager
-def _hidden_told(conn: psycopg.Connection[Any]) -> Iterator[None]:
+def hidden_told(conn: psycopg.Connection[Any]) -> Iterator[None]:
     """A role that only reads may see nothing of our schema: that is an answer we do not have, and no receipt."""
     try:
         yield
@@ -332,7 +332,7 @@ def outcome(url: str, job_id: str, column: OutcomeColumn = "job_id") -> Outcome:
     "in-progress" while its server process lives, or while a process that we cannot name holds the lock.
     Raises as `find_receipt`.
     """
-    with connect(url, read_only=True, statement_timeout_s=10) as conn, _hidden_told(conn):
+    with connect(url, read_only=True, statement_timeout_s=10) as conn, hidden_told(conn):
         before = _told_by_receipt(receipt_of(conn, column, job_id))
         if before == "applied":
             return before

@@ -30,6 +30,7 @@ from services.database.deployment.receipts import (
     Receipt,
     application_name,
     find_receipt,
+    hidden_told,
     receipt_of,
 )
 from services.database.deployment.sessions import loss_in_words, outcome_after_loss, take_the_lock
@@ -147,11 +148,11 @@ def rollback(
         refuse_transaction_pooler(inspect_connection(conn, url))
         refuse_read_only(conn)
         process = take_the_lock(conn, job, watch)
-        receipt = receipt_of(conn, "rollback_job_id", job)
-        if receipt is not None:
-            result: RollbackResult | None = result_of(receipt)
+        with hidden_told(conn):
+            done, receipt = (receipt_of(conn, *by) for by in (("rollback_job_id", job), ("release_id", release_id)))
+        if done is not None:
+            result: RollbackResult | None = result_of(done)
         else:
-            receipt = receipt_of(conn, "release_id", release_id)
             _refuse_twice(receipt)
             order = _order(release_id, scripts, receipt, actor, job, keep_days, expected_fingerprint, watch)
             result = _committed(conn, url, order, is_loopback(url) if may_copy is None else may_copy)

@@ -57,13 +57,13 @@ class KeptSnapshot:
 def kept_in(url: str, *, deadline_s: float = 5) -> list[KeptSnapshot]:
     """Snapshots that are not purged, the newest first. Raises as `connect`; Unavailable where the role may not look."""
     with connect(url, deadline_s=deadline_s, read_only=True, statement_timeout_s=deadline_s) as conn:
-        there = conn.execute(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute"
-            " WHERE attrelid = pg_catalog.to_regclass('ops.snapshots') AND attname = 'purged_at')"
-        ).fetchone()
-        if there is None or not there[0]:
-            return []
         try:
+            there = conn.execute(
+                "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute"
+                " WHERE attrelid = pg_catalog.to_regclass('ops.snapshots') AND attname = 'purged_at')"
+            ).fetchone()
+            if there is None or not there[0]:
+                return []
             aside: dict[str, list[str]] = {}
             for one in parked(conn):
                 aside.setdefault(one.snapshot_id, []).append(one.object)

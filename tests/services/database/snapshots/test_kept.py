@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from services.database.deployment.deploy import deploy
+from services.database.rollback.roll_back import rollback
 from services.database.snapshots.kept import kept_in, purge_kept
+from services.errors import Unavailable
 from tests.services.database.app_database import Owner, script
 
 
@@ -25,3 +29,11 @@ def test_it_is_listed_and_goes_when_it_is_due(app: Owner) -> None:
     assert sorted(purge_kept(app.url, now + timedelta(days=8))) == ["public.journal_entries", "public.users"]
     assert kept_in(app.url) == []
     assert app.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'ops'::regnamespace AND relkind = 'r'") == 8
+
+
+def test_who_may_not_look_into_our_schema_is_told_so(app: Owner) -> None:
+    assert deploy(app.url, script("CREATE TABLE n (x int)"), release_id="r", plan_hash="h", actor="ann").applied
+    other = app.url.replace("postgres:postgres-pw", "authenticator:authenticator-pw")
+    for ask in (lambda: kept_in(other), lambda: rollback(other, "r", script("DROP TABLE n"), actor="bob")):
+        with pytest.raises(Unavailable, match="may not look into schema ops"):
+            ask()
