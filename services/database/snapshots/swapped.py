@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,8 @@ from psycopg import sql
 from services.database.definitions.definition import Definition, Definitions
 from services.database.inverse.alter import alter, is_same
 from services.database.snapshots.rebuilding import Aside, is_type_of_others
-from services.database.snapshots.snapshot import every_row_seen
+from services.database.snapshots.snapshot import Part, every_row_seen
+from services.errors import Refused
 
 _ALONE = """
 SELECT c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent))
@@ -33,9 +34,16 @@ def swapped_types(target: Definitions, now: Definitions) -> dict[str, frozenset[
 
 
 def holding_what_goes(
-    conn: psycopg.Connection[Any], swapped: Mapping[str, frozenset[str]], target: Definitions, now: Definitions
+    conn: psycopg.Connection[Any],
+    swapped: Mapping[str, frozenset[str]],
+    target: Definitions,
+    now: Definitions,
+    parts: Sequence[Part],
 ) -> list[str]:
-    """Keys of plain tables, otherwise as they are to be, with rows that have a label that goes."""
+    """Keys of plain tables, otherwise as they are to be, with rows that have a label that goes.
+
+    Raises Refused where such rows would have to leave their table, and nothing of them was kept.
+    """
     found: list[str] = []
     for column in now:
         labels = swapped.get(str(column.facts["type"]).removesuffix("[]")) if column.kind == "column" else None
@@ -43,6 +51,12 @@ def holding_what_goes(
         if not labels or table is None or wanted is None or table.key in found or table.kind != "table":
             continue
         if _is_to_stay(conn, table, wanted, now) and _has_any(conn, table, column, labels):
+            if _takes_no_null(conn, column) and not _is_kept(table, column, parts):
+                raise Refused(
+                    f"Rows of {table.identity} have a label in {column.facts['name']} that goes, and none of before.",
+                    "Nothing was changed.",
+                    f"Give them another one first: {', '.join(sorted(labels))} was not there before the change.",
+                )
             found.append(table.key)
     return found
 
@@ -77,6 +91,20 @@ def _is_to_stay(conn: psycopg.Connection[Any], table: Definition, wanted: Defini
     if not same or wanted.oid != table.oid or is_type_of_others(table.key, now):
         return False
     row = conn.execute(_ALONE, (table.oid,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _is_kept(table: Definition, column: Definition, parts: Sequence[Part]) -> bool:
+    """Whether the column's values of before lie in a copy."""
+    name = str(column.facts["name"]).strip('"')
+    return any(one.name == table.identity.replace('"', "") and name in one.columns for one in parts)
+
+
+def _takes_no_null(conn: psycopg.Connection[Any], column: Definition) -> bool:
+    row = conn.execute(
+        "SELECT attnotnull FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum = %s",
+        (column.oid, column.number),
+    ).fetchone()
     return row is not None and bool(row[0])
 
 

@@ -188,8 +188,10 @@ def _structure(work: _Work, *, with_catalog: bool) -> list[Aside]:
     _unpark(work)
     rebuild = to_rebuild(changed, work.target, now)
     swapped = swapped_types(work.target, now)
-    for key in holding_what_goes(work.conn, swapped, work.target, now) if any(swapped.values()) else ():
-        rebuild.setdefault(key, {})
+    if any(swapped.values()):
+        rebuild |= {
+            key: {} for key in holding_what_goes(work.conn, swapped, work.target, now, work.parts) if key not in rebuild
+        }
     asides = set_aside(work.conn, rebuild, now, work.snapshot_id.split("-")[0]) if rebuild else []
     return [as_texts(work.conn, one, swapped) for one in asides]
 
