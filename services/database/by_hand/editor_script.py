@@ -355,6 +355,7 @@ def _end(plan: Plan, file: File, resets: Sequence[str]) -> str:
     return filled(
         "end.sql",
         resets="".join(f"{reset}\n" for reset in resets),
+        unchanged=literal(file.unchanged),
         is_in=literal(is_in),
         told=literal(told),
         not_told=literal(f"{plan.release_id} is NOT deployed: {file.unchanged}. The first error above says why."),

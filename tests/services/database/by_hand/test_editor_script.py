@@ -15,7 +15,7 @@ from services.database.by_hand.seen import seen_by_hand
 from services.database.connect import connect
 from services.database.fingerprint import Fingerprint
 from services.database.rehearsal.rehearse import Rehearsal, rehearse
-from services.database.script import read_scripts
+from services.database.script import read_scripts, split
 from services.database.verification import Query
 from services.verdict import Verdict
 from tests.services.database.app_database import Owner, script
@@ -171,3 +171,28 @@ def test_the_head_says_how_long_it_may_take_only_where_that_was_predicted(app: O
     assert "up to 0.5 s" in told(500.0) and "use psql" not in told(500.0)
     assert "up to 90.0 s" in told(90_000.0) and "use psql" in told(90_000.0)
     assert "statement_timeout = '55s'" in told(500.0) and "statement_timeout = '600s'" in told(90_000.0)
+
+
+def test_a_client_that_undoes_what_fails_and_goes_on_commits_nothing(app: Owner) -> None:
+    plan = plan_for(app)
+    (written,) = editor_scripts(replace(plan, before=Fingerprint.of({})), NOW)
+    before = app.fingerprint()
+    said = []
+    with connect(app.url) as psql:
+        # As psql does with ON_ERROR_ROLLBACK=on: a savepoint before each statement, and back to it after an error.
+        for one in split(script(written.sql)[0]):
+            inside = psql.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS and one.control is None
+            psql.execute("SAVEPOINT before") if inside else None
+            try:
+                psql.execute(one.sql.encode())
+            except psycopg.Error as error:
+                said.append(str(error))
+                psql.execute("ROLLBACK TO before") if inside else None
+            psql.execute("RELEASE before") if inside else None
+        told = psql.execute("SELECT pg_catalog.current_setting('ops.told')").fetchone()
+    assert "goes on with the rest" in said[0]
+    assert "ops_unchecked" in said[-1]
+    assert told is not None
+    assert "NOT deployed" in told[0]
+    assert app.fingerprint() == before
+    assert seen_by_hand(app.url, "beta", "hash").verdict is Verdict.FAIL
