@@ -38,6 +38,7 @@ from services.database.deployment.parts import Part, is_refused_inside, known_ap
 from services.database.deployment.receipts import (
     Receipt,
     application_name,
+    half_stays,
     outcome,
     receipt_of,
 )
@@ -175,7 +176,10 @@ def _course(conn: psycopg.Connection[Any], order: Order, receipt: Receipt | None
     row = conn.execute("SELECT pg_catalog.current_setting('search_path')").fetchone()
     course = Course(search_path=str(row[0]) if row else "")
     found = receipt or receipt_of(conn, "release_id", order.release_id)
-    if found is None or found.state != "begun" or found.plan_hash != order.plan_hash or found.rolled_back_at:
+    if found is None or found.state != "begun" or found.rolled_back_at:
+        return course
+    if found.plan_hash != order.plan_hash:
+        order.watch.emit("notice", half_stays(found))
         return course
     steps = steps_of(conn, found.id)
     in_already = [step for step in steps if step.done]
@@ -183,6 +187,7 @@ def _course(conn: psycopg.Connection[Any], order: Order, receipt: Receipt | None
     now = catalog_fingerprint(conn)
     expected = order.expected.digest if isinstance(order.expected, Fingerprint) else order.expected
     if expected == now.digest and after is not None and after.digest != now.digest:
+        order.watch.emit("notice", half_stays(found))
         return course  # Rehearsed again on what is there now: that plan begins at its beginning.
     course.receipt_id, course.before, course.after = found.id, found.before, after
     course.done, course.resumed = len(in_already), True

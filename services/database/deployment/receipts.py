@@ -196,6 +196,27 @@ def write_receipt(
     return receipt_id
 
 
+def half_stays(half: Receipt) -> dict[str, str]:
+    """What is told, as a notice, of a deploy that stopped half-way and is not gone on with."""
+    message = (
+        f"A deploy of {half.release_id} at {half.deployed_at:%Y-%m-%d %H:%M} UTC stopped half-way, and this is another"
+        " plan: what its parts did counts as there before, and a rollback leaves it in."
+    )
+    return {"message": message, "severity": "WARNING"}
+
+
+def halves_before(conn: psycopg.Connection[Any], receipt: Receipt) -> list[Receipt]:
+    """Deploys of the same release that stopped half-way and that this one, or one that came to nothing, replaced."""
+    rows = conn.execute(
+        "SELECT r.id::text FROM ops.deploy_receipts r WHERE r.release_id = %(release)s AND r.state = 'superseded'"
+        " AND r.deployed_at < %(at)s AND NOT EXISTS (SELECT FROM ops.deploy_receipts d"
+        " WHERE d.release_id = r.release_id AND d.state = 'done'"
+        " AND d.deployed_at > r.deployed_at AND d.deployed_at < %(at)s) ORDER BY r.deployed_at",
+        {"release": receipt.release_id, "at": receipt.deployed_at},
+    ).fetchall()
+    return [found for (key,) in rows if (found := receipt_of(conn, "id", key)) is not None]
+
+
 def go_on_with_receipt(
     conn: psycopg.Connection[Any], receipt_id: str, *, job_id: str, statements: int, after: Fingerprint, state: State
 ) -> None:

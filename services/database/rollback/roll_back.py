@@ -30,6 +30,8 @@ from services.database.deployment.receipts import (
     Receipt,
     application_name,
     find_receipt,
+    half_stays,
+    halves_before,
     hidden_told,
     receipt_of,
 )
@@ -154,6 +156,8 @@ def rollback(
             result: RollbackResult | None = result_of(done)
         else:
             _refuse_twice(receipt)
+            for half in halves_before(conn, receipt) if receipt is not None else ():
+                emit("notice", half_stays(half))
             order = _order(release_id, scripts, receipt, actor, job, keep_days, expected_fingerprint, watch)
             result = _committed(conn, url, order, is_loopback(url) if may_copy is None else may_copy)
     return result if result is not None else _after_lost_connection(url, job, process, watch)

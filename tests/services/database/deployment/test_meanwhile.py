@@ -65,3 +65,14 @@ def test_a_table_that_others_make_while_a_deploy_waits_is_not_dropped_on_the_way
     back = rollback(app.url, "beta", [], actor="bob", may_copy=False)
     assert app.value("SELECT count(*) FROM others_rows") == 1
     assert back.verdict is Verdict.FAIL, "the catalog is not the one before, as their table is there"
+
+
+def test_a_half_that_is_not_gone_on_with_is_told_of_by_the_next_plan_and_by_its_rollback(app: Owner) -> None:
+    assert deploy(app.url, script(PARTS), **GIVEN).state == "begun"
+    anew, heard = Listener(), Listener()
+    other = script("ALTER TABLE users ADD rank int")
+    assert deploy(app.url, other, **{**GIVEN, "plan_hash": "i"}, emit=anew).applied
+    assert "stopped half-way" in str(anew.of("notice"))
+    assert rollback(app.url, "beta", [], actor="bob", may_copy=False, emit=heard).verdict is Verdict.PASS
+    assert "a rollback leaves it in" in str(heard.of("notice"))
+    assert app.value("SELECT count(tier) FROM users") == 0
