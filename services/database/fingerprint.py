@@ -74,10 +74,11 @@ _PLAIN = {
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
     "bytea_output": "hex",
     "extra_float_digits": "1",
 }
-"""Settings on which it depends how definitions are written."""
+"""Settings on which it depends how definitions are written, and how what asks for them is read."""
 
 
 @contextmanager

@@ -219,7 +219,7 @@ def _missing_row(failure: Failure, statement: Statement, names: CatalogNames) ->
     # A value is repeated only where the script spells it out: what rows hold stays in them.
     spelled = all(value.strip() in statement.sql for value in match["values"].split(", "))
     what = f"{match['columns']} = {match['values']}" if spelled else f"the {match['columns']} that a row refers to"
-    return f"{match['table']} has no row with {what}: insert that row first."
+    return f"{match['table']} has no row for {what}: insert that row first."
 
 
 def _null_value(failure: Failure, statement: Statement, names: CatalogNames) -> str | None:

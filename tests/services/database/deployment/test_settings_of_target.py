@@ -53,3 +53,8 @@ def test_an_event_trigger_of_theirs_that_stops_what_is_ours_is_named(people: Own
     people.run("CREATE EVENT TRIGGER stop ON ddl_command_start WHEN TAG IN ('CREATE SCHEMA') EXECUTE FUNCTION frozen()")
     with pytest.raises(Refused, match=r"no DDL, in PL/pgSQL function frozen\(\).*event trigger let schema ops alone"):
         deploy(people.url, CHANGE, release_id="beta", plan_hash="h", actor="ann")
+
+
+def test_a_database_that_reads_backslashes_as_escapes_is_rehearsed(people: Owner) -> None:
+    set_for_all(people, "standard_conforming_strings = off")
+    assert rehearse(people.url, CHANGE).verdict is Verdict.PASS

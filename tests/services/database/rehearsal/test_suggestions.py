@@ -88,10 +88,10 @@ def help_for(sql: str, sqlstate: str, message: str, **said) -> str | None:
          {"detail": "view moods depends on table journal_entries"}, "These depend on it: view moods."),
         ("INSERT INTO e VALUES (7)", "23503", "violates foreign key", {"detail":
          'Key (user_id)=(7) is not present in table "users".'},
-         "users has no row with user_id = 7: insert that row first."),
+         "users has no row for user_id = 7: insert that row first."),
         ("INSERT INTO e SELECT * FROM f", "23503", "violates foreign key", {"detail":
          'Key (who)=(ann@x.org) is not present in table "users".'},
-         "users has no row with the who that a row refers to"),
+         "users has no row for the who that a row refers to"),
         ("ALTER TABLE users ALTER email SET NOT NULL", "23502",
          'column "email" of relation "users" contains null values',
          {"relation": "public.users", "column": "email"}, "UPDATE public.users SET email = ... WHERE email IS NULL;"),
