@@ -118,9 +118,9 @@ def masked(
 
 def looks_masked(column: sql.Composable) -> sql.Composed:
     """An SQL condition: true for a text that was replaced; a masked text still has the shape for which it was."""
-    return sql.SQL("({0}::text ~ {1} OR ({0}::text ~ '\\s' AND pg_catalog.length({0}::text) >= {2}))").format(
-        column, sql.Literal(_MAIL), sql.Literal(FREE_TEXT_CHARACTERS)
-    )
+    return sql.SQL(
+        "({0}::text ~ {1} OR ({0}::text ~ '\\s' AND pg_catalog.length({0}::text) >= {2} AND {0}::text !~ {3}))"
+    ).format(column, sql.Literal(_MAIL), sql.Literal(FREE_TEXT_CHARACTERS), sql.Literal(_MOMENT))
 
 
 def _json(name: sql.Composable, keep: Sequence[str], key: MaskKey) -> sql.Composable:

@@ -357,11 +357,3 @@ def _part(element: Any) -> str:
     """What the server calls a part of an index, in the name that it makes for it."""
     called = [one.funcname[-1].string.sval for one in nodes(element, "FuncCall")]
     return str(element.name or (called[0] if called else "expr"))
-
-
-def written_columns(statement: Statement) -> frozenset[str] | None:
-    """The columns whose values a statement changes in the rows that are there; None where that cannot be told."""
-    parsed = parse(statement.sql)
-    if parsed is None or not parsed.stmts or statement.kind != "update_stmt":
-        return None
-    return frozenset(one.res_target.name for one in parsed.stmts[0].stmt.update_stmt.target_list)

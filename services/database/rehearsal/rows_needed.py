@@ -9,18 +9,15 @@ from services.database.connect import connect
 from services.database.execution import Cancelled, never
 from services.database.failure_classes import Failure
 from services.database.rehearsal.masked_reads import builds_address, looked_inside, replaced_among, words_of
-from services.database.rehearsal.measure import Effect
 from services.database.rehearsal.result import ProbeAnswer
 from services.database.rehearsal.row_answers import Asking, Decided
-from services.database.rehearsal.row_probes import Probe, probes_of, written_columns
+from services.database.rehearsal.row_changes import WRITING, Changed, wrote
+from services.database.rehearsal.row_probes import Probe, probes_of
 from services.database.rehearsal.runs import Run
 from services.database.rehearsal.shadow import Shadow
 from services.database.rehearsal.table_facts import read_tables
 from services.database.script import Statement
 from services.verdict import Verdict
-
-_WRITING = ("RowExclusiveLock",)
-"""What INSERT, UPDATE, DELETE and MERGE take, also where there was no row to write."""
 
 _CHECKED_BEFORE_ROWS = ("42", "3F", "0A", "2B", "25", "2D")
 """SQLSTATE classes of what the server refuses from the catalog alone, before it looks at a row."""
@@ -91,26 +88,21 @@ def _decide(
     with connect(copy.url_of(copy.untouched)) as conn:
         tables = read_tables(conn)
     found: dict[int, Decided] = {}
-    written: dict[str, frozenset[str] | None] = {}
+    changed = Changed(tables)
     with Asking(copy.url, cancelled=cancelled) as asking:
         for index, (_, done) in enumerate(first.measured):
             statement = statements[index]
             if index in lacking:
                 probes = probes_of(statement, tables)
-                if probes is not None and not any(_stale(one, written) for one in probes):
+                if probes is not None and not any(_stale(one, changed) for one in probes):
                     found[index] = asking.decide(statement, probes)
-            for relation in [effect.relation for effect in done.effects if effect.lock in _WRITING]:
-                columns, before = written_columns(statement), written.get(relation, frozenset())
-                written[relation] = None if columns is None or before is None else before | columns
+            changed.add(statement, done)
     return found
 
 
-def _stale(probe: Probe, written: Mapping[str, frozenset[str] | None]) -> bool:
+def _stale(probe: Probe, changed: Changed) -> bool:
     """True where an earlier statement may have changed what the question is about."""
-    for relation, columns in probe.columns.items():
-        if relation in written and ((by := written[relation]) is None or by & columns):
-            return True
-    return False
+    return any(changed.may_hold(relation, columns) for relation, columns in probe.columns.items())
 
 
 def from_catalog(failure: Failure) -> bool:
@@ -128,7 +120,7 @@ def _may_be_of_mask(failure: Failure) -> bool:
 def _written(first: Run) -> dict[int, frozenset[str]]:
     """By index, the relations that each statement has written to."""
     return {
-        index: frozenset(effect.relation for effect in done.effects if effect.lock in _WRITING or _wrote(effect))
+        index: frozenset(effect.relation for effect in done.effects if effect.lock in WRITING or wrote(effect))
         for index, (_, done) in enumerate(first.measured)
     }
 
@@ -141,7 +133,7 @@ def _missing(copy: Shadow, first: Run) -> dict[int, str]:
             effect.relation
             for effect in done.effects
             if effect.relation in copy.rows.incomplete
-            and (effect.scans or effect.rows_scanned or effect.rewritten or effect.lock in _WRITING or _wrote(effect))
+            and (effect.scans or effect.rows_scanned or effect.rewritten or effect.lock in WRITING or wrote(effect))
         ]
         if needed:
             reasons[index] = (
@@ -149,10 +141,6 @@ def _missing(copy: Shadow, first: Run) -> dict[int, str]:
                 f" which were not all copied (rows: {copy.policy})"
             )
     return reasons
-
-
-def _wrote(effect: Effect) -> bool:
-    return bool(effect.inserted or effect.updated or effect.deleted)
 
 
 def _masked(

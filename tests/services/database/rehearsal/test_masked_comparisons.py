@@ -6,9 +6,9 @@ import psycopg
 
 from services.database.connect import connect
 from services.database.rehearsal.masking import literals
-from services.database.rehearsal.rehearse import rehearse
+from services.database.rehearsal.rehearse import rehearse_on
 from services.database.rehearsal.shadow import shadow
-from services.database.script import Script
+from services.database.script import Script, split
 from tests.services.database.app_database import Owner
 
 ROWS = """
@@ -56,8 +56,11 @@ def _state(conn: psycopg.Connection, sql: str) -> str | None:
 
 def test_what_only_the_true_texts_decide_is_unknown(app: Owner):
     app.run(ROWS)
-    built = rehearse(app.url, [Script("s.sql", "INSERT INTO logins SELECT 3, 'bob' || '@example.com'")])
-    read = rehearse(app.url, [Script("s.sql", "ALTER TABLE imported ALTER span TYPE tsrange USING span::tsrange")])
+    with shadow(app.url, rows="all") as copy:
+        built = rehearse_on(copy, split(Script("s.sql", "INSERT INTO logins SELECT 3, 'bob' || '@example.com'")))
+        read = rehearse_on(
+            copy, split(Script("s.sql", "ALTER TABLE imported ALTER span TYPE tsrange USING span::tsrange"))
+        )
     assert (built.failure, read.failure) == (None, None)
     assert "s.sql:1: it builds addresses for public.logins.mail" in built.unknown_because[0]
     assert "with the true texts it may not" in read.unknown_because[0]

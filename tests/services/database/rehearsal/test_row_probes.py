@@ -134,6 +134,8 @@ def test_a_rehearsal_without_rows_passes_where_the_targets_rows_fit(empty_shadow
     [
         "UPDATE children SET amount = amount + 1",
         "UPDATE children SET amount = 1 WHERE amount IS NULL;\nALTER TABLE children ALTER amount SET NOT NULL",
+        "UPDATE children SET code = 'x' WHERE id = 1;\nUPDATE children SET amount = 1 WHERE amount IS NULL;\n"
+        "ALTER TABLE children ALTER amount SET NOT NULL",
         "DO $$ BEGIN IF NOT EXISTS (SELECT FROM children) THEN RAISE EXCEPTION 'empty'; END IF; END $$",
     ],
 )
