@@ -125,7 +125,8 @@ def _own_row(
 ) -> dict[str, str] | None:
     """The values of a row that could be inserted and would be the person's own, with one like it kept in the table."""
     types = {one.name: one.written for one in catalog.columns(relation)}
-    owned = {name: f"{literal(person)}::{types[name]}" for name in _OWNER_COLUMNS
+    owners = (*_OWNER_COLUMNS, *(one.name for one in catalog.columns(relation) if one.of_caller))
+    owned = {name: f"{literal(person)}::{types[name]}" for name in owners
              if types.get(name) in ("uuid", "text") or types.get(name, "").startswith("character varying")}  # fmt: skip
     attempts: list[Mapping[str, str]] = [owned, {}] if owned else [{}]
     if not maker.has_rows(relation):
@@ -143,7 +144,8 @@ def _own_row(
             continue
         if made.parents:
             prober.keep(made.parents)
-        filled = {one.name for one in columns if one.filled}
+        # An owner is spelled out: by its default, each caller would insert a row of his own.
+        filled = {one.name for one in columns if one.filled and one.name not in fixed}
         return {one.name: f"{literal(text)}::{one.written}" for one, text in zip(columns, told.rows[0], strict=True)
                 if text is not None and one.name not in filled}  # fmt: skip
     return None

@@ -107,7 +107,8 @@ class TypeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. written: as the type is written, with its length; made: the server fills it always."""
+    """A column of a table. written: as the type is written, with its length; made: the server fills it always;
+    of_caller: its default is who asks."""
 
     name: str
     type: int
@@ -115,6 +116,7 @@ class Column:
     required: bool
     filled: bool
     made: bool
+    of_caller: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,10 @@ WHERE d.refobjid >= 16384 AND d.refobjid <> p.polrelid
 _COLUMNS = """
 SELECT a.attrelid::int8 AS relation, a.attname::text AS name, a.atttypid::int8 AS type,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS written, a.attnotnull AS required,
-       a.atthasdef OR a.attidentity <> '' AS filled, a.attgenerated <> '' OR a.attidentity = 'a' AS made
+       a.atthasdef OR a.attidentity <> '' AS filled, a.attgenerated <> '' OR a.attidentity = 'a' AS made,
+       a.attgenerated = '' AND EXISTS (SELECT FROM pg_catalog.pg_attrdef d
+         WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum AND pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+         ~ 'auth[.](uid|jwt)|current_setting|current_user|session_user|CURRENT_USER|SESSION_USER') AS of_caller
 FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY(%s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
 """

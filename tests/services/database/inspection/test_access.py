@@ -117,3 +117,16 @@ def test_rows_that_nobody_may_see_can_still_be_overwritten_and_deleted(changed_o
     """
     found = failures(changed_once(change, first), "access")
     assert found == {("public.votes", "anon-update"), ("public.votes", "anon-delete")}
+
+
+def test_that_everybody_may_add_rows_of_his_own_by_default_is_no_opening(changed_once: Callable[..., Inspection]):
+    change = """
+    CREATE TABLE public.todos (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, title text NOT NULL,
+      writer uuid NOT NULL DEFAULT auth.uid() REFERENCES auth.users (id));
+    ALTER TABLE public.todos ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY own ON public.todos TO authenticated USING ((SELECT auth.uid()) = writer);
+    GRANT SELECT, INSERT, UPDATE, DELETE ON public.todos TO authenticated;
+    """
+    inspection = changed_once(change)
+    assert failures(inspection, "access") == set()
+    assert told(inspection, "public.todos").keys() >= {"person-insert", "person-update"}
