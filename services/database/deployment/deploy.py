@@ -109,8 +109,8 @@ def deploy(
     ):
         facts = inspect_connection(conn, url)
         refuse_transaction_pooler(facts)
-        refuse_read_only(conn)
         refuse_missing_rights(facts)
+        refuse_read_only(conn)
         if listings:
             refuse_unwritable_list(conn)
         process = take_the_lock(conn, job, watch)
