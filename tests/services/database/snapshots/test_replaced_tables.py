@@ -9,6 +9,7 @@ from services.database.rollback.restoring import restore
 from services.database.rollback.roll_back import rollback
 from services.errors import Refused
 from services.verdict import Verdict
+from tests.campaign import sample
 from tests.services.database.app_database import Owner, script
 from tests.services.database.snapshots.thin_change import change
 
@@ -24,7 +25,7 @@ REPLACED = (
 )
 
 
-@pytest.mark.parametrize("sql", REPLACED)
+@pytest.mark.parametrize("sql", sample(REPLACED, 2, seed=3))
 def test_a_table_rebuilt_under_its_own_name_is_as_it_was(app: Owner, sql: str):
     app.run(KEYED)
     before = app.fingerprint()
@@ -83,7 +84,7 @@ OTHERWISE = {
 
 
 @pytest.mark.parametrize("way", ["undo", "rollback"])
-@pytest.mark.parametrize("how", OTHERWISE)
+@pytest.mark.parametrize("how", sample(OTHERWISE, 2, seed=3))
 def test_what_stands_under_its_name_goes_first(app: Owner, how: str, way: str):
     world, sql = OTHERWISE[how]
     app.run(world)
@@ -117,7 +118,7 @@ SWAPPED = {
 }
 
 
-@pytest.mark.parametrize("what", SWAPPED)
+@pytest.mark.parametrize("what", sample(SWAPPED, 2, seed=3))
 def test_names_that_were_swapped_are_swapped_back(app: Owner, what: str):
     world, sql = SWAPPED[what]
     app.run(world)
