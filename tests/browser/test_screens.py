@@ -16,7 +16,7 @@ from dashboard import nav
 from services.access.permissions import Role
 from services.verdict import Verdict
 from tests.browser.conftest import OpenPage
-from tests.campaign import sample
+from tests.campaign import only_in_full, sample
 from tests.dashboard.serving import Served
 
 pytestmark = pytest.mark.browser
@@ -64,6 +64,7 @@ def test_a_frozen_server_makes_every_page_stale_by_the_browsers_own_clock(
         assert not page.title().startswith("STALE")
 
 
+@only_in_full
 def test_a_page_that_hears_from_the_server_is_not_stale(open_page: OpenPage, run_id: str) -> None:
     page = open_page()
     page.wait_for_timeout(FROZEN_MS)

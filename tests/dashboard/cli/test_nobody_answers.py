@@ -13,6 +13,7 @@ import pytest
 from services.app_definition import load_app
 from services.checks.of_app import catalogue_of
 from services.clients.first_contact import FIRST_S
+from tests.campaign import only_in_full
 from tests.dashboard.cli.conftest import Run
 from tests.silence import Silence
 
@@ -59,7 +60,7 @@ def test_look_ends_with_the_one_upstream_that_it_asks(run_in_silence: Run, tmp_p
     assert (said.document["verdict"], said.code) == ("unknown", 2)
 
 
-@pytest.mark.parametrize("command", ["score", "diagnose"])
+@pytest.mark.parametrize("command", ["score", pytest.param("diagnose", marks=only_in_full)])
 def test_the_longer_looks_end_too_and_call_nothing_healthy(run_in_silence: Run, command: str) -> None:
     began = time.monotonic()
     said = run_in_silence(command, "--json")

@@ -196,10 +196,10 @@ def test_a_newer_deploy_ends_what_was_begun(app: Owner) -> None:
 @pytest.mark.parametrize(
     "lone",
     [
-        "REINDEX INDEX CONCURRENTLY users_pkey;",
+        pytest.param("REINDEX INDEX CONCURRENTLY users_pkey;", marks=only_in_full),
         pytest.param("REINDEX TABLE CONCURRENTLY users;", marks=only_in_full),
         pytest.param("VACUUM FULL users;", marks=only_in_full),
-        "VACUUM (ANALYZE, FREEZE) public.users, journal_entries;",
+        pytest.param("VACUUM (ANALYZE, FREEZE) public.users, journal_entries;", marks=only_in_full),
         pytest.param("DROP INDEX CONCURRENTLY IF EXISTS users_z;", marks=only_in_full),
         "CREATE INDEX CONCURRENTLY ON users (created_at);",
     ],
