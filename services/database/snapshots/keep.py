@@ -21,6 +21,7 @@ from services.database.snapshots.foretold import (
     placed,
     rewrites_only,
 )
+from services.database.snapshots.not_owned import stays_away
 from services.database.snapshots.park import Parked, drop_all, holds_rows, park, parkable, what_goes
 from services.database.snapshots.settling import lay_down, tie_to_snapshot
 from services.database.snapshots.snapshot import Part, keep_columns, keep_table, new_snapshot, record_part
@@ -289,6 +290,8 @@ class Keeping:
             new = now.get(oid)
             if new is not None and new.inserted > old.inserted and old.place not in held and old.place[0] != "ops":
                 self._parts.append(keep_inserted(self._conn, self._id(), len(self._parts), new.place))
+        for message in stays_away(self._conn, self._parts):
+            self._emit("notice", {"message": message, "severity": "WARNING"})
         if self._laid is not None:
             tie_to_snapshot(self._conn, self._laid, self._id(), catalog)
         moved = tuple(one.object for one in self._aside.values())

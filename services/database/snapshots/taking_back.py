@@ -32,6 +32,7 @@ from services.database.snapshots.keyed_rows import Standing, give_defaults, merg
 from services.database.snapshots.made_last import make_last
 from services.database.snapshots.merge import Conflict, Merge, Why
 from services.database.snapshots.narrowed import tell_retyped
+from services.database.snapshots.not_owned import NotOwned, know_not_owned
 from services.database.snapshots.numbering import Numbers, hand_over, lend_numbers
 from services.database.snapshots.park import oid_of, parked, quietly, unpark
 from services.database.snapshots.positions import put_positions
@@ -80,6 +81,7 @@ class _Work:
     came: dict[Place, Came] = field(default_factory=dict)
     merged: list[tuple[Part, bool]] = field(default_factory=list)
     numbers: set[Numbers] = field(default_factory=set)
+    not_owned: NotOwned = field(default_factory=NotOwned)
     done: TakenBack = field(default_factory=TakenBack)
 
 
@@ -99,7 +101,8 @@ def take_back_inside(
     added_goes: objects and rows that the change made go, where nobody wrote to them since; else they stay.
     with_catalog: objects too; else rows only, into the tables that stand. go_on is called between tables, to stop.
     run: runs each statement that drops or makes objects before rows are back, instead of sending it as it is.
-    Raises psycopg.Error where the server refuses what cannot be left out, NotAllBack where a row would be lost.
+    Raises psycopg.Error where the server refuses what cannot be left out, NotAllBack where a row would be lost, Refused
+    where a table of another owner cannot be entered without its triggers, or rows of it would lack their parents.
     """
     parts = [part for part in parts if added_goes or part.kind != "inserted"]
     work = _Work(conn, snapshot_id, parts, added_goes, emit, was_restored(conn, snapshot_id))
@@ -127,6 +130,7 @@ def take_back_inside(
                 else:
                     run(text)
             ready_for_savepoint(conn)
+        work.not_owned = know_not_owned(conn, parts)
         for aside in asides:
             go_on()
             _fill(work, aside)
@@ -135,6 +139,7 @@ def take_back_inside(
             _merge(work, part)
         last = make_last(conn, inverse.after_rows, work.filled)
         work.done.merge.conflicts += last
+        work.not_owned.require_parents(conn)
         hand_over(conn, work.numbers)
         _prove(work, last)
         work.done.not_restored += inverse.not_restored
@@ -244,7 +249,7 @@ def _fill(work: _Work, aside: Aside) -> None:
         work.done.merge.conflicts.append(Conflict(".".join(aside.place), str(Why.NO_TABLE), 0))
         return
     now = _numbered(work, aside.place, now, [name for name in now.types if name not in aside.types])
-    with nothing_acts(work.conn, aside.place):
+    with nothing_acts(work.conn, aside.place, replica=aside.place in work.not_owned.places):
         merge, counted = fill(work.conn, aside, parts, now, snapshot_id=work.snapshot_id)
     came = _came(work, aside.place)
     came.filled, came.told = aside.name, sum(one.rows for one in merge.conflicts)
@@ -313,7 +318,7 @@ def _merge(work: _Work, part: Part) -> None:
         _came(work, place).told += part.rows.count
         if not there or not set(part.key_columns) <= now.types.keys():
             return
-    with nothing_acts(conn, place):
+    with nothing_acts(conn, place, replica=place in work.not_owned.places):
         only = sql.SQL("ONLY {}").format(part.place)
         keyed = told_by_key(conn, part.key_columns, sql.SQL("(SELECT * FROM {})").format(only), list(now.types))
         if keyed:
