@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -13,6 +13,7 @@ from services.database.snapshots.merge import Conflict, Why
 from services.database.snapshots.standing_tables import nothing_acts
 
 _LENGTH = 100
+_UNCHECKED = "rows do not fit it any more: it is there, but does not check those that are"
 
 _FOREIGN_KEY = """
 SELECT n.nspname::text, c.relname::text, k.conname::text, rn.nspname::text, rc.relname::text,
@@ -27,9 +28,11 @@ WHERE k.contype = 'f' AND k.conname = %s AND n.nspname = %s AND c.relname = %s
 """
 
 
-def make_last(conn: psycopg.Connection[Any], statements: Sequence[str], filled: Collection[Place]) -> list[Conflict]:
+def make_last(
+    conn: psycopg.Connection[Any], statements: Sequence[str], put_back: Mapping[Place, sql.Composable]
+) -> list[Conflict]:
     """Run these one by one. What rows stand against is made without checking them where the server can, else not at
-    all, and told. filled: tables made anew, all of whose rows are ours and none to be taken out."""
+    all, and told. put_back: by table, which of its rows `n` were put back: those without parents go again."""
     found: list[Conflict] = []
     for text in statements:
         conn.execute("SAVEPOINT ops_last")
@@ -37,13 +40,13 @@ def make_last(conn: psycopg.Connection[Any], statements: Sequence[str], filled: 
             conn.execute(text.encode())
         except (errors.IntegrityError, errors.ProgrammingError, errors.DataError, errors.NotSupportedError) as error:
             conn.execute("ROLLBACK TO SAVEPOINT ops_last")
-            found += _without_checking(conn, text, error, filled)
+            found += _without_checking(conn, text, error, put_back)
         conn.execute("RELEASE SAVEPOINT ops_last")
     return found
 
 
 def _without_checking(
-    conn: psycopg.Connection[Any], text: str, error: psycopg.Error, filled: Collection[Place]
+    conn: psycopg.Connection[Any], text: str, error: psycopg.Error, put_back: Mapping[Place, sql.Composable]
 ) -> list[Conflict]:
     whole = " ".join(text.split())
     named = whole if len(whole) <= _LENGTH else f"{whole[:_LENGTH]} ..."
@@ -56,27 +59,30 @@ def _without_checking(
         else:
             conn.execute("RELEASE SAVEPOINT ops_unchecked")
             if isinstance(error, errors.ForeignKeyViolation):
-                return _without_orphans(conn, error, named, filled)
-            return [Conflict(named, "rows that it does not allow were written since: it is there, unchecked", 0)]
+                return _without_orphans(conn, error, named, put_back)
+            return [Conflict(named, _UNCHECKED, 0)]
     return [Conflict(named, error.diag.message_primary or "the server refuses it", 0)]
 
 
 def _without_orphans(
-    conn: psycopg.Connection[Any], error: psycopg.Error, named: str, filled: Collection[Place]
+    conn: psycopg.Connection[Any], error: psycopg.Error, named: str, put_back: Mapping[Place, sql.Composable]
 ) -> list[Conflict]:
-    """Take out again those rows that we put back and whose parents are gone since; check the rest."""
+    """Take out again those rows that we put back and whose parents are gone since; check the rest.
+
+    A row that stood there all the time stays, also where we wrote the value into it that has no parent any more.
+    """
     at = (error.diag.constraint_name, error.diag.schema_name, error.diag.table_name)
     row = conn.execute(_FOREIGN_KEY, at).fetchone()
     if row is None:
         return [Conflict(named, str(Why.NO_PARENT), 0)]
     schema, table, name, of_schema, of_table, columns, of_columns = row
     found: list[Conflict] = []
-    if (schema, table) not in filled:
+    if (schema, table) in put_back:
         conn.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table that waits for a check cannot be altered
         with nothing_acts(conn, (schema, table)):
             count = conn.execute(
                 sql.SQL(
-                    "DELETE FROM ONLY {child} n WHERE {ours} AND pg_catalog.num_nulls({key}) = 0"
+                    "DELETE FROM ONLY {child} n WHERE {ours} AND {put_back} AND pg_catalog.num_nulls({key}) = 0"
                     " AND NOT EXISTS (SELECT FROM {parent} p WHERE {same})"
                 ).format(
                     child=sql.Identifier(schema, table),
@@ -85,6 +91,7 @@ def _without_orphans(
                         "(pg_catalog.pg_current_xact_id()::text::bigint - pg_catalog.age(n.xmin))::text::xid8)"
                         " = 'in progress'"
                     ),
+                    put_back=put_back[schema, table],
                     key=sql.SQL(", ").join(sql.SQL("n.{}").format(sql.Identifier(one)) for one in columns),
                     parent=sql.Identifier(of_schema, of_table),
                     same=sql.SQL(" AND ").join(
@@ -102,6 +109,6 @@ def _without_orphans(
         )
     except errors.ForeignKeyViolation:
         conn.execute("ROLLBACK TO SAVEPOINT ops_validate")
-        found.append(Conflict(named, "rows that it does not allow were written since: it is there, unchecked", 0))
+        found.append(Conflict(named, _UNCHECKED, 0))
     conn.execute("RELEASE SAVEPOINT ops_validate")
     return found

@@ -22,7 +22,7 @@ _ON = {"O": "ENABLE {}", "A": "ENABLE ALWAYS {}"}
 _ACTING = """
 SELECT 'TRIGGER', tgname::text, tgenabled::text FROM pg_catalog.pg_trigger
 JOIN pg_catalog.pg_class c ON c.oid = tgrelid AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
-WHERE tgrelid = %(table)s AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgparentid = 0
+WHERE tgrelid = %(table)s AND NOT tgisinternal AND tgenabled IN ('O', 'A')
 UNION ALL
 SELECT 'RULE', rulename::text, ev_enabled::text FROM pg_catalog.pg_rewrite
 JOIN pg_catalog.pg_class c ON c.oid = ev_class AND pg_catalog.pg_has_role(c.relowner, 'USAGE')

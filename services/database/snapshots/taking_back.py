@@ -14,7 +14,7 @@ from services.database.definitions.read import read_definitions
 from services.database.execution import Emit, silent
 from services.database.inverse.derive import derive_inverse, reordered
 from services.database.inverse.renames import relations_of_one_name
-from services.database.snapshots.after_images import told_by_key
+from services.database.snapshots.after_images import key_text, told_by_key
 from services.database.snapshots.all_back import (
     Came,
     count_of,
@@ -137,7 +137,7 @@ def take_back_inside(
         for part in parts:
             go_on()
             _merge(work, part)
-        last = make_last(conn, inverse.after_rows, work.filled)
+        last = make_last(conn, inverse.after_rows, _put_back(work))
         work.done.merge.conflicts += last
         work.not_owned.require_parents(conn)
         hand_over(conn, work.numbers)
@@ -337,6 +337,22 @@ def _merge(work: _Work, part: Part) -> None:
         _came(work, place).told += told_rows(part.name, merge.conflicts)
     work.done.merge.add(merge)
     work.emit("restore", {"object": part.name, "rows": merge.put_back + merge.merged})
+
+
+def _put_back(work: _Work) -> dict[Place, sql.Composable]:
+    """By table, which of its rows `n` did not stand there when the way back began, as far as that is known."""
+    found: dict[Place, sql.Composable] = {}
+    for part, keyed in work.merged:
+        place = (part.schema, part.table)
+        if place in work.filled:
+            continue
+        if _came(work, place).anew:
+            found[place] = sql.SQL("true")
+        elif keyed and part.after_name is not None:
+            found[place] = sql.SQL(
+                'EXISTS (SELECT FROM {} a WHERE a."ops key" = {} AND a."ops what" = \'deleted\')'
+            ).format(sql.Identifier("ops", part.after_name), key_text("n", part.key_columns))
+    return found
 
 
 def _prove(work: _Work, last: Sequence[Conflict]) -> None:

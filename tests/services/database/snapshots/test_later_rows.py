@@ -6,6 +6,7 @@ import pytest
 
 from services.database.rollback.restoring import restore
 from services.verdict import Verdict
+from tests.campaign import sample
 from tests.services.database.app_database import Owner
 from tests.services.database.snapshots.thin_change import change
 
@@ -68,3 +69,49 @@ def test_rows_whose_parents_are_gone_are_taken_out_again_and_no_trigger_fires(ap
         told = restore(app.url, str(done.snapshot_id), undo=True)
         assert [(one.table, one.rows) for one in told.conflicts] == [("public.c", 1)]
         assert (app.run("SELECT id FROM c"), app.run("SELECT * FROM seen")) == ([(2,)], [])
+
+
+TO_ANOTHER_PARENT = "UPDATE c SET p = 2 WHERE id = 1"
+
+
+@pytest.mark.parametrize("key", ["PRIMARY KEY", ""])
+@pytest.mark.parametrize(
+    "sql",
+    sample(
+        [TO_ANOTHER_PARENT, "ALTER TABLE c DROP COLUMN p", f"DELETE FROM c WHERE id = 2; {TO_ANOTHER_PARENT}"],
+        2,
+        seed=1,
+    ),
+)
+def test_a_row_that_stood_there_stays_where_its_parent_of_before_is_gone(app: Owner, sql: str, key: str):
+    app.run(
+        f"CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int {key}, p int REFERENCES p, t text);"
+        "INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1, 'a'), (2, 2, 'b')"
+    )
+    done = change(app.url, sql)
+    app.run("DELETE FROM p WHERE id = 1")
+    if key:
+        app.run("UPDATE c SET t = 'later' WHERE id = 1")
+    told = restore(app.url, str(done.snapshot_id), undo=True)
+    assert told.verdict is Verdict.FAIL
+    assert [one.table for one in told.conflicts if "does not check" in one.why] != []
+    assert app.run("SELECT id, p, t FROM c ORDER BY id") == [(1, 1, "later" if key else "a"), (2, 2, "b")]
+
+
+def test_no_trigger_that_a_partition_has_of_its_parent_fires(app: Owner):
+    app.run(
+        "CREATE TABLE m (id int PRIMARY KEY, x int) PARTITION BY RANGE (id); CREATE TABLE seen (what text);"
+        "CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (10); INSERT INTO m VALUES (1, 1), (2, 2)"
+    )
+    done = change(app.url, "DELETE FROM m WHERE id = 1; UPDATE m SET x = 5 WHERE id = 2")
+    app.run(
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN INSERT INTO public.seen VALUES (TG_OP); RETURN NEW; END $$;"
+        "CREATE TRIGGER see BEFORE INSERT OR UPDATE ON m FOR EACH ROW EXECUTE FUNCTION see()"
+    )
+    now = app.fingerprint()
+    assert restore(app.url, str(done.snapshot_id)).verdict is Verdict.PASS
+    assert (app.run("SELECT * FROM m ORDER BY id"), app.run("SELECT * FROM seen")) == ([(1, 1), (2, 2)], [])
+    assert app.fingerprint().facts == now.facts
+    app.run("INSERT INTO m VALUES (3, 3)")
+    assert app.run("SELECT * FROM seen") == [("INSERT",)]
