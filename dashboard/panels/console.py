@@ -73,7 +73,10 @@ def _reply(reply: Reply, aside: str) -> None:
     if reply.more:
         st.caption(plain(reply.more))
     if reply.masked:
-        st.caption(f":material/visibility_off: Masked: {plain(', '.join(reply.masked), limit=900)}")
+        columns = plain(", ".join(reply.masked), limit=900)
+        st.caption(
+            f":material/visibility_off: Masked: {columns}. JSON is masked only where one of its keys is private."
+        )
     if not reply.rows:
         return
     # Two columns may bear one name, which a table cannot.

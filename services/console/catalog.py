@@ -25,10 +25,22 @@ SELECT a.name, c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text,
        ARRAY(SELECT t.attname::text FROM pg_catalog.pg_attribute t
              WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped ORDER BY t.attnum),
        -- A domain is told as what it is made of.
-       ARRAY(SELECT CASE WHEN y.typtype = 'd' THEN pg_catalog.format_type(y.typbasetype, y.typtypmod)
-                         ELSE pg_catalog.format_type(t.atttypid, t.atttypmod) END
-             FROM pg_catalog.pg_attribute t JOIN pg_catalog.pg_type y ON y.oid = t.atttypid
+       ARRAY(SELECT (WITH RECURSIVE made AS (
+               SELECT t.atttypid AS oid, t.atttypmod AS mod
+               UNION ALL SELECT y.typbasetype, y.typtypmod FROM made JOIN pg_catalog.pg_type y USING (oid)
+               WHERE y.typtype = 'd'
+             ) SELECT pg_catalog.format_type(made.oid, made.mod) FROM made JOIN pg_catalog.pg_type y USING (oid)
+             WHERE y.typtype <> 'd')
+             FROM pg_catalog.pg_attribute t
              WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped ORDER BY t.attnum),
+       ARRAY(SELECT t.attname::text FROM pg_catalog.pg_attribute t
+             WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped AND EXISTS (
+               WITH RECURSIVE made AS (
+                 SELECT t.atttypid AS oid
+                 UNION SELECT below.oid FROM made JOIN pg_catalog.pg_type y ON y.oid = made.oid
+                 CROSS JOIN LATERAL (VALUES (y.typelem), (y.typbasetype)) AS below(oid) WHERE below.oid <> 0
+               ) SELECT FROM made JOIN pg_catalog.pg_type y USING (oid)
+               WHERE y.oid IN (114, 3802) OR y.typtype = 'c' OR y.typname = 'hstore')),
        ARRAY(SELECT pn.nspname || '.' || pc.relname FROM up JOIN pg_catalog.pg_class pc ON pc.oid = up.oid
              JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace WHERE up.base = c.oid),
        EXISTS (SELECT FROM down JOIN pg_catalog.pg_class f USING (oid) WHERE down.base = c.oid AND f.relkind = 'f'),
@@ -137,6 +149,7 @@ UNION ALL (SELECT 'may make objects in schema ' || nspname FROM pg_catalog.pg_na
 class Relation:
     """What a name in FROM stands for.
 
+    keyed: columns whose values have keys: JSON, rows and hstore, also in arrays and domains
     family: itself, the tables that are a part of it, and those that one of these is a part of, as "schema.table"
     is_foreign: reading it reads a foreign table; generated: (column, column that it is reckoned from)
     """
@@ -148,6 +161,7 @@ class Relation:
     definition: str | None
     columns: tuple[str, ...]
     types: tuple[str, ...]
+    keyed: frozenset[str]
     family: frozenset[str]
     is_foreign: bool
     generated: frozenset[tuple[str, str]]
@@ -198,8 +212,9 @@ class Catalog:
                 tuple(row[6]),
                 tuple(row[7]),
                 frozenset(row[8]),
-                row[9],
-                frozenset((made, source) for made, source in row[10]),
+                frozenset(row[9]),
+                row[10],
+                frozenset((made, source) for made, source in row[11]),
             )
             for row in rows
         }

@@ -10,6 +10,7 @@ from typing import Any
 from services.console import private_names
 from services.console.allowed import DEEPEST, AsksCatalog
 from services.console.catalog import Relation
+from services.console.private_keys import has_private_key, private_keys
 from services.console.question import Name, question_of
 from services.database.names import identifier
 from services.database.parser import deparse, new_tree, parse, walk
@@ -48,6 +49,28 @@ class Privacy:
         while more := {made for made, source in relation.generated if source in hidden} - hidden:
             hidden |= more
         return frozenset(hidden.intersection(relation.columns))
+
+    def judges(self, relation: Relation) -> dict[str, frozenset[str]]:
+        """The other columns that are masked in the rows where a value has a private key: its own, or that of a column
+        it is generated from; with those whose values are judged."""
+        if relation.is_system:
+            return {}
+        hidden = self.hides(relation)
+        keyed = relation.keyed - hidden
+        sources = {column: {column} for column in keyed}
+        for made, source in relation.generated:
+            if source in keyed and made in relation.columns and made not in hidden:
+                sources.setdefault(made, set()).add(source)
+        return {column: frozenset(judged) for column, judged in sources.items()}
+
+    def has_private_key(self, name: str) -> str:
+        """An SQL condition on the values of a column of which nothing but its keys is judged."""
+        declared = frozenset(column for columns in self.private.values() for column in columns)
+        return has_private_key(name, private_keys(declared, addresses=self.addresses))
+
+    def masks_in(self, relation: Relation) -> bool:
+        """Whether anything of the relation may be masked."""
+        return bool(self.hides(relation) or self.judges(relation))
 
     def _is_hidden(self, column: str, kind: str, named: bool) -> bool:
         if private_names.is_address(column, kind):
@@ -101,7 +124,7 @@ def _mask(tree: Any, catalog: AsksCatalog, privacy: Privacy, masked: set[str], d
         return False
     if clash := sorted(question.common_tables & {name[-1] for name in standing_in}):
         raise Refused(
-            f"A WITH of the question bears the name of a table with private columns: {', '.join(clash)}.",
+            f"A WITH of the question bears the name of a table with masked columns: {', '.join(clash)}.",
             "Nothing was asked: which of the two is meant where could not be told.",
             "Give it another name.",
         )
@@ -117,7 +140,7 @@ def _mask(tree: Any, catalog: AsksCatalog, privacy: Privacy, masked: set[str], d
 def _touches(relation: Relation, catalog: AsksCatalog, privacy: Privacy, depth: int) -> bool:
     """Whether something private is read through this relation."""
     if relation.is_system:
-        return bool(privacy.hides(relation))
+        return privacy.masks_in(relation)
     if relation.kind in ("v", "m"):
         tree = parse(relation.definition or "")
         if tree is None or depth > DEEPEST:
@@ -126,12 +149,12 @@ def _touches(relation: Relation, catalog: AsksCatalog, privacy: Privacy, depth: 
         behind = any(_touches(one, catalog, privacy, depth + 1) for one in below)
         if behind and relation.kind == "m":
             raise Refused(
-                f"{relation.schema}.{relation.name} is a stored view over private columns.",
+                f"{relation.schema}.{relation.name} is a stored view over columns that are masked.",
                 "Nothing was asked: what it stores cannot be masked.",
                 "Ask its tables.",
             )
         return behind
-    return bool(privacy.hides(relation))
+    return privacy.masks_in(relation)
 
 
 def _holders(tree: Any) -> list[Any]:
@@ -151,7 +174,7 @@ def _refuse_samples(tree: Any, standing_in: Mapping[Name, Relation]) -> None:
     for _, node in walk(tree):
         if node.DESCRIPTOR.name == "RangeTableSample" and _name_of(node.relation.range_var) in standing_in:
             raise Refused(
-                "TABLESAMPLE cannot be used on a table with private columns.", "Nothing was asked.", "Use LIMIT."
+                "TABLESAMPLE cannot be used on a table with masked columns.", "Nothing was asked.", "Use LIMIT."
             )
 
 
@@ -185,11 +208,18 @@ def _stand_in(
 
 def _masked_select(relation: Relation, privacy: Privacy, masked: set[str], *, only: bool) -> Any:
     hidden = privacy.hides(relation)
+    judges = privacy.judges(relation)
     columns = []
     for column, kind in zip(relation.columns, relation.types, strict=True):
         name = identifier(column)
-        columns.append(f"{_expression(name, kind)} AS {name}" if column in hidden else name)
-    masked.update(f"{relation.schema}.{relation.name}.{column}" for column in hidden)
+        if column in hidden:
+            columns.append(f"{_expression(name, kind)} AS {name}")
+        elif sources := judges.get(column):
+            found = " OR ".join(privacy.has_private_key(identifier(source)) for source in sorted(sources))
+            columns.append(f"CASE WHEN {found} THEN {_expression(name, kind)} ELSE {name} END AS {name}")
+        else:
+            columns.append(name)
+    masked.update(f"{relation.schema}.{relation.name}.{column}" for column in hidden.union(judges))
     place = identifier(relation.schema, relation.name)
     tree = parse(f"SELECT {', '.join(columns)} FROM {'ONLY ' if only else ''}{place}")
     if tree is None:
@@ -205,6 +235,8 @@ def _expression(name: str, kind: str) -> str:
         shown = f"'\"{MASK}\"'::{kind}"
     elif kind in ("text[]", "character varying[]"):
         shown = f"ARRAY['{MASK}']::{kind}"
+    elif kind in ("json[]", "jsonb[]"):
+        shown = f"ARRAY['\"{MASK}\"']::{kind}"
     elif (value := "{}" if kind.endswith("]") else _MASKS.get(kind)) is not None:
         shown = f"'{value}'::{kind}"
     else:

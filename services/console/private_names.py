@@ -13,23 +13,23 @@ _PRIVATE_WORDS = """
     credentials hash hashed hashes salt encrypted phone phones telephone mobile fax ssn iban passport cvv cvc address
     addresses street zip postcode zipcode
 """
-_PRIVATE = frozenset(_PRIVATE_WORDS.split())
-_TOKENS = "tokens"
-_KEYS = frozenset({"api", "access", "private", "secret", "service", "signing", "encryption", "auth", "master"})
+PRIVATE = frozenset(_PRIVATE_WORDS.split())
+TOKENS = "tokens"
+KEYS = frozenset({"api", "access", "private", "secret", "service", "signing", "encryption", "auth", "master"})
 """What a key has before it where it opens something; other keys are names."""
 
-_WITHIN = re.compile(
+WITHIN = re.compile(
     r"password|passwd|passphrase|secret(?!ar)|(api|access|private|service|signing|encryption)key|tokens?$|phonenumber"
     r"|mobilenumber|creditcard|cardnumber|identitydata|raw(user|app)metadata"
 )
 """What is private in a name without any border between its words, to which passwordHash becomes without quotes."""
 
-_MAIL = frozenset({"mail", "mails", "email", "emails", "gmail"})
+MAIL = frozenset({"mail", "mails", "email", "emails", "gmail"})
 _COUNTING_WORDS = """
     count counts counted used usage total max min avg average mean sum limit limits quota budget cost costs
     price per rate remaining left spent prompt completion input output cached reasoning context
 """
-_COUNTING = frozenset(_COUNTING_WORDS.split())
+COUNTING = frozenset(_COUNTING_WORDS.split())
 _NUMBER = re.compile(r"(smallint|integer|bigint|numeric|real|double precision|money)\b")
 _NO_VALUE = re.compile(r"(boolean|date|timestamp|time|interval)\b")
 
@@ -38,7 +38,7 @@ def is_address(column: str, kind: str) -> bool:
     """Whether a column holds e-mail addresses. kind: its type, as `format_type` writes it; a yes or no, or a time, is
     none."""
     words = _words(column)
-    named = bool(_MAIL & set(words)) or "email" in "".join(words)
+    named = bool(MAIL & set(words)) or "email" in "".join(words)
     return named and not _NO_VALUE.match(kind) and not _is_count(words, kind)
 
 
@@ -48,18 +48,18 @@ def is_private(column: str, kind: str) -> bool:
     if _NO_VALUE.match(kind) or _is_count(words, kind):
         return False
     return (
-        bool(_PRIVATE & set(words))
-        or _TOKENS in words
-        or any(first in _KEYS and second in ("key", "keys") for first, second in pairwise(words))
-        or _WITHIN.search("".join(words)) is not None
+        bool(PRIVATE & set(words))
+        or TOKENS in words
+        or any(first in KEYS and second in ("key", "keys") for first, second in pairwise(words))
+        or WITHIN.search("".join(words)) is not None
     )
 
 
 def _is_count(words: list[str], kind: str) -> bool:
     """Whether it is a number of such things: in its name, and of a type that holds no text."""
     of_numbers = _NUMBER.match(kind) is not None
-    return (of_numbers and ("".join(words).endswith(_TOKENS) or _TOKENS in words or bool(_COUNTING & set(words)))) or (
-        kind.startswith("json") and _TOKENS in words and bool(_COUNTING & set(words))
+    return (of_numbers and ("".join(words).endswith(TOKENS) or TOKENS in words or bool(COUNTING & set(words)))) or (
+        kind.startswith("json") and TOKENS in words and bool(COUNTING & set(words))
     )
 
 

@@ -266,6 +266,7 @@ ELSEWHERE = (
     "SELECT of_entry(p) FROM plain p",
     "SELECT sum_up(id) FROM plain",
     "SELECT sum_up(id) OVER () FROM plain",
+    "SELECT of_audit()",
 )
 """Other places where private values stand. {toast}: where the long ones of the journal do."""
 

@@ -17,7 +17,7 @@ from services.database.connect import connect
 from services.sandbox.postgres import OWNER, READ_ONLY, Cluster
 from services.settings import Level, Target
 
-WORLD = """
+WORLD = r"""
 CREATE TABLE public.users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email text, name text, tier text, born date);
 INSERT INTO public.users (email, name, tier) SELECT 'person' || i || '@example.com', 'Person ' || i, 'free'
   FROM generate_series(1, 20) i;
@@ -143,6 +143,28 @@ INSERT INTO public.members VALUES (1, 'someone@example.com', 'x', gen_random_uui
   (2, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO public.journal_entries (user_id, content)
   SELECT 'long', 'a private thought ' || string_agg(md5(i::text), ' ') FROM generate_series(1, 400) i;
+CREATE DOMAIN public.document AS jsonb;
+CREATE DOMAIN public.old_document AS public.document NOT NULL;
+CREATE TYPE public.person AS (name_of text, passcode text);
+CREATE TABLE public.audit (id int PRIMARY KEY, old jsonb, payload json, several jsonb[], texts json[],
+  kept public.old_document DEFAULT '{}', person public.person,
+  made text GENERATED ALWAYS AS (old #>> '{deep,0,phone}') STORED);
+CREATE TABLE public.audit_part () INHERITS (public.audit);
+CREATE VIEW public.audited AS SELECT id, old AS before, payload ->> 'phone' AS told FROM public.audit;
+CREATE MATERIALIZED VIEW public.kept_audit AS SELECT old ->> 'phone' AS told FROM public.audit;
+CREATE FUNCTION public.of_audit() RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT payload ->> 'phone' FROM public.audit WHERE id = 1 $$;
+INSERT INTO public.audit VALUES (1, '{"id": 7, "deep": [{"phone": "+49 private"}]}', '{"phone" : "+49 private"}',
+  ARRAY['{"passwordHash": "private"}'::jsonb], ARRAY['{"APIKey":"private"}'::json], '{"api_key": "private"}',
+  ('a', 'private'));
+INSERT INTO public.audit_part VALUES (2, '["{\"password\": \"private\"}"]', '{"\u0070hone": "private"}', NULL, NULL,
+  '{"a\"phone": "private"}', NULL);
+INSERT INTO public.audit_part (id, old, several) VALUES (3, '{"tokens_used": 5, "photograph": "seen",
+  "hashtag": "say \"phone\", please", "token": null, "has_password": true, "word": ["phone", "x:y"]}',
+  '{"{\"plan\": \"free\"}"}');
+CREATE TABLE public.hooks AS SELECT 1 AS id, '{"userEmail": "here"}'::jsonb AS was
+  UNION ALL SELECT 2, '{"Gratitude_Items": ["never"], "email": ""}' UNION ALL SELECT 3, '{"errorMessage": "never"}';
+CREATE TABLE public.odd_json AS SELECT '{"bad": "\u0000", "lone": "\ud800", "huge": 1e999999}'::json AS payload;
 DO $$ BEGIN EXECUTE (SELECT format('CREATE VIEW public.toasted AS SELECT * FROM %s', reltoastrelid::regclass)
   FROM pg_class WHERE oid = 'public.journal_entries'::regclass); END $$;
 """

@@ -149,6 +149,48 @@ def test_what_people_wrote_is_masked_however_it_is_asked_for(console: Console, q
         assert reply.masked
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SELECT * FROM audit WHERE id < 3",
+        "SELECT a, row_to_json(a) FROM audit AS a WHERE id < 3",
+        "SELECT old #>> '{deep,0,phone}', (payload::jsonb) ->> 'phone', made FROM audit WHERE id < 3",
+        "SELECT jsonb_path_query(old, '$.**.phone'), payload::text FROM public.audit WHERE id < 3",
+        "SELECT key, value FROM audit, json_each_text(payload) WHERE id < 3 AND json_typeof(payload) = 'object'",
+        "SELECT several[1] ->> 'passwordHash', texts[1] ->> 'APIKey', (kept::jsonb)['api_key'] FROM ONLY audit",
+        "SELECT (person).passcode, person::text FROM audit WHERE id < 3",
+        "SELECT before, told FROM audited WHERE id < 3",
+        "SELECT 'private' FROM audit WHERE payload::text LIKE '%private%' OR old::text LIKE '%private%'",
+        "SELECT 'private' FROM audit WHERE made LIKE '%private%' OR old @> '{\"deep\": [{}]}'",
+        "SELECT old, payload, kept FROM audit_part WHERE id = 2",
+    ],
+)
+def test_json_with_a_private_key_at_any_depth_is_masked_however_it_is_asked_for(
+    console: Console, question: str
+) -> None:
+    for role in (Role.VIEWER, Role.ADMIN):
+        reply = console.ask(question, role)
+        assert "private" not in str(reply.rows), reply.rows
+        assert {"public.audit.old", "public.audit_part.old"} & set(reply.masked)
+
+
+def test_json_without_a_private_key_stays_as_it_is(console: Console) -> None:
+    question = "SELECT id, old, several, kept, payload, made FROM audit ORDER BY id"
+    rows = [tuple(None if value is None else str(value) for value in row) for row in console.ask(question).rows]
+    mask = '"•••"'
+    assert rows[0] == ("1", mask, '{"\\"•••\\""}', mask, mask, "•••")
+    assert rows[1] == ("2", mask, None, mask, mask, None)
+    raw = console.behind.execute("SELECT old::text, several::text, kept::text FROM audit WHERE id = 3").fetchone()
+    assert raw is not None and rows[2] == ("3", *raw, None, None)
+    assert "1e999999" in str(console.ask("SELECT payload FROM odd_json").rows)
+
+
+@pytest.mark.parametrize(("role", "shown"), [(Role.OPERATOR, False), (Role.ADMIN, True)])
+def test_json_with_an_address_is_shown_to_admins_alone(console: Console, role: Role, shown: bool) -> None:
+    text = str(console.ask("SELECT was FROM hooks", role).rows)
+    assert ("here" in text) is shown and "never" not in text
+
+
 def test_a_mask_tells_whether_there_is_a_value_whatever_its_type(console: Console) -> None:
     reply = console.ask("SELECT count(mail), count(secret), count(tokens), count(phones), min(mail) FROM members")
     assert reply.rows == (("1", "1", "1", "1", "•••"),)
@@ -212,6 +254,8 @@ def test_addresses_are_shown_to_admins_alone(console: Console) -> None:
         ("SELECT content FROM kept", "stored view"),
         ("WITH journal_entries AS (SELECT * FROM journal_entries) SELECT * FROM journal_entries", "bears the name"),
         ("SELECT * FROM journal_entries TABLESAMPLE SYSTEM (100)", "TABLESAMPLE"),
+        ("SELECT payload FROM audit TABLESAMPLE SYSTEM (100)", "TABLESAMPLE"),
+        ("SELECT told FROM kept_audit", "stored view"),
         ("SELECT setting FROM pg_settings", "settings"),
         ("SELECT current_setting('app.settings.jwt_secret', true)", "does more"),
         ("SELECT key_named_like_a_role()", "does more"),
