@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from services.console.private_names import COUNTING, KEYS, MAIL, PRIVATE, TOKENS, WITHIN, is_address
+from services.database.names import literal
 
 _C = r'[^"\\]'
 """A character of a key. Keys with a backslash may hide any character, so all of them are private."""
@@ -111,17 +112,13 @@ def _letters(part: Iterable[str]) -> str:
 def has_private_key(value: str, keys: PrivateKeys) -> str:
     """An SQL condition on a value that has keys: JSON, a row, an array of such. NULL where the value is."""
     text = f"pg_catalog.to_json({value})::pg_catalog.text"
-    left = f"pg_catalog.regexp_replace({text}, {_literal(keys.harmless)}, '', 'g')"
+    left = f"pg_catalog.regexp_replace({text}, {literal(keys.harmless)}, '', 'g')"
     return (
-        f"({_finds(text, [keys.hidden])} OR ({text} OPERATOR(pg_catalog.~*) {_literal(keys.hints)}"
+        f"({_finds(text, [keys.hidden])} OR ({text} OPERATOR(pg_catalog.~*) {literal(keys.hints)}"
         f" AND ({_finds(text, keys.sure)} OR ({_finds(text, keys.unsure)} AND {_finds(left, keys.unsure)}))))"
     )
 
 
 def _finds(text: str, patterns: Sequence[str]) -> str:
-    found = ", ".join(map(_literal, patterns))
+    found = ", ".join(map(literal, patterns))
     return f"{text} OPERATOR(pg_catalog.~) ANY (ARRAY[{found}]::pg_catalog.text[])"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
