@@ -126,6 +126,13 @@ FAILURE_CLASSES: dict[str, FailureClass] = {
 }
 """Closed and documented: docs and screens list exactly these."""
 
+_ENUM_VALUE_TOO_EARLY = FailureClass(
+    "not-in-transaction",
+    "It uses an enum value that was added in the same transaction: the value can be used only after COMMIT.",
+    "Put the ADD VALUE into an earlier release, or into a file of its own that is committed before.",
+)
+"""The same class in words of its own: here the statement may stay, and another one must go."""
+
 _BY_STATE = {
     "42601": "syntax",
     "42P01": "missing-relation",
@@ -160,7 +167,6 @@ _BY_STATE = {
     "42P09": "ambiguous",
     "42501": "permission",
     "25001": "not-in-transaction",
-    "55P04": "not-in-transaction",
     "2D000": "not-in-transaction",
     "55P03": "lock-timeout",
     "40P01": "lock-timeout",
@@ -176,6 +182,8 @@ def classify(sqlstate: str | None, message: str) -> FailureClass:
     """The class of a server's error. Texts are looked at only where one SQLSTATE stands for several things."""
     if sqlstate is None:
         return FAILURE_CLASSES["connection"]
+    if sqlstate == "55P04":
+        return _ENUM_VALUE_TOO_EARLY
     if sqlstate == "42P17":
         return FAILURE_CLASSES["not-immutable" if "immutable" in message.lower() else "other"]
     if sqlstate == "42P16":

@@ -13,7 +13,7 @@ from services.database.dangers.blocking import Sizes, blocking
 from services.database.dangers.danger import Danger
 from services.database.dangers.later_calls import changed_by_later_calls
 from services.database.dangers.positions import set_back
-from services.database.dangers.possible_losses import possible_losses
+from services.database.dangers.possible_losses import possible_losses, unlogged
 from services.database.dangers.rights import Opened, opened
 from services.database.dangers.row_losses import row_losses
 from services.database.dangers.seen_rows import newly_seen
@@ -76,7 +76,9 @@ def dangers_of(
         return (*blocking(trail.steps, nothing), *_security(trail, opened(trail.before, trail.after_all), findings))
     held = Sizes(lacking, _counter(before))
     losses = row_losses(before, after, trail, frozenset(lacking))
-    losses += possible_losses(trail.steps, lacking, tables_of(before), tables_of(after))
+    old, new = tables_of(before), tables_of(after)
+    losses += possible_losses(trail.steps, lacking, old, new)
+    losses += unlogged(trail.steps, old, new)
     losses += set_back(before, after, trail)
     losses += changed_by_later_calls(before, after, trail)
     rights = _rights(trail, before, after, connected_as)

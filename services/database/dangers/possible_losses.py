@@ -1,4 +1,4 @@
-"""Knows what a script may take from tables whose rows the shadow lacks: told with the target's own row counts."""
+"""Knows what a script may take later, or from tables whose rows the shadow lacks: with the target's own row counts."""
 
 from __future__ import annotations
 
@@ -39,6 +39,28 @@ def possible_losses(
                     f"{words.format(rows=f'about {rows}')} Its rows are not on the shadow, so how many is not known."
                 )
                 found.append(Danger("loss", effect.relation, detail, step.statement.file, step.statement.line))
+    return found
+
+
+def unlogged(steps: Sequence[Step], old: Mapping[int, Table], new: Mapping[int, Table]) -> list[Danger]:
+    """Tables whose rows a crash takes from now on. old, new: as above."""
+    found = []
+    for oid, table in old.items():
+        now = new.get(oid)
+        if now is None or now.logged or not table.logged:
+            continue
+        of_it = [
+            one.statement
+            for one in steps
+            if any(
+                effect.relation in (table.full_name, now.full_name) and effect.rewritten
+                for effect in one.effects.effects
+            )
+        ]
+        named = [one for one in of_it if "unlogged" in one.sql.lower()] or of_it
+        place = (named[-1].file, named[-1].line) if named else (None, None)
+        detail = "It becomes UNLOGGED: all its rows are gone after a crash of the server, and no replica has them."
+        found.append(Danger("loss", now.full_name, detail, *place))
     return found
 
 

@@ -16,7 +16,8 @@ SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text,
        ARRAY(SELECT ARRAY[a.attnum::text, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
                           (a.attgenerated <> '')::text]
              FROM pg_catalog.pg_attribute a
-             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+       c.relpersistence <> 'u'
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
   AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'ops')
@@ -35,7 +36,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table or materialized view. root: the oid of the partitioned table that it is a part of, else its own."""
+    """One table or materialized view. root: the oid of the partitioned table that it is a part of, else its own.
+
+    logged: its rows are there after a crash of the server too, and on its replicas.
+    """
 
     oid: int
     schema: str
@@ -43,6 +47,7 @@ class Table:
     kind: str
     root: int
     columns: Mapping[int, Column]
+    logged: bool = True
 
     @property
     def full_name(self) -> str:
@@ -54,8 +59,9 @@ def tables_of(conn: psycopg.Connection[Any]) -> dict[int, Table]:
     found = {}
     with bare_search_path(conn):
         rows = conn.execute(_TABLES).fetchall()
-    for oid, schema, name, kind, root, columns in rows:
-        found[oid] = Table(oid, schema, name, kind, root, {int(one[0]): _column(one) for one in columns})
+    for oid, schema, name, kind, root, columns, logged in rows:
+        columns_of = {int(one[0]): _column(one) for one in columns}
+        found[oid] = Table(oid, schema, name, kind, root, columns_of, logged)
     return found
 
 

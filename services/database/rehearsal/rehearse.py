@@ -31,6 +31,7 @@ from services.database.rehearsal.rows_needed import from_catalog, rows_needed
 from services.database.rehearsal.runs import Manner, Run, first_run, run, with_suggestions
 from services.database.rehearsal.second_run import prove_guarded, second_run
 from services.database.rehearsal.shadow import RowPolicy, Shadow, shadow
+from services.database.rehearsal.too_early import with_added_value
 from services.database.script import Script, Statement, read_scripts
 from services.database.verification import Query
 from services.errors import NotUnderstood
@@ -176,7 +177,7 @@ def _failed(order: _Order, name: str, first: Run) -> Rehearsal:
         with connect(copy.url_of(name)) as conn:
             failure = with_suggestion(conn, statements[-1], failure)
     else:
-        failure = with_suggestions(failure, going_on)
+        failure = with_added_value(with_suggestions(failure, going_on), statements, at)
     if failure.failure_class.id == "exists-already" and at is not None:
         failure = replace(failure, suggestion=_guarded(order, at, failure))
     further = further_failures(statements, going_on, at)

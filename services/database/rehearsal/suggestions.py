@@ -13,6 +13,7 @@ from services.database.psql_cutter import TokenKind, tokens
 from services.database.rehearsal.catalog_names import CatalogNames, Column
 from services.database.rehearsal.immutable_forms import immutable_form
 from services.database.rehearsal.nearest import nearest
+from services.database.rehearsal.too_early import missing_unique_index
 from services.database.rehearsal.type_drift import cast_both_ways
 from services.database.script import Statement
 
@@ -49,7 +50,7 @@ def suggestion(failure: Failure, statement: Statement, names: CatalogNames) -> s
 
     names: the catalog as the failing statement found it.
     """
-    suggest = _BY_CLASS.get(failure.failure_class.id)
+    suggest = _BY_STATE.get(failure.sqlstate or "") or _BY_CLASS.get(failure.failure_class.id)
     return suggest(failure, statement, names) if suggest else None
 
 
@@ -364,6 +365,7 @@ def _permission(failure: Failure, statement: Statement, names: CatalogNames) -> 
     return f"Run it as the owner of {match[2]}, or leave it out: the role may not change it." if match else None
 
 
+_BY_STATE: dict[str, Suggest] = {"42P10": missing_unique_index}
 _BY_CLASS: dict[str, Suggest] = {
     "syntax": _syntax,
     "missing-relation": _missing_relation,

@@ -74,6 +74,12 @@ def test_rows_that_are_rewritten_are_counted_once_however_many_indexes_are_built
     assert [f"rewrites its {rows} rows" in one for one in told] == [True], told
 
 
+def test_rows_that_a_crash_will_take_are_a_loss(tell: Tell) -> None:
+    found = tell("SELECT 1;\nALTER TABLE journal_entries SET UNLOGGED;\nCREATE UNLOGGED TABLE fresh (id int);")
+    losses = [(one.object, one.line, "gone after a crash" in one.detail) for one in found if one.danger_class == "loss"]
+    assert losses == [("public.journal_entries", 2, True)]
+
+
 def test_each_danger_has_the_line_of_the_statement_that_did_it(tell: Tell) -> None:
     found = tell(
         "SELECT 1;\nDELETE FROM journal_entries\n WHERE id < 4;\nCREATE INDEX ON users (created_at);\n"

@@ -62,3 +62,15 @@ def test_what_hangs_on_a_view_that_must_be_dropped_is_named(app_shadow: Shadow):
     assert found.failure.suggestion.endswith(
         "These depend on it: view high. Drop or change them first, and make them again after it."
     )
+
+
+def test_an_enum_value_that_comes_too_late_points_at_what_adds_it(app: Owner):
+    app.run("CREATE TYPE tone AS ENUM ('low')")
+    scripts = [
+        Script("a.sql", "SELECT 1;\nALTER TYPE tone\n ADD VALUE 'high';"),
+        Script("b.sql", "SELECT 'high'::tone;"),
+    ]
+    failure = rehearse(app.url, scripts).failure
+    assert (failure.sqlstate, failure.file, failure.line) == ("55P04", "b.sql", 1)
+    assert "line 2 of a.sql" in failure.suggestion and "earlier release" in failure.suggestion
+    assert "after COMMIT" in failure.failure_class.means
