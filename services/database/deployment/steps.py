@@ -56,12 +56,17 @@ def intend(conn: psycopg.Connection[Any], receipt_id: str, part: Part, detail: M
 
 
 def done(conn: psycopg.Connection[Any], receipt_id: str, part: Part, after: Fingerprint) -> None:
-    """Write down that a part is in. For a transaction's part this is one of its own statements."""
+    """Write down that a part is in. For a transaction's part this is one of its own statements.
+
+    The receipt counts a statement outside any transaction here, once; those of a transaction it counts itself.
+    """
     kind = "apart" if part.apart else "together"
     conn.execute(
-        "INSERT INTO ops.deploy_steps (receipt_id, seq, kind, digest, done_at, facts_after)"
+        "WITH counted AS (UPDATE ops.deploy_receipts r SET statements = r.statements + 1 FROM ops.deploy_steps s"
+        " WHERE r.id = s.receipt_id AND s.receipt_id = %s AND s.seq = %s AND s.kind = 'apart' AND s.done_at IS NULL)"
+        " INSERT INTO ops.deploy_steps (receipt_id, seq, kind, digest, done_at, facts_after)"
         " VALUES (%s, %s, %s, %s, pg_catalog.clock_timestamp(), %s)"
         " ON CONFLICT (receipt_id, seq) DO UPDATE SET done_at = EXCLUDED.done_at, facts_after = EXCLUDED.facts_after,"
         " digest = EXCLUDED.digest",
-        (receipt_id, part.seq, kind, part.digest, after.packed(level=1)),
+        (receipt_id, part.seq, receipt_id, part.seq, kind, part.digest, after.packed(level=1)),
     )
