@@ -175,14 +175,23 @@ def without_reordered(
     found: list[Part] = []
     conflicts: list[Conflict] = []
     for part in parts:
-        spoiled = _of_types(conn, part, types) if types and part.copy_name else set()
-        conflicts += [Conflict(f"{part.name}.{name}", str(Why.REORDERED), part.rows.count) for name in sorted(spoiled)]
+        holding = _of_types(conn, part, types) if types and part.copy_name else set()
+        spoiled = {name: held for name in sorted(holding) if (held := _values(conn, part, name))}
+        conflicts += [Conflict(f"{part.name}.{name}", str(Why.REORDERED), held) for name, held in spoiled.items()]
         if not spoiled:
             found.append(part)
-        elif part.key_columns and not spoiled & {*part.key_columns}:
+        elif part.key_columns and spoiled.keys().isdisjoint(part.key_columns):
             kept = [(n, t) for n, t in zip(part.columns, part.column_types, strict=True) if n not in spoiled]
             found.append(replace(part, columns=tuple(n for n, _ in kept), column_types=tuple(t for _, t in kept)))
     return found, conflicts
+
+
+def _values(conn: psycopg.Connection[Any], part: Part, name: str) -> int:
+    """How many values a column of a copy holds; what is NULL means the same in any order."""
+    row = conn.execute(
+        sql.SQL("SELECT pg_catalog.count({}) FROM {}").format(sql.Identifier(name), part.copy)
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _of_types(conn: psycopg.Connection[Any], part: Part, types: set[int]) -> set[str]:

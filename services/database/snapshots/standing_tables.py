@@ -61,11 +61,21 @@ WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity 
   AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
 """
 
+_NOT_TOLD_APART = """
+SELECT CASE c.relreplident WHEN 'n' THEN 'NOTHING' ELSE 'DEFAULT' END FROM pg_catalog.pg_class c
+WHERE c.oid = %s AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+  AND (c.relreplident = 'n' OR (c.relreplident = 'd'
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)))
+  AND EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.pubupdate OR p.pubdelete)
+"""
+"""Of a table whose rows no subscriber could tell apart: how it says so. The server refuses to change published ones."""
+
 
 @contextmanager
 def nothing_acts(conn: psycopg.Connection[Any], place: Place, *, replica: bool = False) -> Iterator[None]:
-    """Within: triggers and rules of the table do nothing, every row is seen, and numbers that the server always gives
-    can be written. Triggers and rules have acted when the rows were first written.
+    """Within: triggers and rules of the table do nothing: they have acted when the rows were first written. Every row
+    is seen and can be written, with numbers that the server always gives, and in a published table that lost its key,
+    which is made again after the rows.
 
     replica: the table is another's, and we go as replica; such a one to whose rows nothing is done is left as it is.
     Raises Refused where a number of such a table must change.
@@ -80,6 +90,9 @@ def nothing_acts(conn: psycopg.Connection[Any], place: Place, *, replica: bool =
     for schema, name, column in always:
         root, number = sql.Identifier(schema, name), sql.Identifier(column)
         conn.execute(identity.format(root, number, sql.SQL("BY DEFAULT")))
+    told_apart = conn.execute(_NOT_TOLD_APART, (oid_of(conn, place),)).fetchone()
+    if told_apart is not None:
+        conn.execute(sql.SQL("ALTER TABLE ONLY {} REPLICA IDENTITY FULL").format(table))
     with as_replica(conn) if replica else nullcontext(), every_row_seen(conn, place):
         try:
             yield
@@ -90,6 +103,8 @@ def nothing_acts(conn: psycopg.Connection[Any], place: Place, *, replica: bool =
                 "Nothing was changed; what was kept lies in schema ops as before.",
                 "Start it as the owner of that table.",
             ) from error
+    if told_apart is not None:
+        conn.execute(sql.SQL("ALTER TABLE ONLY {} REPLICA IDENTITY {}").format(table, sql.SQL(told_apart[0])))
     for schema, name, column in always:
         conn.execute(identity.format(sql.Identifier(schema, name), sql.Identifier(column), sql.SQL("ALWAYS")))
     for word, name, state in acting:
