@@ -61,8 +61,21 @@ class Ground:
             if self._admin is not None and not self._admin.closed:
                 self._admin.execute("SELECT 1")
                 return self._admin
-        self._admin = psycopg.connect(self.server.dsn(), autocommit=True)
+        self._admin = self._connected("postgres")
         return self._admin
+
+    def _connected(self, database: str) -> psycopg.Connection[Any]:
+        """A superuser's session, as soon as there can be one: a server may notice a moment later that it crashed."""
+        until = time.monotonic() + _BACK_WITHIN_S
+        while True:
+            try:
+                conn = psycopg.connect(self.server.dsn(database), autocommit=True)
+                conn.execute("SELECT 1")
+                return conn
+            except psycopg.OperationalError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
 
     def url(self, database: str, port: int | None = None) -> str:
         """The owner's address of a database; port: of a proxy before the server."""
@@ -71,7 +84,7 @@ class Ground:
 
     @contextmanager
     def as_superuser(self, database: str) -> Iterator[psycopg.Connection[Any]]:
-        with psycopg.connect(self.server.dsn(database), autocommit=True) as conn:
+        with self._connected(database) as conn:
             yield conn
 
     def clone(self, template: str) -> str:
@@ -110,16 +123,7 @@ class Ground:
 
     def wait_until_back(self) -> None:
         """Wait until the server takes connections and asks nobody to wait any more."""
-        until = time.monotonic() + _BACK_WITHIN_S
-        while True:
-            try:
-                with psycopg.connect(self.server.dsn(), connect_timeout=2) as conn:
-                    conn.execute("SELECT 1")
-                return
-            except psycopg.OperationalError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.01)
+        self._connected("postgres").close()
 
     def close(self) -> None:
         with suppress(psycopg.Error):
