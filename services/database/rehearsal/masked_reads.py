@@ -43,7 +43,10 @@ _IN_BODIES = re.compile(
     rf"\b(?:i?like|similar\s+to|{'|'.join(sorted(_LOOKS_INSIDE))})\b|!?~~?\*?|@@|\^@", re.IGNORECASE
 )
 _BUILT = re.compile(
-    r"\|\|\s*E?'[^'\s]*@|@[^'\s]*'\s*\|\||\b(?:concat|concat_ws|format)\s*\([^;]*'[^'\s]*@", re.IGNORECASE
+    r"\|\|\s*E?'[^'\s]*@|@[^'\s]*'\s*\|\|"
+    r"|\b(?:concat|concat_ws)\s*\([^;]*(?:'@|@')"
+    r"|\bformat\s*\(\s*E?'[^']*(?:%[\d$-]*[sIL][^'\s]*@|@[^'\s]*%)",
+    re.IGNORECASE,
 )
 _ANY = frozenset("*")
 _TEXTS = """
