@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ from services.verdict import Verdict
 
 _CHECKED_BEFORE_ROWS = ("42", "3F", "0A", "2B", "25", "2D")
 """SQLSTATE classes of what the server refuses from the catalog alone, before it looks at a row."""
+
+_NEVER_OF_MASK = re.compile(
+    r"for type (?:uuid|smallint|integer|bigint|numeric|real|double precision|boolean|oid)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +117,10 @@ def from_catalog(failure: Failure) -> bool:
 
 def _may_be_of_mask(failure: Failure) -> bool:
     """True where a value could not be read as what it should be: a replaced text has another inside, not another length
-    or amount."""
+    or amount. It is an address or has blanks where the true one is or has, and neither is a number or a UUID."""
     state = failure.sqlstate or ""
+    if state == "22P02" and _NEVER_OF_MASK.search(failure.message):
+        return False
     return state.startswith("22") and state not in ("22001", "22003", "22012")
 
 

@@ -64,3 +64,14 @@ def test_what_only_the_true_texts_decide_is_unknown(app: Owner):
     assert (built.failure, read.failure) == (None, None)
     assert "s.sql:1: it builds addresses for public.logins.mail" in built.unknown_because[0]
     assert "with the true texts it may not" in read.unknown_because[0]
+
+
+def test_an_address_is_no_number_masked_or_not(app: Owner):
+    app.run(ROWS)
+    with shadow(app.url, rows="all") as copy:
+        for kind in ("uuid", "integer"):
+            found = rehearse_on(
+                copy, split(Script("s.sql", f"ALTER TABLE imported ALTER owner TYPE {kind} USING owner::{kind}"))
+            )
+            assert found.failure is not None
+            assert (found.failure.sqlstate, found.unknown_because) == ("22P02", ())
