@@ -26,9 +26,12 @@ WHERE pg_catalog.age(xmin) <= 0 AND pg_catalog.pg_xact_status(
 """What this transaction made or altered, in whichever savepoint: what others did that we can see has been committed."""
 
 
+_MADE = ("relation ", "schema ", "function ")
+
+
 def refuse_others_inside(conn: psycopg.Connection[Any], before: Fingerprint, after: Fingerprint) -> None:
     """Raises Refused where what is new in the catalog since the transaction began was made by others."""
-    new = [name for name in difference(before, after).added if name.startswith(("relation ", "schema ", "function "))]
+    new = sorted(name for name in after.facts.keys() - before.facts.keys() if name.startswith(_MADE))
     if not new:
         return
     conn.execute("SELECT pg_catalog.pg_current_xact_id()")  # Ages count from it once there is one.

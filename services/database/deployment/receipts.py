@@ -25,7 +25,7 @@ MARK = "Deploy receipts, parked tables and snapshots; made by the release cockpi
 HIDDEN = "receipts-hidden"
 """The reason of an error: the role that asked may not look at the receipts."""
 
-_FAST = 1
+FAST = 1
 """How catalogs are compressed inside a deploy's transaction, while writers may wait."""
 
 _PARTS_SQL = f"""
@@ -161,11 +161,15 @@ def write_receipt(
     plan_hash: str,
     actor: str,
     statements: int,
-    before: Fingerprint,
+    before: str,
+    facts_before: bytes,
     after: Fingerprint,
     state: State = "done",
 ) -> str:
-    """Write the receipt inside the deploy's own transaction; returns its id. state "begun": more parts follow."""
+    """Write the receipt inside the deploy's own transaction; returns its id. state "begun": more parts follow.
+
+    before, facts_before: digest of the catalog of before, and its facts as `packed` gives them.
+    """
     receipt_id = str(uuid.uuid4())
     # A job that is asked for again after another plan of its stopped half-way: the id is this plan's now.
     conn.execute(
@@ -182,10 +186,10 @@ def write_receipt(
             plan_hash,
             actor,
             statements,
-            before.digest,
-            before.packed(level=_FAST),
+            before,
+            facts_before,
             after.digest,
-            after.packed(level=_FAST),
+            after.packed(level=FAST),
             state,
         ),
     )
@@ -224,7 +228,7 @@ def go_on_with_receipt(
     conn.execute(
         "UPDATE ops.deploy_receipts SET job_id = %s, statements = statements + %s, fingerprint_after = %s,"
         " facts_after = %s, state = %s WHERE id = %s",
-        (job_id, statements, after.digest, after.packed(level=_FAST), state, receipt_id),
+        (job_id, statements, after.digest, after.packed(level=FAST), state, receipt_id),
     )
 
 

@@ -23,6 +23,7 @@ from services.database.deployment.meanwhile import refuse_meanwhile, refuse_othe
 from services.database.deployment.order import Course, Deployment, Order
 from services.database.deployment.parts import Part
 from services.database.deployment.receipts import (
+    FAST,
     go_on_with_receipt,
     make_schema,
     note_kept,
@@ -74,7 +75,8 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
     else:
         refuse_meanwhile(course.after, now)
     make_schema(conn)
-    # All that is read of the whole catalog is read before the first lock that somebody may wait for.
+    # All that is read of the whole catalog, and packed, is so before the first lock that somebody may wait for.
+    facts_before = now.packed(level=FAST) if course.receipt_id is None else b""
     keeping = _keeping(conn, order, part)
     laid = keeping.look() if keeping else lay_down(conn, watch.emit) if _begins_way_back(order, course) else None
     if keeping is not None:
@@ -102,7 +104,7 @@ def _inside(conn: psycopg.Connection[Any], order: Order, course: Course, part: P
     after = catalog_fingerprint(conn) if part.statements or course.receipt_id is None else now
     refuse_others_inside(conn, now, after)
     kept = keeping.after(after.digest) if keeping else Kept(None)
-    receipt_id = _receipt(conn, order, course, part, now, after, last=last)
+    receipt_id = _receipt(conn, order, course, part, now, after, facts_before=facts_before, last=last)
     if laid is not None and _begins_way_back(order, course):
         tie_to_receipt(conn, laid, receipt_id)
     note_kept(conn, receipt_id, snapshot_id=kept.snapshot_id, parked=kept.parked)
@@ -186,6 +188,7 @@ def _receipt(
     before: Fingerprint,
     after: Fingerprint,
     *,
+    facts_before: bytes,
     last: bool,
 ) -> str:
     if course.receipt_id is None:
@@ -196,7 +199,8 @@ def _receipt(
             plan_hash=order.plan_hash,
             actor=order.actor,
             statements=len(part.statements),
-            before=before,
+            before=before.digest,
+            facts_before=facts_before,
             after=after,
             state="done" if last else "begun",
         )

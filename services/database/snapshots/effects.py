@@ -24,6 +24,7 @@ SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relfilenode::bigint,
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '')
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND (%(schema)s::text IS NULL OR n.nspname = %(schema)s)
 """
 
 Place = tuple[str, str]
@@ -49,8 +50,8 @@ class TableState:
         return self.file != old.file or self.updated > old.updated or self.deleted > old.deleted
 
 
-def table_states(conn: psycopg.Connection[Any]) -> dict[int, TableState]:
-    """Every user table by its oid, those parked in schema `ops` included.
+def table_states(conn: psycopg.Connection[Any], schema: str | None = None) -> dict[int, TableState]:
+    """Every user table by its oid, those parked in schema `ops` included; with a schema only what is in it.
 
     Raises Refused where the server counts nothing: then nobody could tell what a script took.
     """
@@ -61,7 +62,7 @@ def table_states(conn: psycopg.Connection[Any]) -> dict[int, TableState]:
             "Nothing was changed: what the statements take could not be told.",
             "Turn track_counts on, then try again.",
         )
-    return {int(row[0]): _state(*row[1:]) for row in conn.execute(_STATES).fetchall()}
+    return {int(row[0]): _state(*row[1:]) for row in conn.execute(_STATES, {"schema": schema}).fetchall()}
 
 
 def _state(*values: Any) -> TableState:

@@ -155,13 +155,16 @@ class Keeping:
         self._looked = False
 
     def look(self) -> str | None:
-        """Read all definitions, once, and lay them down; returns their id for `settling`, None where they are hidden.
+        """Read all definitions, once, and lay them down, and which tables hold values of which types.
+
+        Returns the id of the definitions for `settling`, None where they are hidden.
 
         `before` does it too; called first, it is done while no table is locked yet.
         """
         if not self._looked:
             self._looked = True
             self._laid = lay_down(self._conn, self._emit)
+            self._held = attributes_held(self._conn)
         return self._laid
 
     def before(self, cover: Cover, statements: Sequence[Statement] = ()) -> None:
@@ -172,7 +175,6 @@ class Keeping:
         make_tables(self._conn)
         self.look()
         self._base = table_states(self._conn)
-        self._held = attributes_held(self._conn)
         wanted = self._foretold(statements)
         wanted.add(cover)
         wanted.tables -= {*self._to_park(statements)}
@@ -185,7 +187,8 @@ class Keeping:
                 self._kept(keep_columns(self._conn, self._id(), len(self._parts), *place, sorted(names)))
         if self._parts:
             copies = {("ops", part.copy_name) for part in self._parts}
-            self._copies = {oid: one for oid, one in table_states(self._conn).items() if one.place in copies}
+            ours = table_states(self._conn, schema="ops")
+            self._copies = {oid: one for oid, one in ours.items() if one.place in copies}
 
     def instead(self, statement: Statement) -> bool:
         """Park what a plain DROP TABLE takes, True; False where the statement is to run as it is.
