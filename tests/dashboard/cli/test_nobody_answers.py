@@ -60,7 +60,8 @@ def test_look_ends_with_the_one_upstream_that_it_asks(run_in_silence: Run, tmp_p
     assert (said.document["verdict"], said.code) == ("unknown", 2)
 
 
-@pytest.mark.parametrize("command", ["score", pytest.param("diagnose", marks=only_in_full)])
+@only_in_full
+@pytest.mark.parametrize("command", ["score", "diagnose"])
 def test_the_longer_looks_end_too_and_call_nothing_healthy(run_in_silence: Run, command: str) -> None:
     began = time.monotonic()
     said = run_in_silence(command, "--json")

@@ -136,6 +136,7 @@ SELECT 1 / (current_setting('maintenance_work_mem') = '32MB')::int;"""
     assert (app.value("SELECT count(*) FROM app.t"), app.value("SELECT count(*) FROM public.t")) == (1, 0)
 
 
+@only_in_full
 def test_a_search_path_set_in_one_file_is_set_in_the_next(app: Owner) -> None:
     app.run("CREATE SCHEMA app; CREATE TABLE app.t (id int); CREATE TABLE public.t (id int)")
     sql = "SET search_path = app;\nVACUUM public.users;\nINSERT INTO t VALUES (1);"
